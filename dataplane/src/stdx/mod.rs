@@ -1,0 +1,6 @@
+//! What could stand in the standard library: these modules know no noun of the product.
+
+pub mod chain;
+pub mod prng;
+pub mod slab;
+pub mod wheel;

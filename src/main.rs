@@ -1,0 +1,2 @@
+//! The `longhaul` binary: one door per subcommand.
+fn main() {}
