@@ -74,11 +74,13 @@ impl Blocks {
     pub fn append(&mut self, chain: &mut Chain, bytes: &[u8]) -> usize {
         let mut rest = bytes;
         while !rest.is_empty() {
-            let filled = self.tail_filled(chain);
-            if filled == self.size && !self.extend(chain) {
-                break;
+            let mut filled = self.tail_filled(chain);
+            if filled == self.size {
+                if !self.extend(chain) {
+                    break;
+                }
+                filled = 0;
             }
-            let filled = self.tail_filled(chain);
             let count = rest.len().min(self.size - filled);
             let at = chain.tail as usize * self.size + filled;
             self.memory[at..at + count].copy_from_slice(&rest[..count]);

@@ -162,7 +162,7 @@ mod tests {
         assert_eq!(slab.remove(a), Some('a'));
         let b = slab.insert('b').unwrap();
         assert_eq!(b.slot, a.slot);
-        assert_eq!((slab.get(a), slab.remove(a), slab.get(b)), (None, None, Some(&'b')));
+        assert_eq!((slab.remove(a), slab.get(a), slab.get(b)), (None, None, Some(&'b')));
     }
 
     #[test]
