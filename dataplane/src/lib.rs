@@ -8,6 +8,8 @@
 pub mod blender;
 #[forbid(unsafe_code)]
 pub mod http;
+#[forbid(unsafe_code)]
+pub mod port;
 pub mod reactor;
 #[forbid(unsafe_code)]
 pub mod stdx;
