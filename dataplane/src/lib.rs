@@ -7,6 +7,8 @@
 #[forbid(unsafe_code)]
 pub mod blender;
 #[forbid(unsafe_code)]
+pub mod exchange;
+#[forbid(unsafe_code)]
 pub mod http;
 #[forbid(unsafe_code)]
 pub mod port;

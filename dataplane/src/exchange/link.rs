@@ -1,0 +1,133 @@
+//! The contract between the part that asks and the part that serves, whatever lies between them.
+//!
+//! ```text
+//!   clients ──ask──► trunk ══ tunnel ══ trunk ──ask──► origins
+//!   clients ──ask──────────────────────────────► origins          (front-end or back-end alone)
+//!           ◄──────────────── answer ───────────
+//! ```
+//! Flow control is credit in both directions and starts at the same number on both sides (`stream_bytes`): the
+//! asker may send that many bytes and gets more by `Answer::Room`; the server may answer that many bytes and gets
+//! more by `Ask::Grant`. Within its credit a side always takes everything at once, so nobody holds half a slice.
+//! Asks are taken while the asker runs and answers while the server runs; neither calls back from inside the
+//! other's call, it remembers and acts when the node next calls its `flush`.
+
+use crate::port::Port;
+use crate::stdx::slab::Handle;
+use crate::time::Instant;
+
+use crate::exchange::failure::Failure;
+
+/// Who asked: opaque to the server, unique as long as the exchange lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Asker(pub u64);
+
+/// What the server calls the exchange; the asker hands it back with every further word.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Served(pub Handle);
+
+/// What kind of bytes a stream carries; one byte on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// One normalised HTTP/1.1 message each way.
+    Http,
+    /// The bytes of one TCP connection.
+    Tcp,
+}
+
+impl Kind {
+    /// The wire's number.
+    pub const fn to_u8(self) -> u8 {
+        match self {
+            Self::Http => 0,
+            Self::Tcp => 1,
+        }
+    }
+
+    /// From the wire's number.
+    pub const fn from_u8(byte: u8) -> Option<Self> {
+        match byte {
+            0 => Some(Self::Http),
+            1 => Some(Self::Tcp),
+            _ => None,
+        }
+    }
+}
+
+/// Where an exchange goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Way {
+    /// Over the tunnel of this route.
+    Route(u16),
+    /// Straight to this origin, from this process.
+    Origin(u16),
+}
+
+/// How an exchange begins.
+#[derive(Clone, Copy, Debug)]
+pub struct Opening<'a> {
+    /// Priority class, 0 (highest) to 4.
+    pub class: u8,
+    /// What the bytes are.
+    pub kind: Kind,
+    /// The encoded opening envelope.
+    pub envelope: &'a [u8],
+}
+
+/// What the asker says after the opening.
+#[derive(Clone, Copy, Debug)]
+pub enum Ask<'a> {
+    /// Bytes, within the credit.
+    Data(&'a [u8]),
+    /// That was the last byte.
+    Finish,
+    /// The asker wants no more of this; the exchange is forgotten on both sides.
+    Abandon,
+    /// So many more bytes may be answered.
+    Grant(u32),
+}
+
+/// What the server says.
+#[derive(Clone, Copy, Debug)]
+pub enum Answer<'a> {
+    /// Bytes, within the credit.
+    Data(&'a [u8]),
+    /// That was the last byte; the server has forgotten the exchange if the asker has finished too.
+    Finish,
+    /// It went wrong; the server has forgotten the exchange.
+    Failed(Failure),
+    /// So many more bytes may be sent.
+    Room(u32),
+}
+
+/// The serving side as the asker sees it.
+pub trait Upstream {
+    /// Begins an exchange. On an error nothing was begun and no answer will come.
+    fn open(
+        &mut self,
+        now: Instant,
+        port: &mut Port,
+        way: Way,
+        asker: Asker,
+        opening: &Opening<'_>,
+    ) -> Result<Served, Failure>;
+
+    /// Goes on with it; false when the ring to another core is full, and then nothing was taken: say it again at
+    /// the next flush.
+    #[must_use]
+    fn ask(
+        &mut self,
+        now: Instant,
+        port: &mut Port,
+        way: Way,
+        asker: Asker,
+        served: Served,
+        ask: Ask<'_>,
+    ) -> bool;
+}
+
+/// The asking side as the server sees it.
+pub trait Downstream {
+    /// Takes an answer; false when the ring to another core is full, and then nothing was taken.
+    #[must_use]
+    fn answer(&mut self, now: Instant, port: &mut Port, asker: Asker, answer: Answer<'_>) -> bool;
+}
