@@ -1,0 +1,1 @@
+//! Request heads: what they mean, what is refused, and that splitting changes nothing.

@@ -1,0 +1,1 @@
+//! Response heads: what they mean, what is refused, and that splitting changes nothing.
