@@ -14,6 +14,8 @@ pub mod http;
 pub mod port;
 pub mod reactor;
 #[forbid(unsafe_code)]
+pub mod role;
+#[forbid(unsafe_code)]
 pub mod stdx;
 #[forbid(unsafe_code)]
 pub mod time;

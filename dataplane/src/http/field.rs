@@ -106,7 +106,8 @@ impl FieldTable {
     fn nominate_name(&mut self, bytes: &[u8], name: &[u8]) {
         for span in &mut self.spans {
             let nominable = matches!(span.known, Known::Other | Known::HeadOnly);
-            if nominable && bytes[span.name_start as usize..span.name_end as usize].eq_ignore_ascii_case(name) {
+            if nominable && bytes[span.name_start as usize..span.name_end as usize].eq_ignore_ascii_case(name)
+            {
                 span.nominated = true;
             }
         }

@@ -51,4 +51,5 @@ pub(crate) const CHUNK_EXTENSION_BYTES_MAX: u16 = 256;
 /// before it is refused: one-byte chunks with long extensions cost us much and carry nothing.
 pub(crate) const CHUNK_EXCESS_BYTES_MAX: u16 = 16 * 1024;
 
-const _: () = assert!(CHUNK_EXCESS_BYTES_MAX as u32 + (CHUNK_EXTENSION_BYTES_MAX as u32 + 32) < u16::MAX as u32);
+const _: () =
+    assert!(CHUNK_EXCESS_BYTES_MAX as u32 + (CHUNK_EXTENSION_BYTES_MAX as u32 + 32) < u16::MAX as u32);

@@ -9,7 +9,7 @@
 pub struct Handle {
     /// Index into the table.
     pub slot: u32,
-    /// Grows by one (wrapping) each time the slot is freed.
+    /// Grows by one each time the slot is freed, modulo 2^24, so that a handle fits a word beside a tag of one byte.
     pub generation: u32,
 }
 
@@ -38,6 +38,7 @@ enum Content<T> {
 }
 
 const NONE: u32 = u32::MAX;
+const GENERATION_MASK: u32 = 0x00ff_ffff;
 
 /// The table.
 #[derive(Debug)]
@@ -81,7 +82,7 @@ impl<T> Slab<T> {
         self.get(handle)?;
         let entry = &mut self.entries[handle.slot as usize];
         let content = core::mem::replace(&mut entry.content, Content::Free { next: self.free });
-        entry.generation = entry.generation.wrapping_add(1);
+        entry.generation = (entry.generation + 1) & GENERATION_MASK;
         self.free = handle.slot;
         self.used -= 1;
         match content {

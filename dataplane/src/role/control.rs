@@ -1,0 +1,95 @@
+//! How other threads tell a worker what changed: a stage of life and the origins' addresses.
+//!
+//! The worker compares one atomic per loop. The addresses lie behind a mutex that the worker only ever tries, and
+//! only when the generation has moved; if the publisher holds it just then, the next loop takes them. So no request
+//! touches a lock and the worker never waits.
+
+use core::net::SocketAddr;
+use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// The stages of a node's life, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Serving.
+    Running = 0,
+    /// No new connections; what is under way is finished.
+    Draining = 1,
+    /// Everything is cut now.
+    Stopping = 2,
+}
+
+/// Shared by the control thread (writer) and all workers (readers).
+#[derive(Debug)]
+pub struct Control {
+    stage: AtomicU8,
+    generation: AtomicU64,
+    addresses: Mutex<Vec<Vec<SocketAddr>>>,
+}
+
+impl Control {
+    /// For `origins` origins that have no address yet.
+    pub fn new(origins: usize) -> Self {
+        Self {
+            stage: AtomicU8::new(0),
+            generation: AtomicU64::new(0),
+            addresses: Mutex::new(vec![Vec::new(); origins]),
+        }
+    }
+
+    /// The stage now.
+    pub fn stage(&self) -> Stage {
+        match self.stage.load(Ordering::Acquire) {
+            0 => Stage::Running,
+            1 => Stage::Draining,
+            _ => Stage::Stopping,
+        }
+    }
+
+    /// Goes on to a later stage; an earlier one is ignored.
+    pub fn enter(&self, stage: Stage) {
+        self.stage.fetch_max(stage as u8, Ordering::AcqRel);
+    }
+
+    /// Publishes the addresses of one origin.
+    pub fn publish(&self, origin: usize, addresses: &[SocketAddr]) {
+        let mut all = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(slot) = all.get_mut(origin) {
+            slot.clear();
+            slot.extend_from_slice(addresses);
+            self.generation.fetch_add(1, Ordering::Release);
+        }
+    }
+
+    /// Copies the addresses into `into` if they changed since `seen`; the generation that was copied.
+    pub fn adopt(&self, seen: u64, into: &mut [Vec<SocketAddr>]) -> u64 {
+        let generation = self.generation.load(Ordering::Acquire);
+        if generation == seen {
+            return seen;
+        }
+        let Ok(all) = self.addresses.try_lock() else { return seen };
+        for (mine, theirs) in into.iter_mut().zip(all.iter()) {
+            mine.clear();
+            mine.extend_from_slice(theirs);
+        }
+        generation
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_adopted_once_and_stages_only_advance() {
+        let control = Control::new(2);
+        let mut mine = vec![Vec::new(); 2];
+        assert_eq!(control.adopt(0, &mut mine), 0);
+        control.publish(1, &["127.0.0.1:80".parse().unwrap()]);
+        assert_eq!(control.adopt(0, &mut mine), 1);
+        assert_eq!((mine[0].len(), mine[1].len()), (0, 1));
+        control.enter(Stage::Stopping);
+        control.enter(Stage::Draining);
+        assert_eq!(control.stage(), Stage::Stopping);
+    }
+}

@@ -1,0 +1,83 @@
+//! Every bound of a worker, with its unit, its default and the reason for it. All are flags; all are printed at
+//! start. Counts and bytes are per worker.
+
+use crate::http::Limits as HttpLimits;
+use crate::time::Duration;
+
+/// The bounds.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Client connections open at once. 10,000: what 20,000 descriptors allow with one origin connection each.
+    pub connections_max: usize,
+    /// Connections beyond `connections_max` that are being told 503 at once. 256: each costs a page and 2 s.
+    pub shedding_max: usize,
+    /// Exchanges under way at once. 16,384: a quarter of what one tunnel numbers.
+    pub exchanges_max: usize,
+    /// Heads, fields, targets.
+    pub http: HttpLimits,
+    /// Bytes of a request body. 1 GiB: uploads of disk images are legal, endless ones are not.
+    pub body_bytes_max: u64,
+    /// Bytes in flight between two parts per exchange and direction. 64 KiB: four reads of the large buffers.
+    pub stream_bytes: u32,
+    /// Bytes held for all clients' unread input and unfinished heads.
+    pub held_bytes: usize,
+    /// Bytes of a block in the pools. 4 KiB: a page.
+    pub block_bytes: usize,
+    /// Bytes of all write queues together.
+    pub queue_bytes: usize,
+    /// Idle connections kept per origin. 256.
+    pub pool_max: usize,
+    /// From the first byte of a head to its last. 10 s: HAProxy's usual `timeout http-request`.
+    pub head_timeout: Duration,
+    /// Without any progress of a request body. 30 s.
+    pub body_timeout: Duration,
+    /// Between two requests. 60 s.
+    pub idle_timeout: Duration,
+    /// Without any progress of a client that should be reading. 30 s.
+    pub send_timeout: Duration,
+    /// For one exchange from head to last byte; zero means no bound, because downloads may be long.
+    pub total_timeout: Duration,
+    /// Reading on after an answer that closes the connection, so that the client can read it. 2 s.
+    pub linger_timeout: Duration,
+    /// For a TCP connection to an origin. 5 s.
+    pub connect_timeout: Duration,
+    /// From a request's last byte to the answer's first. 60 s: HAProxy's and nginx's default.
+    pub answer_timeout: Duration,
+    /// Without any progress of an answer's body, or of a plain TCP connection. 300 s: server-sent events pause.
+    pub stall_timeout: Duration,
+    /// For an idle pooled connection. 30 s: below what most origins keep.
+    pub pool_timeout: Duration,
+    /// How long exchanges wait for a lost tunnel. 5 s.
+    pub tunnel_wait: Duration,
+    /// How long draining may take before the rest is cut. 30 s.
+    pub drain_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections_max: 10_000,
+            shedding_max: 256,
+            exchanges_max: 16_384,
+            http: HttpLimits::default(),
+            body_bytes_max: 1 << 30,
+            stream_bytes: 64 << 10,
+            held_bytes: 64 << 20,
+            block_bytes: 4 << 10,
+            queue_bytes: 128 << 20,
+            pool_max: 256,
+            head_timeout: Duration::from_secs(10),
+            body_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(60),
+            send_timeout: Duration::from_secs(30),
+            total_timeout: Duration::ZERO,
+            linger_timeout: Duration::from_secs(2),
+            connect_timeout: Duration::from_secs(5),
+            answer_timeout: Duration::from_secs(60),
+            stall_timeout: Duration::from_secs(300),
+            pool_timeout: Duration::from_secs(30),
+            tunnel_wait: Duration::from_secs(5),
+            drain_timeout: Duration::from_secs(30),
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The roles: what a worker does with its connections and tunnels, without any I/O of its own.
+
+pub mod control;
+pub mod counters;
+pub mod limits;
+pub mod origins;
+pub mod plan;
+pub mod proxy_protocol;
+pub mod token;

@@ -1,0 +1,240 @@
+//! How fetches and connections end: whole, failed, given up, too slow.
+
+use crate::exchange::failure::Failure;
+use crate::exchange::link::{Answer, Downstream, Kind};
+use crate::port::{Port, Reading, TcpFailure};
+use crate::role::origins::Origins;
+use crate::role::origins::connection::Use;
+use crate::role::origins::down::Taken;
+use crate::role::origins::fetch::{Down, Fetch, Up};
+use crate::role::origins::state::{READING, say};
+use crate::role::token::{self, Part};
+use crate::stdx::slab::Handle;
+use crate::time::Instant;
+
+impl Origins {
+    /// A connection is gone.
+    pub fn on_failed(
+        &mut self,
+        now: Instant,
+        port: &mut Port,
+        down: &mut dyn Downstream,
+        handle: Handle,
+        failure: TcpFailure,
+    ) {
+        let Some(connection) = self.connections.remove(handle) else { return };
+        match connection.usage {
+            Use::Idle(_) => self.idle[usize::from(connection.origin)].forget(handle),
+            Use::Connecting(fetch) => self.on_connect_failed(now, port, fetch, failure),
+            Use::Closing => {}
+            Use::Busy(fetch) => {
+                if let Some(record) = self.fetches.get_mut(fetch) {
+                    record.connection = None;
+                    self.broken(now, port, down, fetch);
+                }
+            }
+        }
+    }
+
+    /// The answer is whole: says so, and keeps the connection if it may be used again.
+    pub(crate) fn complete(
+        &mut self,
+        now: Instant,
+        port: &mut Port,
+        down: &mut dyn Downstream,
+        handle: Handle,
+        has_more: bool,
+    ) {
+        let Some(fetch) = self.remove(handle) else { return };
+        say(now, port, down, fetch.asker, Answer::Finish);
+        let Some(connection) = fetch.connection else { return };
+        let proxied = self.plan.origins[usize::from(fetch.origin)].proxy.is_some();
+        let keeps = fetch.keeps_alive && fetch.up == Up::Done && !fetch.has_ended && !has_more && !proxied;
+        if keeps {
+            self.keep(now, port, connection);
+        } else {
+            self.close(port, connection);
+        }
+    }
+
+    /// Ends a fetch with an error; the connection is cut so that the origin stops working for nobody.
+    pub(crate) fn fail(
+        &mut self,
+        port: &mut Port,
+        now: Instant,
+        down: &mut dyn Downstream,
+        handle: Handle,
+        failure: Failure,
+    ) -> Taken {
+        if let Some(fetch) = self.remove(handle) {
+            self.counters.origin_failures.add(1);
+            self.abort(port, &fetch);
+            say(now, port, down, fetch.asker, Answer::Failed(failure));
+        }
+        Taken::Gone
+    }
+
+    /// The asker wants no more.
+    pub(crate) fn abandon(&mut self, port: &mut Port, handle: Handle) {
+        if let Some(fetch) = self.remove(handle) {
+            self.abort(port, &fetch);
+        }
+    }
+
+    /// The origin has said all it will say; whether that is an answer depends on how far it came.
+    pub(crate) fn end_of_answer(
+        &mut self,
+        now: Instant,
+        port: &mut Port,
+        down: &mut dyn Downstream,
+        handle: Handle,
+    ) {
+        let Some(fetch) = self.fetches.get_mut(handle) else { return };
+        match fetch.down {
+            Down::Head => self.broken(now, port, down, handle),
+            Down::Body if fetch.answer_body.finish().is_ok() => {
+                self.end_chunks(now, port, down, handle);
+                self.complete(now, port, down, handle, false);
+            }
+            Down::Body => {
+                self.fail(port, now, down, handle, Failure::Truncated);
+            }
+            Down::Opaque => {
+                fetch.down = Down::Done;
+                let (asker, is_over) = (fetch.asker, fetch.up == Up::Done);
+                say(now, port, down, asker, Answer::Finish);
+                if is_over && let Some(fetch) = self.remove(handle) {
+                    self.close_after_writing(now, port, &fetch);
+                }
+            }
+            Down::Done => {}
+        }
+    }
+
+    /// After the asker's FIN on an opaque stream: over if the origin has finished too.
+    pub(crate) fn end_if_both(&mut self, now: Instant, port: &mut Port, handle: Handle) {
+        let over = self.fetches.get(handle).is_some_and(|f| f.up == Up::Done && f.down == Down::Done);
+        if over && let Some(fetch) = self.remove(handle) {
+            self.close_after_writing(now, port, &fetch);
+        }
+    }
+
+    pub(crate) fn on_fetch_timer(
+        &mut self,
+        now: Instant,
+        port: &mut Port,
+        down: &mut dyn Downstream,
+        handle: Handle,
+    ) {
+        let Some(fetch) = self.fetches.get_mut(handle) else { return };
+        if fetch.timer > now {
+            return;
+        }
+        fetch.timer = Instant::from_us(u64::MAX);
+        if fetch.deadline > now {
+            let deadline = fetch.deadline;
+            self.set_deadline(handle, deadline);
+            return;
+        }
+        if !fetch.held.is_empty() && fetch.credit < self.limits.stream_bytes / 4 {
+            // The asker is slow, not the origin; whoever waits for the asker times it.
+            self.set_deadline(handle, now + self.limits.stall_timeout);
+            return;
+        }
+        let connecting = fetch.connection.and_then(|handle| self.connections.get(handle));
+        let why = match (
+            connecting.map(|connection| connection.usage),
+            fetch.has_answered || fetch.kind == Kind::Tcp,
+        ) {
+            (Some(Use::Connecting(_)), _) => Failure::ConnectTimeout,
+            (_, false) => Failure::AnswerTimeout,
+            (_, true) => Failure::Stalled,
+        };
+        self.fail(port, now, down, handle, why);
+    }
+
+    pub(crate) fn on_idle_timer(&mut self, now: Instant, port: &mut Port, handle: Handle) {
+        let Some(connection) = self.connections.get_mut(handle) else { return };
+        let deadline = match connection.usage {
+            Use::Idle(since) => since + self.limits.pool_timeout,
+            Use::Closing => now,
+            Use::Connecting(_) | Use::Busy(_) => {
+                connection.has_timer = false;
+                return;
+            }
+        };
+        if deadline > now {
+            self.wheel.set(deadline, token::pack(Part::Connection, handle).0);
+        } else {
+            self.drop_idle(port, handle);
+        }
+    }
+
+    pub(crate) fn drop_idle(&mut self, port: &mut Port, handle: Handle) {
+        if let Some(connection) = self.connections.remove(handle) {
+            self.idle[usize::from(connection.origin)].forget(handle);
+            port.close(connection.tcp);
+        }
+    }
+
+    /// The connection died before the answer was whole.
+    fn broken(&mut self, now: Instant, port: &mut Port, down: &mut dyn Downstream, handle: Handle) {
+        let Some(fetch) = self.fetches.get_mut(handle) else { return };
+        if fetch.is_repeatable && fetch.is_reused && fetch.attempts == 1 && !fetch.has_answered {
+            // RFC 9112 §9.3.1: the origin may just have closed an idle connection; once more on a fresh one.
+            if let Some(connection) = fetch.connection.take() {
+                self.close(port, connection);
+            }
+            self.counters.origin_retries.add(1);
+            self.start(now, port, handle);
+            return;
+        }
+        let why = if fetch.has_answered { Failure::Truncated } else { Failure::OriginClosed };
+        self.fail(port, now, down, handle, why);
+    }
+
+    fn remove(&mut self, handle: Handle) -> Option<Fetch> {
+        let mut fetch = self.fetches.remove(handle)?;
+        self.blocks.clear(&mut fetch.pending);
+        self.blocks.clear(&mut fetch.held);
+        Some(fetch)
+    }
+
+    fn keep(&mut self, now: Instant, port: &mut Port, handle: Handle) {
+        let Some(connection) = self.connections.get_mut(handle) else { return };
+        connection.usage = Use::Idle(now);
+        let tcp = connection.tcp;
+        match self.idle[usize::from(connection.origin)].keep(handle) {
+            Ok(()) => {
+                port.read(tcp, READING);
+                if !connection.has_timer {
+                    connection.has_timer = true;
+                    self.wheel.set(now + self.limits.pool_timeout, token::pack(Part::Connection, handle).0);
+                }
+            }
+            Err(handle) => self.close(port, handle),
+        }
+    }
+
+    pub(crate) fn close(&mut self, port: &mut Port, handle: Handle) {
+        if let Some(connection) = self.connections.remove(handle) {
+            port.close(connection.tcp);
+        }
+    }
+
+    /// Lets what is queued go out before the connection closes, for as long as an idle one would be kept.
+    fn close_after_writing(&mut self, now: Instant, port: &mut Port, fetch: &Fetch) {
+        let Some(handle) = fetch.connection else { return };
+        let Some(connection) = self.connections.get_mut(handle) else { return };
+        connection.usage = Use::Closing;
+        port.read(connection.tcp, Reading::Off);
+        port.notify_at(connection.tcp, 0);
+        self.wheel.set(now + self.limits.pool_timeout, token::pack(Part::Connection, handle).0);
+    }
+
+    fn abort(&mut self, port: &mut Port, fetch: &Fetch) {
+        if let Some(connection) = fetch.connection.and_then(|handle| self.connections.remove(handle)) {
+            port.abort(connection.tcp);
+        }
+    }
+}

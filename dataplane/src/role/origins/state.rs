@@ -1,0 +1,270 @@
+//! `Origins`: the tables of the part, and what it says when asked.
+
+use core::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::exchange::envelope::{OpeningEnvelope, Parsed};
+use crate::exchange::failure::Failure;
+use crate::exchange::link::{Answer, Ask, Asker, Downstream, Kind, Opening, Served, Upstream, Way};
+use crate::http::{Asked, BodyReader, FieldTable, RequestBody, Trailers};
+use crate::port::{Port, Reading, Token};
+use crate::role::control::Control;
+use crate::role::counters::Counters;
+use crate::role::limits::Limits;
+use crate::role::origins::connection::{Connection, IdleList, Turn, Use};
+use crate::role::origins::fetch::{Down, Fetch, Up};
+use crate::role::plan::Plan;
+use crate::role::token::{self, Part};
+use crate::stdx::chain::{Blocks, Chain};
+use crate::stdx::slab::{Handle, Slab};
+use crate::stdx::wheel::Wheel;
+use crate::time::Instant;
+
+/// Timers looked at in one turn.
+const TIMER_BUDGET: usize = 256;
+
+/// The origins' part of one worker.
+#[derive(Debug)]
+pub struct Origins {
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) counters: Arc<Counters>,
+    control: Arc<Control>,
+    generation: u64,
+    pub(crate) addresses: Vec<Vec<SocketAddr>>,
+    pub(crate) turns: Vec<Turn>,
+    pub(crate) idle: Vec<IdleList>,
+    pub(crate) fetches: Slab<Fetch>,
+    pub(crate) connections: Slab<Connection>,
+    pub(crate) blocks: Blocks,
+    pub(crate) table: FieldTable,
+    /// A head being put together; used within one call only.
+    pub(crate) scratch: Vec<u8>,
+    /// A head being written; used within one call only.
+    pub(crate) written: Vec<u8>,
+    pub(crate) listed: Vec<Handle>,
+    pub(crate) wheel: Wheel,
+    due: Vec<u64>,
+}
+
+impl Origins {
+    /// A part that has no connection yet.
+    pub fn new(plan: Arc<Plan>, limits: Arc<Limits>, counters: Arc<Counters>, control: Arc<Control>) -> Self {
+        let count = plan.origins.len();
+        let connections_max = limits.exchanges_max + count * limits.pool_max;
+        Self {
+            control,
+            generation: 0,
+            addresses: vec![Vec::new(); count],
+            turns: (0..count).map(|_| Turn::default()).collect(),
+            idle: (0..count).map(|_| IdleList::new(limits.pool_max)).collect(),
+            fetches: Slab::new(limits.exchanges_max),
+            connections: Slab::new(connections_max),
+            blocks: Blocks::new(limits.block_bytes, limits.held_bytes / limits.block_bytes),
+            table: FieldTable::new(&limits.http),
+            scratch: Vec::with_capacity(limits.http.head_bytes_max),
+            written: Vec::with_capacity(2 * limits.http.head_bytes_max),
+            listed: Vec::with_capacity(limits.exchanges_max),
+            wheel: Wheel::new(limits.exchanges_max + connections_max),
+            due: Vec::with_capacity(TIMER_BUDGET),
+            plan,
+            limits,
+            counters,
+        }
+    }
+
+    /// When `tick` has something to do.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.wheel.deadline()
+    }
+
+    /// Fetches under way.
+    pub fn fetches(&self) -> usize {
+        self.fetches.len()
+    }
+
+    /// Connections, and how many of them are idle.
+    pub fn connections(&self) -> (usize, usize) {
+        (self.connections.len(), self.idle.iter().map(IdleList::len).sum())
+    }
+
+    /// Lets time pass and says what could not be said inside an ask.
+    pub fn flush(&mut self, now: Instant, port: &mut Port, down: &mut dyn Downstream) {
+        self.generation = self.control.adopt(self.generation, &mut self.addresses);
+        while let Some(handle) = self.listed.pop() {
+            self.look(now, port, down, handle);
+        }
+        self.expire(now, port, down);
+        self.counters.origin_connections.set(self.connections.len() as u64);
+    }
+
+    /// Whether a flush would say something.
+    pub fn has_work(&self) -> bool {
+        !self.listed.is_empty()
+    }
+
+    /// Closes the idle connections: nothing new will come.
+    pub fn drain(&mut self, port: &mut Port) {
+        for origin in 0..self.idle.len() {
+            while let Some(handle) = self.idle[origin].take() {
+                if let Some(connection) = self.connections.remove(handle) {
+                    port.close(connection.tcp);
+                }
+            }
+        }
+    }
+
+    /// Puts a fetch on the list for the next flush.
+    pub(crate) fn list(&mut self, handle: Handle) {
+        if let Some(fetch) = self.fetches.get_mut(handle)
+            && !fetch.is_listed
+        {
+            fetch.is_listed = true;
+            self.listed.push(handle);
+        }
+    }
+
+    /// Remembers why a fetch must end; it is told at the next flush.
+    pub(crate) fn fail_later(&mut self, handle: Handle, failure: Failure) {
+        if let Some(fetch) = self.fetches.get_mut(handle) {
+            fetch.failure = fetch.failure.or(Some(failure));
+            self.list(handle);
+        }
+    }
+
+    /// Moves a fetch's deadline, and sets a timer if none would fire in time.
+    pub(crate) fn set_deadline(&mut self, handle: Handle, deadline: Instant) {
+        let Some(fetch) = self.fetches.get_mut(handle) else { return };
+        fetch.deadline = deadline;
+        if deadline < fetch.timer {
+            fetch.timer = deadline;
+            self.wheel.set(deadline, token::pack(Part::Fetch, handle).0);
+        }
+    }
+
+    fn expire(&mut self, now: Instant, port: &mut Port, down: &mut dyn Downstream) {
+        let mut due = core::mem::take(&mut self.due);
+        self.wheel.expire(now, &mut due, TIMER_BUDGET);
+        for entry in due.drain(..) {
+            match token::unpack(Token(entry)) {
+                Some((Part::Fetch, handle)) => self.on_fetch_timer(now, port, down, handle),
+                Some((Part::Connection, handle)) => self.on_idle_timer(now, port, handle),
+                Some((Part::Client | Part::Exchange, _)) | None => {}
+            }
+        }
+        self.due = due;
+    }
+
+    fn look(&mut self, now: Instant, port: &mut Port, down: &mut dyn Downstream, handle: Handle) {
+        let Some(fetch) = self.fetches.get_mut(handle) else { return };
+        fetch.is_listed = false;
+        if let Some(failure) = fetch.failure {
+            self.fail(port, now, down, handle, failure);
+            return;
+        }
+        self.end_if_both(now, port, handle);
+        self.pay_room(now, port, down, handle);
+        self.pour_held(now, port, down, handle);
+    }
+}
+
+impl Upstream for Origins {
+    fn open(
+        &mut self,
+        now: Instant,
+        port: &mut Port,
+        way: Way,
+        asker: Asker,
+        opening: &Opening<'_>,
+    ) -> Result<Served, Failure> {
+        let Way::Origin(origin) = way else { panic!("routes are not served by origins") };
+        let Parsed::Complete(envelope, _) = OpeningEnvelope::parse(opening.envelope) else {
+            return Err(Failure::BadStream);
+        };
+        let is_tcp = opening.kind == Kind::Tcp;
+        let fetch = Fetch {
+            asker,
+            origin,
+            kind: opening.kind,
+            client: envelope.client,
+            connection: None,
+            up: if is_tcp { Up::Opaque } else { Up::Head },
+            down: if is_tcp { Down::Opaque } else { Down::Head },
+            request_body: BodyReader::for_request(RequestBody::None),
+            answer_body: BodyReader::for_request(RequestBody::None),
+            request_trailers: Trailers::new(&self.limits.http),
+            answer_trailers: Trailers::new(&self.limits.http),
+            asked: Asked::Ordinary,
+            is_chunked: false,
+            keeps_alive: false,
+            is_repeatable: false,
+            is_reused: false,
+            is_finished: false,
+            has_answered: false,
+            has_said_envelope: false,
+            first_byte_us: 0,
+            attempts: 0,
+            interim_count: 0,
+            pending: Chain::new(),
+            held: Chain::new(),
+            has_ended: false,
+            credit: self.limits.stream_bytes,
+            owed: 0,
+            opened: now,
+            deadline: now + self.limits.answer_timeout,
+            timer: Instant::from_us(u64::MAX),
+            failure: None,
+            is_listed: false,
+        };
+        let handle = self.fetches.insert(fetch).map_err(|_| Failure::Shed)?;
+        self.set_deadline(handle, now + self.limits.answer_timeout);
+        if is_tcp {
+            self.start(now, port, handle);
+        }
+        Ok(Served(handle))
+    }
+
+    fn ask(&mut self, now: Instant, port: &mut Port, _: Way, _: Asker, served: Served, ask: Ask<'_>) -> bool {
+        let handle = served.0;
+        if self.fetches.get(handle).is_none() {
+            return true;
+        }
+        match ask {
+            Ask::Data(bytes) => self.take_up(now, port, handle, bytes),
+            Ask::Finish => self.finish_up(port, handle),
+            Ask::Abandon => self.abandon(port, handle),
+            Ask::Grant(bytes) => {
+                if let Some(fetch) = self.fetches.get_mut(handle) {
+                    fetch.credit += bytes;
+                }
+                self.list(handle);
+            }
+        }
+        true
+    }
+}
+
+/// What every file of this part says at the end of an answer.
+pub(crate) fn say(
+    now: Instant,
+    port: &mut Port,
+    down: &mut dyn Downstream,
+    asker: Asker,
+    answer: Answer<'_>,
+) {
+    let taken = down.answer(now, port, asker, answer);
+    assert!(taken, "parts of one worker take every answer within the credit");
+}
+
+/// How much of a connection is read: large buffers, because answers have bodies.
+pub(crate) const READING: Reading = Reading::Large;
+
+impl Connection {
+    /// The fetch that uses it.
+    pub(crate) fn fetch(&self) -> Option<Handle> {
+        match self.usage {
+            Use::Connecting(fetch) | Use::Busy(fetch) => Some(fetch),
+            Use::Idle(_) | Use::Closing => None,
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! What a node is to do: the sites, the ways to them, the listeners. Made from flags (or a simulator's scenario),
+//! read by every worker, never written.
+
+use core::net::SocketAddr;
+
+use crate::exchange::link::{Kind, Way};
+
+/// How PROXY protocol headers (HAProxy's specification, versions 1 and 2) are written to an origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProxyVersion {
+    /// The text form.
+    V1,
+    /// The binary form.
+    V2,
+}
+
+/// One listening address.
+#[derive(Clone, Debug)]
+pub struct Listener {
+    /// Where.
+    pub address: SocketAddr,
+    /// Whether every connection starts with a PROXY protocol header.
+    pub proxy: bool,
+    /// Index into `Plan::sites` of the site that every connection belongs to (plain TCP); `None`: HTTP.
+    pub tcp_site: Option<u16>,
+}
+
+/// One site.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// Lower-case name; `*` takes what no other takes.
+    pub name: String,
+    /// Where its exchanges go; `None` where this end only serves it to a tunnel's peer.
+    pub way: Way,
+}
+
+/// One origin.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// The site that it serves.
+    pub site: String,
+    /// HTTP or plain TCP.
+    pub kind: Kind,
+    /// As the operator wrote it, for logs.
+    pub label: String,
+    /// Whether each connection starts with a PROXY protocol header.
+    pub proxy: Option<ProxyVersion>,
+}
+
+/// One front-end that may use this back-end.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// Its name in logs: the first characters of its public key.
+    pub label: String,
+    /// The sites that it may open; `*` for all.
+    pub sites: Vec<String>,
+}
+
+/// A rule that gives requests their class: the first that fits holds.
+#[derive(Clone, Debug)]
+pub struct ClassRule {
+    /// The path must start with this.
+    pub path_prefix: String,
+    /// Nothing may follow the prefix.
+    pub exact: bool,
+    /// 0 (highest) to 4.
+    pub class: u8,
+}
+
+/// The whole.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// Numbered by `ListenerId`.
+    pub listeners: Vec<Listener>,
+    /// Sites that clients may ask for here.
+    pub sites: Vec<Site>,
+    /// Names of the routes, numbered by `Way::Route`.
+    pub routes: Vec<String>,
+    /// Which worker owns each route's tunnel.
+    pub route_owners: Vec<u8>,
+    /// Origins, numbered by `Way::Origin`.
+    pub origins: Vec<Origin>,
+    /// Numbered as the tunnel endpoint numbers its peers.
+    pub peers: Vec<Peer>,
+    /// First match wins.
+    pub classes: Vec<ClassRule>,
+    /// The class of what no rule fits.
+    pub class_default: u8,
+    /// The name in `Via` and in decision records.
+    pub pseudonym: String,
+}
+
+impl Plan {
+    /// The site that a lower-case host name belongs to.
+    pub fn site(&self, host: &[u8]) -> Option<u16> {
+        let named = self.sites.iter().position(|site| site.name.as_bytes() == host);
+        named.or_else(|| self.sites.iter().position(|site| site.name == "*")).map(|index| index as u16)
+    }
+
+    /// The class of a request.
+    pub fn class(&self, path: &[u8]) -> u8 {
+        let fits = |rule: &&ClassRule| {
+            path.starts_with(rule.path_prefix.as_bytes())
+                && (!rule.exact || path.len() == rule.path_prefix.len())
+        };
+        self.classes.iter().find(fits).map_or(self.class_default, |rule| rule.class)
+    }
+
+    /// The origin that serves a site's streams of one kind, for a peer of the tunnel.
+    pub fn origin(&self, site: &[u8], kind: Kind) -> Option<u16> {
+        let fits = |name: &str| name.as_bytes() == site || name == "*";
+        let exact = self.origins.iter().position(|o| o.kind == kind && o.site.as_bytes() == site);
+        exact
+            .or_else(|| self.origins.iter().position(|o| o.kind == kind && fits(&o.site)))
+            .map(|index| index as u16)
+    }
+
+    /// Whether a peer may open a site.
+    pub fn is_allowed(&self, peer: usize, site: &[u8]) -> bool {
+        self.peers
+            .get(peer)
+            .is_some_and(|peer| peer.sites.iter().any(|name| name == "*" || name.as_bytes() == site))
+    }
+}
