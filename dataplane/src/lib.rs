@@ -1,9 +1,11 @@
 //! The data plane: protocol cores without I/O, the roles made of them, and the drivers that run roles.
 //!
 //! Tiers, lowest first; an import may only point down (`tests/arrows.rs` keeps it so):
-//! `time, stdx` · `http, tmp, blender` · `port` · roles · `reactor`.
+//! `time, stdx, access` · `http, tmp, blender` · `port` · roles · `reactor`.
 //! All unsafe code lives in `reactor`; every other module forbids it.
 
+#[forbid(unsafe_code)]
+pub mod access;
 #[forbid(unsafe_code)]
 pub mod blender;
 #[forbid(unsafe_code)]

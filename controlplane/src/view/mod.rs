@@ -1,0 +1,16 @@
+//! What an operator or a scraper may look at: the read-only admin server and the metrics text.
+
+mod admin;
+mod check;
+mod connection;
+mod hosts;
+mod metrics;
+mod pages;
+mod request;
+mod response;
+mod source;
+
+pub use admin::Admin;
+pub use check::check_openmetrics;
+pub use metrics::{CounterFamily, GaugeFamily, HistogramFamily, Labels, MetricsText, SummaryFamily, Unit};
+pub use source::{Health, Source};
