@@ -1,5 +1,6 @@
 //! The roles: what a worker does with its connections and tunnels, without any I/O of its own.
 
+pub mod clients;
 pub mod control;
 pub mod counters;
 pub mod limits;

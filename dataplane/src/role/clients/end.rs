@@ -1,0 +1,307 @@
+//! How exchanges and client connections end: answered, failed, given up, too slow.
+
+use crate::access::{AccessRecord, Ended, Kind as RecordKind, Version as RecordVersion, Wait};
+use crate::exchange::failure::Failure;
+use crate::exchange::link::{Ask, Kind, Upstream, Way};
+use crate::http::{Asked, Version};
+use crate::port::{Port, Reading, TcpFailure};
+use crate::role::clients::Clients;
+use crate::role::clients::client::Phase;
+use crate::role::clients::exchange::{Down, Exchange};
+use crate::role::clients::refuse::{Page, ended};
+use crate::stdx::slab::Handle;
+use crate::time::Instant;
+
+impl Clients {
+    /// A client's connection is gone.
+    pub fn on_failed(
+        &mut self,
+        now: Instant,
+        port: &mut Port,
+        up: &mut dyn Upstream,
+        handle: Handle,
+        _: TcpFailure,
+    ) {
+        if let Some(key) = self.clients.get(handle).and_then(|client| client.exchange) {
+            self.drop_exchange(now, port, up, key, Ended::ClientAborted, 0);
+        }
+        self.forget(handle);
+    }
+
+    /// The answer is whole: the connection goes on or ends, as both sides agreed.
+    pub(crate) fn complete(&mut self, now: Instant, port: &mut Port, key: Handle) {
+        let asker = self.asker(key);
+        let Some(mut exchange) = self.remove_exchange(key) else { return };
+        exchange.ended = Ended::Complete;
+        self.counters.answers.add(1);
+        self.log(now, &exchange);
+        if !exchange.is_sent || exchange.owes_finish {
+            self.abandoned.push((exchange.way, asker, exchange.served));
+        }
+        self.after_answer(now, port, &exchange);
+    }
+
+    /// The far end could not answer: a page if nothing was written, else a visible cut.
+    pub(crate) fn fail(&mut self, now: Instant, port: &mut Port, key: Handle, failure: Failure) {
+        let asker = self.asker(key);
+        let Some(mut exchange) = self.remove_exchange(key) else { return };
+        self.counters.failures.add(1);
+        exchange.ended = ended(failure);
+        if is_ours(failure) {
+            // The server does not know that this exchange is over.
+            self.abandoned.push((exchange.way, asker, exchange.served));
+        }
+        let page = Page::of_failure(failure).for_head(exchange.asked == Asked::Head);
+        if exchange.kind == Kind::Tcp || exchange.has_head || page.status == 499 {
+            self.log(now, &exchange);
+            self.abort(port, exchange.client);
+            return;
+        }
+        exchange.status = page.status;
+        exchange.keep_alive &= exchange.is_sent;
+        self.log(now, &exchange);
+        if self.write_page(now, port, exchange.client, &page, exchange.decision, !exchange.keep_alive) {
+            self.after_answer(now, port, &exchange);
+        } else {
+            self.abort(port, exchange.client);
+        }
+    }
+
+    /// Ends an opaque exchange once both halves have said their last byte.
+    pub(crate) fn end_if_both(&mut self, now: Instant, port: &mut Port, handle: Handle) {
+        let Some(client) = self.clients.get(handle).filter(|client| client.phase == Phase::HalfClosed) else {
+            return;
+        };
+        let Some(key) = client.exchange else { return };
+        if self.exchanges.get(key).is_some_and(|exchange| exchange.down == Down::Done && exchange.is_sent)
+            && let Some(mut exchange) = self.remove_exchange(key)
+        {
+            exchange.ended = Ended::Complete;
+            self.log(now, &exchange);
+            self.linger(now, port, handle);
+        }
+    }
+
+    /// Cuts a client off; whatever it had asked for is given up.
+    pub(crate) fn give_up(
+        &mut self,
+        now: Instant,
+        port: &mut Port,
+        up: &mut dyn Upstream,
+        handle: Handle,
+        ended: Ended,
+    ) {
+        if let Some(key) = self.clients.get(handle).and_then(|client| client.exchange) {
+            self.drop_exchange(now, port, up, key, ended, 0);
+        }
+        self.abort(port, handle);
+    }
+
+    /// Gives an exchange up and logs it.
+    pub(crate) fn drop_exchange(
+        &mut self,
+        now: Instant,
+        port: &mut Port,
+        up: &mut dyn Upstream,
+        key: Handle,
+        ended: Ended,
+        status: u16,
+    ) {
+        let asker = self.asker(key);
+        let Some(mut exchange) = self.remove_exchange(key) else { return };
+        exchange.ended = ended;
+        if status != 0 {
+            exchange.status = status;
+        }
+        if ended == Ended::ClientAborted {
+            self.counters.aborts.add(1);
+        } else {
+            self.counters.failures.add(1);
+        }
+        self.log(now, &exchange);
+        if !up.ask(now, port, exchange.way, asker, exchange.served, Ask::Abandon) {
+            self.abandoned.push((exchange.way, asker, exchange.served));
+        }
+    }
+
+    /// Sends FIN after what is queued, and reads on for a while so that the client can read it.
+    pub(crate) fn linger(&mut self, now: Instant, port: &mut Port, handle: Handle) {
+        let Some(client) = self.clients.get_mut(handle) else { return };
+        let was_finished = matches!(client.phase, Phase::HalfClosed);
+        client.phase = Phase::Linger;
+        self.blocks.clear(&mut client.stash);
+        client.is_held = false;
+        if was_finished {
+            port.notify_at(client.tcp, 0);
+        } else {
+            port.finish(client.tcp);
+            port.read(client.tcp, Reading::Small);
+        }
+        self.set_deadline(handle, now + self.limits.linger_timeout);
+    }
+
+    /// Closes a connection on which nothing is due.
+    pub(crate) fn close(&mut self, port: &mut Port, handle: Handle) {
+        if let Some(client) = self.clients.get(handle) {
+            port.close(client.tcp);
+            self.forget(handle);
+        }
+    }
+
+    /// Ends a connection with a reset, so that what was cut does not look whole.
+    pub(crate) fn abort(&mut self, port: &mut Port, handle: Handle) {
+        if let Some(client) = self.clients.get(handle) {
+            port.abort(client.tcp);
+            self.forget(handle);
+        }
+    }
+
+    /// Cuts a plain TCP connection whose stream could not be opened.
+    pub(crate) fn abort_with(&mut self, now: Instant, port: &mut Port, handle: Handle, failure: Failure) {
+        self.counters.failures.add(1);
+        if let Some(client) = self.clients.get(handle) {
+            let unix_ms = (self.unix_origin_us + now.as_us()) / 1_000;
+            let mut record =
+                AccessRecord::blank(unix_ms, u16::from(self.worker), RecordKind::Tcp, client.peer);
+            record.ended = ended(failure);
+            self.put(&record);
+        }
+        self.abort(port, handle);
+    }
+
+    pub(crate) fn on_timer(&mut self, now: Instant, port: &mut Port, up: &mut dyn Upstream, handle: Handle) {
+        let Some(client) = self.clients.get_mut(handle) else { return };
+        if client.timer > now {
+            return;
+        }
+        client.timer = Instant::from_us(u64::MAX);
+        if client.deadline > now {
+            let deadline = client.deadline;
+            self.set_deadline(handle, deadline);
+            return;
+        }
+        let (phase, tcp, exchange) = (client.phase, client.tcp, client.exchange);
+        let queued = port.queued_bytes(tcp);
+        if let Some(exchange) = exchange.and_then(|key| self.exchanges.get_mut(key))
+            && exchange.queued_seen > 0
+        {
+            // The client should be reading. Slow is fine, standing still is not.
+            if queued < exchange.queued_seen {
+                exchange.queued_seen = queued.max(1);
+                self.set_deadline(handle, now + self.limits.send_timeout);
+            } else {
+                self.counters.clients_timed_out.add(1);
+                self.give_up(now, port, up, handle, Ended::TimedOut(Wait::ClientWrite));
+            }
+            return;
+        }
+        match phase {
+            Phase::Head if self.clients.get(handle).is_some_and(|c| c.stash.is_empty()) => {
+                self.close(port, handle)
+            }
+            Phase::Head => self.late(now, port, up, handle, Page::HEAD_LATE),
+            Phase::Body if self.is_blocked(handle) => {
+                self.set_deadline(handle, now + self.limits.body_timeout)
+            }
+            Phase::Body => self.late(now, port, up, handle, Page::BODY_LATE),
+            Phase::Waiting | Phase::Upgrading => self.late(now, port, up, handle, Page::TOTAL),
+            Phase::Opaque | Phase::HalfClosed => {
+                self.counters.clients_timed_out.add(1);
+                self.give_up(now, port, up, handle, Ended::TimedOut(Wait::Idle));
+            }
+            Phase::Preface => self.abort(port, handle),
+            Phase::Linger => self.close(port, handle),
+        }
+    }
+
+    fn late(&mut self, now: Instant, port: &mut Port, up: &mut dyn Upstream, handle: Handle, page: Page) {
+        self.counters.clients_timed_out.add(1);
+        self.refuse(now, port, up, handle, page);
+    }
+
+    /// The body waits for room, not for the client.
+    fn is_blocked(&self, handle: Handle) -> bool {
+        self.clients.get(handle).is_some_and(|client| !client.stash.is_empty())
+    }
+
+    fn after_answer(&mut self, now: Instant, port: &mut Port, exchange: &Exchange) {
+        let handle = exchange.client;
+        let Some(client) = self.clients.get_mut(handle) else { return };
+        if !exchange.keep_alive || client.phase != Phase::Waiting {
+            self.linger(now, port, handle);
+            return;
+        }
+        client.phase = Phase::Head;
+        client.began = now;
+        if self.is_draining && client.stash.is_empty() {
+            self.linger(now, port, handle);
+            return;
+        }
+        if !client.stash.is_empty() {
+            self.list(handle);
+        }
+        self.set_deadline(handle, now + self.limits.idle_timeout);
+    }
+
+    fn remove_exchange(&mut self, key: Handle) -> Option<Exchange> {
+        let mut exchange = self.exchanges.remove(key)?;
+        self.blocks.clear(&mut exchange.held);
+        if let Some(client) = self.clients.get_mut(exchange.client) {
+            client.exchange = None;
+        }
+        Some(exchange)
+    }
+
+    fn forget(&mut self, handle: Handle) {
+        if let Some(mut client) = self.clients.remove(handle) {
+            self.blocks.clear(&mut client.stash);
+            self.shed_count -= usize::from(client.is_shed);
+        }
+    }
+
+    fn log(&mut self, now: Instant, exchange: &Exchange) {
+        let Some(client) = self.clients.get(exchange.client) else { return };
+        let plan = self.plan.clone();
+        let unix_ms = (self.unix_origin_us + exchange.began.as_us()) / 1_000;
+        let kind = match (exchange.kind, exchange.status) {
+            (Kind::Tcp, _) => RecordKind::Tcp,
+            (Kind::Http, 101) => RecordKind::WebSocket,
+            (Kind::Http, _) => RecordKind::Http,
+        };
+        let mut record = AccessRecord::blank(unix_ms, u16::from(self.worker), kind, client.peer);
+        record.site = plan.sites[usize::from(exchange.site)].name.as_bytes();
+        record.method = exchange.method();
+        record.target = exchange.target();
+        record.target_cut = exchange.is_line_cut;
+        record.version = match (exchange.kind, exchange.version) {
+            (Kind::Tcp, _) => RecordVersion::None,
+            (Kind::Http, Version::Http10) => RecordVersion::Http10,
+            (Kind::Http, Version::Http11) => RecordVersion::Http11,
+        };
+        record.status = exchange.status;
+        record.request_body_bytes = exchange.request_bytes;
+        record.response_body_bytes = exchange.answer_bytes;
+        record.class = exchange.class;
+        match exchange.way {
+            Way::Route(route) => record.route = plan.routes[usize::from(route)].as_bytes(),
+            Way::Origin(origin) => record.origin = plan.origins[usize::from(origin)].label.as_bytes(),
+        }
+        record.origin_address = exchange.reply.origin;
+        let answered = exchange.first_byte.map(|first| first.us_since(exchange.opened));
+        let origin_us = u64::from(exchange.reply.first_byte_us);
+        record.timings.origin_first_byte_us = exchange.reply.origin.map(|_| origin_us);
+        record.timings.tunnel_us = answered.map(|us| us.saturating_sub(origin_us));
+        record.timings.total_us = Some(now.us_since(exchange.began));
+        record.ended = exchange.ended;
+        record.decision.id = exchange.decision;
+        record.decision.rule = exchange.rule;
+        record.decision.attempts = exchange.reply.attempts;
+        record.decision.connection_reused = exchange.reply.reused;
+        self.put(&record);
+    }
+}
+
+/// Whether this side found the failure, so that the server must be told.
+fn is_ours(failure: Failure) -> bool {
+    matches!(failure, Failure::BadStream | Failure::Shed | Failure::Truncated)
+}

@@ -1,0 +1,16 @@
+//! The part that talks to clients: HTTP/1.1 as a server, plain TCP, and one exchange per request.
+//!
+//! ```text
+//!   client ─► up.rs ─► ask                 answer ─► down.rs ─► client
+//! ```
+//! Not here: where an exchange goes on from here (the tunnel, or an origin of this process).
+
+mod client;
+mod down;
+mod end;
+mod exchange;
+mod refuse;
+mod state;
+mod up;
+
+pub use state::{Clients, ClientsOptions, RecordSink};

@@ -1,0 +1,581 @@
+//! The way up: what a client sends, from its connection to the server of its exchange.
+
+use crate::access::{Ended, Rule, Wait};
+use crate::exchange::envelope::{OPENING_BYTES_MAX, OpeningEnvelope, ReplyEnvelope};
+use crate::exchange::failure::Failure;
+use crate::exchange::link::{Ask, Kind, Opening, Served, Upstream};
+use crate::http::{
+    Asked, BodyReader, CHUNK_END, CHUNK_PREFIX_BYTES_MAX, Client as HttpClient, ConnectionChoice, Forwarding,
+    HOST_BYTES_MAX, Parsed, RequestBody, RequestEmission, RequestHead, Scheme, Step, Trailers, Upgrade,
+    Version, chunk_prefix, emit_request, parse_request, push_last_chunk,
+};
+use crate::port::{Port, Reading};
+use crate::role::clients::Clients;
+use crate::role::clients::client::{Client, Phase};
+use crate::role::clients::exchange::{Down, Exchange, LINE_BYTES_MAX, Reframe};
+use crate::role::clients::refuse::Page;
+use crate::role::clients::state::bound;
+use crate::role::limits::Limits;
+use crate::role::plan::Plan;
+use crate::role::proxy_protocol::{self, Header};
+use crate::stdx::chain::Chain;
+use crate::stdx::slab::Handle;
+use crate::time::Instant;
+
+/// What a chunk adds to its data at the most.
+const CHUNK_OVERHEAD_BYTES: usize = CHUNK_PREFIX_BYTES_MAX + CHUNK_END.len();
+
+impl Clients {
+    /// Bytes from a client.
+    pub fn on_read(
+        &mut self,
+        now: Instant,
+        port: &mut Port,
+        up: &mut dyn Upstream,
+        handle: Handle,
+        bytes: &[u8],
+    ) {
+        let Some(client) = self.clients.get_mut(handle) else { return };
+        let direct = client.stash.is_empty();
+        if direct && client.phase == Phase::Head {
+            client.began = now;
+        }
+        let taken = if direct { self.take(now, port, up, handle, bytes) } else { 0 };
+        let Some(client) = self.clients.get_mut(handle) else { return };
+        let rest = &bytes[taken..];
+        if self.blocks.append(&mut client.stash, rest) < rest.len() {
+            self.counters.pool_shortages.add(1);
+            self.refuse(now, port, up, handle, Page::of_failure(Failure::Shed));
+            return;
+        }
+        let waits_for_head = matches!(client.phase, Phase::Head | Phase::Preface);
+        if direct && waits_for_head && !rest.is_empty() {
+            self.set_deadline(handle, now + self.limits.head_timeout);
+        }
+        // A head that trickles in is looked at again only when a line ends or the bound is reached.
+        let is_worth_it = !waits_for_head || rest.contains(&b'\n') || self.is_head_full(handle);
+        if !direct && is_worth_it {
+            self.go_on(now, port, up, handle);
+        }
+        self.hold(port, handle);
+    }
+
+    /// The client has sent FIN.
+    pub fn on_read_end(&mut self, now: Instant, port: &mut Port, up: &mut dyn Upstream, handle: Handle) {
+        let Some(client) = self.clients.get_mut(handle) else { return };
+        match (client.phase, client.exchange) {
+            // As nginx does: a client that closes while it waits wants nothing any more.
+            (Phase::Body | Phase::Waiting | Phase::Upgrading, _) | (Phase::Opaque, None) => {
+                self.give_up(now, port, up, handle, Ended::ClientAborted);
+            }
+            (Phase::Opaque, Some(exchange)) => {
+                client.phase = Phase::HalfClosed;
+                if client.stash.is_empty() {
+                    self.say_finish(now, port, up, exchange);
+                    self.end_if_both(now, port, handle);
+                }
+            }
+            (Phase::Preface | Phase::Head | Phase::Linger | Phase::HalfClosed, _) => self.close(port, handle),
+        }
+    }
+
+    /// Goes on with what is held.
+    pub(crate) fn go_on(&mut self, now: Instant, port: &mut Port, up: &mut dyn Upstream, handle: Handle) {
+        while let Some(client) = self.clients.get(handle).filter(|client| !client.stash.is_empty()) {
+            let mut scratch = core::mem::take(&mut self.scratch);
+            scratch.clear();
+            if matches!(client.phase, Phase::Head | Phase::Preface) {
+                scratch.extend(self.blocks.slices(&client.stash).flatten());
+            } else {
+                scratch.extend_from_slice(self.blocks.front(&client.stash));
+            }
+            let taken = self.take(now, port, up, handle, &scratch);
+            self.scratch = scratch;
+            let Some(client) = self.clients.get_mut(handle) else { return };
+            self.blocks.advance(&mut client.stash, taken);
+            if taken == 0 {
+                break;
+            }
+        }
+        let Some(client) = self.clients.get(handle) else { return };
+        if client.phase == Phase::HalfClosed
+            && client.stash.is_empty()
+            && let Some(exchange) = client.exchange
+            && self.exchanges.get(exchange).is_some_and(|exchange| !exchange.is_sent)
+        {
+            self.say_finish(now, port, up, exchange);
+            self.end_if_both(now, port, handle);
+        }
+        self.hold(port, handle);
+    }
+
+    /// Opens the stream of a plain TCP connection.
+    pub(crate) fn begin_tcp(&mut self, now: Instant, port: &mut Port, up: &mut dyn Upstream, handle: Handle) {
+        let Some(client) = self.clients.get(handle) else { return };
+        let Some(site) = self.plan.listeners[usize::from(client.listener)].tcp_site else { return };
+        let exchange = Exchange {
+            kind: Kind::Tcp,
+            down: Down::Envelope,
+            reframe: Reframe::Verbatim,
+            rule: Rule::Listener,
+            ..self.blank(now, handle, site, self.plan.class_default)
+        };
+        self.counters.tcp_streams.add(1);
+        self.written.clear();
+        if let Err(failure) = self.open(now, port, up, handle, exchange) {
+            self.abort_with(now, port, handle, failure);
+            return;
+        }
+        if let Some(client) = self.clients.get_mut(handle) {
+            client.phase = Phase::Opaque;
+        }
+        self.set_deadline(handle, now + self.limits.stall_timeout);
+    }
+
+    /// Says what is owed upwards: the last byte, and room for more answers.
+    pub(crate) fn pay(&mut self, now: Instant, port: &mut Port, up: &mut dyn Upstream, handle: Handle) {
+        let Some(client) = self.clients.get(handle) else { return };
+        let (tcp, Some(key)) = (client.tcp, client.exchange) else { return };
+        let asker = self.asker(key);
+        let Some(exchange) = self.exchanges.get_mut(key) else { return };
+        let (way, served) = (exchange.way, exchange.served);
+        if exchange.owes_finish && up.ask(now, port, way, asker, served, Ask::Finish) {
+            exchange.owes_finish = false;
+        }
+        let portion = self.limits.stream_bytes / 4;
+        if exchange.owed < portion {
+            return;
+        }
+        if port.queued_bytes(tcp) > portion as usize {
+            exchange.queued_seen = port.queued_bytes(tcp);
+            port.notify_at(tcp, portion as usize);
+            self.set_deadline(handle, now + self.limits.send_timeout);
+        } else if up.ask(now, port, way, asker, served, Ask::Grant(exchange.owed)) {
+            exchange.owed = 0;
+            self.rest(now, handle);
+        } else {
+            self.list(handle);
+        }
+    }
+
+    /// The connection's queue has fallen to the mark.
+    pub fn on_wrote(&mut self, now: Instant, port: &mut Port, up: &mut dyn Upstream, handle: Handle) {
+        let Some(client) = self.clients.get(handle) else { return };
+        if client.phase == Phase::Linger {
+            if client.exchange.is_none() && port.queued_bytes(client.tcp) == 0 {
+                self.set_deadline(handle, now + self.limits.linger_timeout);
+            }
+            return;
+        }
+        self.pay(now, port, up, handle);
+    }
+
+    fn take(
+        &mut self,
+        now: Instant,
+        port: &mut Port,
+        up: &mut dyn Upstream,
+        handle: Handle,
+        bytes: &[u8],
+    ) -> usize {
+        let mut at = 0;
+        while at < bytes.len() {
+            let rest = &bytes[at..];
+            let Some(client) = self.clients.get(handle) else { return bytes.len() };
+            let taken = match client.phase {
+                Phase::Preface => self.take_preface(now, port, up, handle, rest),
+                Phase::Head => self.take_head(now, port, up, handle, rest),
+                Phase::Body => self.take_body(now, port, up, handle, rest),
+                Phase::Opaque | Phase::HalfClosed => self.take_opaque(now, port, up, handle, rest),
+                Phase::Waiting | Phase::Upgrading => 0,
+                Phase::Linger => rest.len(),
+            };
+            if taken == 0 {
+                break;
+            }
+            at += taken;
+        }
+        at
+    }
+
+    fn take_preface(
+        &mut self,
+        now: Instant,
+        port: &mut Port,
+        up: &mut dyn Upstream,
+        handle: Handle,
+        bytes: &[u8],
+    ) -> usize {
+        let Some(client) = self.clients.get_mut(handle) else { return bytes.len() };
+        match proxy_protocol::parse(bytes) {
+            Header::Partial => 0,
+            Header::Invalid => {
+                self.counters.requests_refused.add(1);
+                self.abort(port, handle);
+                bytes.len()
+            }
+            Header::Complete(address, taken) => {
+                client.peer = address.unwrap_or(client.peer);
+                client.phase = Phase::Head;
+                client.began = now;
+                if self.plan.listeners[usize::from(client.listener)].tcp_site.is_some() {
+                    self.begin_tcp(now, port, up, handle);
+                }
+                taken
+            }
+        }
+    }
+
+    fn take_head(
+        &mut self,
+        now: Instant,
+        port: &mut Port,
+        up: &mut dyn Upstream,
+        handle: Handle,
+        bytes: &[u8],
+    ) -> usize {
+        let Some(client) = self.clients.get(handle) else { return bytes.len() };
+        let blank = self.blank(now, handle, 0, 0);
+        let (head, taken) = match parse_request(bytes, &self.limits.http, &mut self.table) {
+            Parsed::Complete { head, bytes } => (head, bytes),
+            Parsed::Partial => return 0,
+            Parsed::Invalid(refusal) => {
+                self.counters.requests_refused.add(1);
+                self.refuse(now, port, up, handle, Page::of_refusal(refusal));
+                return bytes.len();
+            }
+        };
+        self.counters.requests.add(1);
+        let drafted = draft(blank, &head, client, &self.plan, &self.limits, &mut self.written);
+        let (upgrade, body, is_head) =
+            (head.upgrade, head.body, drafted.is_ok() && Asked::by(&head) == Asked::Head);
+        let opened = match drafted {
+            Ok(mut exchange) => {
+                exchange.keep_alive &= !self.is_draining;
+                self.open(now, port, up, handle, exchange).map_err(Page::of_failure)
+            }
+            Err(page) => Err(page),
+        };
+        if let Err(page) = opened {
+            self.counters.requests_refused.add(1);
+            self.refuse(now, port, up, handle, page.for_head(is_head));
+            return bytes.len();
+        }
+        let Some(client) = self.clients.get_mut(handle) else { return bytes.len() };
+        client.requests += 1;
+        let exchange = client.exchange;
+        client.phase = match (upgrade, body) {
+            (Upgrade::WebSocket, _) => Phase::Upgrading,
+            (_, RequestBody::None | RequestBody::Length(0)) => Phase::Waiting,
+            (_, RequestBody::Length(_) | RequestBody::Chunked) => Phase::Body,
+        };
+        match (client.phase, exchange) {
+            (Phase::Waiting, Some(exchange)) => self.request_is_whole(now, port, up, handle, exchange),
+            (Phase::Body, _) => {
+                port.read(client.tcp, Reading::Large);
+                self.set_deadline(handle, now + self.limits.body_timeout);
+            }
+            _ => self.rest(now, handle),
+        }
+        taken
+    }
+
+    fn take_body(
+        &mut self,
+        now: Instant,
+        port: &mut Port,
+        up: &mut dyn Upstream,
+        handle: Handle,
+        bytes: &[u8],
+    ) -> usize {
+        let Some(key) = self.clients.get(handle).and_then(|client| client.exchange) else {
+            return bytes.len();
+        };
+        let asker = self.asker(key);
+        let Some(exchange) = self.exchanges.get_mut(key) else { return bytes.len() };
+        let room = (exchange.room as usize).saturating_sub(CHUNK_OVERHEAD_BYTES);
+        let input = &bytes[..bytes.len().min(room)];
+        if input.is_empty() {
+            return 0;
+        }
+        let before = exchange.request_body;
+        let Step { consumed, data, done } =
+            match exchange.request_body.read(input, &mut exchange.request_trailers) {
+                Ok(step) => step,
+                Err(refusal) => {
+                    self.counters.requests_refused.add(1);
+                    self.refuse(now, port, up, handle, Page::of_refusal(refusal));
+                    return bytes.len();
+                }
+            };
+        if exchange.request_bytes + data.len() as u64 > self.limits.body_bytes_max {
+            self.refuse(now, port, up, handle, Page::TOO_LARGE);
+            return bytes.len();
+        }
+        let data = &input[data];
+        let outgoing = if exchange.is_chunked {
+            chunk(&mut self.written, data, done.then_some(&exchange.request_trailers));
+            &self.written[..]
+        } else {
+            data
+        };
+        if !outgoing.is_empty()
+            && !up.ask(now, port, exchange.way, asker, exchange.served, Ask::Data(outgoing))
+        {
+            exchange.request_body = before;
+            self.list(handle);
+            return 0;
+        }
+        // The end of a chunked body may add a few trailers beyond the credit; they are bounded.
+        exchange.room = exchange.room.saturating_sub(outgoing.len() as u32);
+        exchange.request_bytes += data.len() as u64;
+        self.set_deadline(handle, now + self.limits.body_timeout);
+        if done {
+            self.request_is_whole(now, port, up, handle, key);
+        }
+        consumed
+    }
+
+    fn take_opaque(
+        &mut self,
+        now: Instant,
+        port: &mut Port,
+        up: &mut dyn Upstream,
+        handle: Handle,
+        bytes: &[u8],
+    ) -> usize {
+        let Some(key) = self.clients.get(handle).and_then(|client| client.exchange) else {
+            return bytes.len();
+        };
+        let asker = self.asker(key);
+        let Some(exchange) = self.exchanges.get_mut(key) else { return bytes.len() };
+        let taken = bytes.len().min(exchange.room as usize);
+        if taken == 0 {
+            return 0;
+        }
+        if !up.ask(now, port, exchange.way, asker, exchange.served, Ask::Data(&bytes[..taken])) {
+            self.list(handle);
+            return 0;
+        }
+        exchange.room -= taken as u32;
+        exchange.request_bytes += taken as u64;
+        self.set_deadline(handle, now + self.limits.stall_timeout);
+        taken
+    }
+
+    /// The request's last byte has gone up.
+    fn request_is_whole(
+        &mut self,
+        now: Instant,
+        port: &mut Port,
+        up: &mut dyn Upstream,
+        handle: Handle,
+        exchange: Handle,
+    ) {
+        if let Some(client) = self.clients.get_mut(handle) {
+            client.phase = Phase::Waiting;
+            if !client.is_held {
+                port.read(client.tcp, Reading::Small);
+            }
+        }
+        self.say_finish(now, port, up, exchange);
+        self.rest(now, handle);
+    }
+
+    /// Says that the last byte was the last.
+    fn say_finish(&mut self, now: Instant, port: &mut Port, up: &mut dyn Upstream, key: Handle) {
+        let asker = self.asker(key);
+        let Some(exchange) = self.exchanges.get_mut(key) else { return };
+        exchange.is_sent = true;
+        exchange.owes_finish = !up.ask(now, port, exchange.way, asker, exchange.served, Ask::Finish);
+        if exchange.owes_finish {
+            let client = exchange.client;
+            self.list(client);
+        }
+    }
+
+    /// Opens an exchange and sends what `written` holds as its first bytes.
+    fn open(
+        &mut self,
+        now: Instant,
+        port: &mut Port,
+        up: &mut dyn Upstream,
+        handle: Handle,
+        mut exchange: Exchange,
+    ) -> Result<(), Failure> {
+        let Some(client) = self.clients.get_mut(handle) else { return Err(Failure::Cancelled) };
+        let envelope = OpeningEnvelope {
+            kind: exchange.kind,
+            decision: exchange.decision,
+            client: client.peer,
+            site: self.plan.sites[usize::from(exchange.site)].name.as_bytes(),
+        };
+        let mut bytes = [0; OPENING_BYTES_MAX];
+        let length = envelope.encode(&mut bytes);
+        let opening = Opening { class: exchange.class, kind: exchange.kind, envelope: &bytes[..length] };
+        exchange.room = self.limits.stream_bytes.saturating_sub(self.written.len() as u32);
+        let way = exchange.way;
+        let key = self.exchanges.insert(exchange).map_err(|_| Failure::Shed)?;
+        client.exchange = Some(key);
+        let asker = self.asker(key);
+        let opened = up.open(now, port, way, asker, &opening);
+        let failure = match (opened, self.exchanges.get_mut(key)) {
+            (Ok(served), Some(exchange)) => {
+                exchange.served = served;
+                if self.written.is_empty() || up.ask(now, port, way, asker, served, Ask::Data(&self.written))
+                {
+                    return Ok(());
+                }
+                self.abandoned.push((way, asker, served));
+                Failure::Shed
+            }
+            (Ok(_), None) => Failure::Shed,
+            (Err(failure), _) => failure,
+        };
+        self.exchanges.remove(key);
+        if let Some(client) = self.clients.get_mut(handle) {
+            client.exchange = None;
+        }
+        Err(failure)
+    }
+
+    /// Waiting for the far end is timed there; here only the whole exchange is, if that is wished.
+    fn rest(&mut self, now: Instant, handle: Handle) {
+        let Some(client) = self.clients.get(handle) else { return };
+        let deadline = match (client.phase, bound(self.limits.total_timeout)) {
+            (Phase::Opaque | Phase::HalfClosed, _) => now + self.limits.stall_timeout,
+            (_, Some(total)) => client.began + total,
+            (_, None) => Instant::from_us(u64::MAX),
+        };
+        self.set_deadline(handle, deadline);
+    }
+
+    /// Reads on or not, as there is room for more.
+    fn hold(&mut self, port: &mut Port, handle: Handle) {
+        let Some(client) = self.clients.get_mut(handle) else { return };
+        let waits_for_bytes = matches!(client.phase, Phase::Head | Phase::Preface | Phase::Linger);
+        let is_held = !client.stash.is_empty() && !waits_for_bytes;
+        if is_held != client.is_held {
+            client.is_held = is_held;
+            let reading = match (is_held, client.phase) {
+                (true, _) => Reading::Off,
+                (false, Phase::Body | Phase::Opaque) => Reading::Large,
+                (false, _) => Reading::Small,
+            };
+            port.read(client.tcp, reading);
+        }
+    }
+
+    fn is_head_full(&self, handle: Handle) -> bool {
+        self.clients.get(handle).is_some_and(|client| client.stash.len() >= self.limits.http.head_bytes_max)
+    }
+
+    fn blank(&mut self, now: Instant, client: Handle, site: u16, class: u8) -> Exchange {
+        Exchange {
+            client,
+            way: self
+                .plan
+                .sites
+                .get(usize::from(site))
+                .map_or(crate::exchange::link::Way::Origin(0), |s| s.way),
+            served: Served::default(),
+            kind: Kind::Http,
+            class,
+            site,
+            decision: self.next_decision(),
+            rule: Rule::None,
+            room: 0,
+            request_body: BodyReader::for_request(RequestBody::None),
+            request_trailers: Trailers::new(&self.limits.http),
+            is_chunked: false,
+            request_bytes: 0,
+            is_sent: false,
+            owes_finish: false,
+            down: Down::Envelope,
+            owed: 0,
+            asked: Asked::Ordinary,
+            version: Version::Http11,
+            keep_alive: false,
+            answer_body: BodyReader::for_request(RequestBody::None),
+            answer_trailers: Trailers::new(&self.limits.http),
+            reframe: Reframe::Nothing,
+            status: 0,
+            answer_bytes: 0,
+            has_head: false,
+            held: Chain::new(),
+            reply: ReplyEnvelope::default(),
+            queued_seen: 0,
+            began: self.clients.get(client).map_or(now, |client| client.began),
+            opened: now,
+            first_byte: None,
+            ended: Ended::TimedOut(Wait::Total),
+            line: [0; LINE_BYTES_MAX],
+            method_bytes: 0,
+            line_bytes: 0,
+            is_line_cut: false,
+        }
+    }
+}
+
+/// Judges a request and writes its head for the next hop.
+fn draft(
+    blank: Exchange,
+    head: &RequestHead<'_>,
+    client: &Client,
+    plan: &Plan,
+    limits: &Limits,
+    written: &mut Vec<u8>,
+) -> Result<Exchange, Page> {
+    let mut buffer = [0; HOST_BYTES_MAX];
+    let host = head.host.normalised(&mut buffer);
+    let site = plan.site(host).ok_or(Page::of_failure(Failure::UnknownSite))?;
+    if matches!(head.body, RequestBody::Length(bytes) if bytes > limits.body_bytes_max) {
+        return Err(Page::TOO_LARGE);
+    }
+    if head.came_by(plan.pseudonym.as_bytes()) {
+        return Err(Page::LOOP);
+    }
+    let record = &plan.sites[usize::from(site)];
+    let fallback = if record.name == "*" { plan.pseudonym.as_bytes() } else { record.name.as_bytes() };
+    let is_websocket = head.upgrade == Upgrade::WebSocket;
+    written.clear();
+    let emission = RequestEmission {
+        host: if head.host.is_empty() { fallback } else { head.host.bytes },
+        forwarding: Forwarding {
+            client: Some(HttpClient { address: client.peer.ip(), scheme: Scheme::Http }),
+            trusted: false,
+            via: Some(plan.pseudonym.as_bytes()),
+        },
+        connection: if is_websocket { ConnectionChoice::Upgrade } else { ConnectionChoice::KeepAlive },
+        expect_continue: true,
+        extra: &[],
+    };
+    emit_request(head, &emission, written);
+    let mut exchange = Exchange {
+        way: record.way,
+        site,
+        class: plan.class(head.target.path),
+        rule: if record.name == "*" { Rule::SiteDefault } else { Rule::SiteExact },
+        request_body: BodyReader::for_request(head.body),
+        is_chunked: head.body == RequestBody::Chunked,
+        asked: Asked::by(head),
+        version: head.version,
+        keep_alive: head.keep_alive,
+        ..blank
+    };
+    exchange.set_line(head.method_bytes, head.target.path, head.target.query);
+    Ok(exchange)
+}
+
+/// Writes data as one chunk, and the end of the body if `last` has its trailers.
+fn chunk(written: &mut Vec<u8>, data: &[u8], last: Option<&Trailers>) {
+    written.clear();
+    if !data.is_empty() {
+        written.extend_from_slice(chunk_prefix(data.len(), &mut [0; CHUNK_PREFIX_BYTES_MAX]));
+        written.extend_from_slice(data);
+        written.extend_from_slice(CHUNK_END);
+    }
+    if let Some(trailers) = last {
+        push_last_chunk(trailers, written);
+    }
+}
