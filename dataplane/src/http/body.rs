@@ -184,7 +184,9 @@ impl BodyReader {
             b'\r' => Ok(State::SizeLf),
             b'\n' => Err(Refusal::BareLf),
             _ if byte.is_ascii_control() && byte != b'\t' => Err(Refusal::ChunkExtension),
-            _ if self.line_bytes == CHUNK_SIZE_DIGITS_MAX + CHUNK_EXTENSION_BYTES_MAX => Err(Refusal::ChunkExtension),
+            _ if self.line_bytes == CHUNK_SIZE_DIGITS_MAX + CHUNK_EXTENSION_BYTES_MAX => {
+                Err(Refusal::ChunkExtension)
+            }
             _ => {
                 self.line_bytes += 1;
                 Ok(State::Extension)

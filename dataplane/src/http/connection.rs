@@ -114,7 +114,10 @@ mod tests {
         ] {
             let mut options = ConnectionOptions::default();
             options.note(value).unwrap();
-            assert_eq!((options.keeps_alive(Version::Http10), options.keeps_alive(Version::Http11)), (old, new));
+            assert_eq!(
+                (options.keeps_alive(Version::Http10), options.keeps_alive(Version::Http11)),
+                (old, new)
+            );
         }
     }
 

@@ -98,7 +98,10 @@ mod tests {
             (1_709_164_799, b"Wed, 28 Feb 2024 23:59:59 GMT"),
             (UNIX_S_MAX, b"Fri, 31 Dec 9999 23:59:59 GMT"),
         ] {
-            assert_eq!(format_imf_fixdate(unix_s).escape_ascii().to_string(), text.escape_ascii().to_string());
+            assert_eq!(
+                format_imf_fixdate(unix_s).escape_ascii().to_string(),
+                text.escape_ascii().to_string()
+            );
             assert_eq!(parse_imf_fixdate(text), Some(unix_s));
         }
         assert_eq!(format_imf_fixdate(u64::MAX), format_imf_fixdate(UNIX_S_MAX));

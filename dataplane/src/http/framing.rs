@@ -135,7 +135,16 @@ mod tests {
         assert_eq!(coding(b"gzip, chunked"), Err(Refusal::CodingUnknown));
         assert_eq!(coding(b"identity"), Err(Refusal::CodingUnknown));
         assert_eq!(coding(b"xchunked"), Err(Refusal::CodingUnknown));
-        for wrong in [&b""[..], b",", b"chunked,", b"chunked, chunked", b"chunked, gzip", b"chunked;q=1", b"\"chunked\"", b"chun ked"] {
+        for wrong in [
+            &b""[..],
+            b",",
+            b"chunked,",
+            b"chunked, chunked",
+            b"chunked, gzip",
+            b"chunked;q=1",
+            b"\"chunked\"",
+            b"chun ked",
+        ] {
             assert_eq!(coding(wrong), Err(Refusal::CodingInvalid), "{}", wrong.escape_ascii());
         }
     }

@@ -92,8 +92,23 @@ mod tests {
     fn what_is_no_host_is_refused() {
         let long = [b'a'; HOST_BYTES_MAX + 1];
         let wrong: [&[u8]; 17] = [
-            b"", b".", b":80", b"a b", b"a,b", b"a/b", b"user@a", b"a:b", b"a:0", b"a:65536", b"a:000080", b"a:80:80",
-            b"[::1", b"[::1]x", b"[fe80::1%25eth0]", b"a%2eb", &long,
+            b"",
+            b".",
+            b":80",
+            b"a b",
+            b"a,b",
+            b"a/b",
+            b"user@a",
+            b"a:b",
+            b"a:0",
+            b"a:65536",
+            b"a:000080",
+            b"a:80:80",
+            b"[::1",
+            b"[::1]x",
+            b"[fe80::1%25eth0]",
+            b"a%2eb",
+            &long,
         ];
         for bytes in wrong {
             assert_eq!(Host::parse(bytes), Err(Refusal::HostInvalid), "{}", bytes.escape_ascii());

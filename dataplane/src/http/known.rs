@@ -116,7 +116,10 @@ const fn starts() -> [u8; NAME_BYTES_MAX + 2] {
         while at < NAMES.len() && NAMES[at].0.len() < length {
             at += 1;
         }
-        assert!(at == NAMES.len() || at == 0 || NAMES[at - 1].0.len() <= NAMES[at].0.len(), "ordered by length");
+        assert!(
+            at == NAMES.len() || at == 0 || NAMES[at - 1].0.len() <= NAMES[at].0.len(),
+            "ordered by length"
+        );
         starts[length] = at as u8;
         length += 1;
     }
@@ -143,7 +146,9 @@ impl Known {
     #[cold]
     fn lookalike(name: &[u8]) -> Self {
         let hyphenated = |byte: u8| if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
-        let found = Self::search(name, |given, known| given.iter().map(|&byte| hyphenated(byte)).eq(known.iter().copied()));
+        let found = Self::search(name, |given, known| {
+            given.iter().map(|&byte| hyphenated(byte)).eq(known.iter().copied())
+        });
         match found {
             Self::Other | Self::HeadOnly => found,
             _ => Self::Lookalike,

@@ -34,6 +34,20 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// The limits for a head that a machine of ours sends on: the forwarding fields that we add must not make
+    /// an acceptable head too long for our other machine. Host, Via, Forwarded and X-Forwarded lines take under
+    /// 1,400 B (two names of 254 B in four places), the rest is for fields that a role adds.
+    pub const fn of_next_hop(self) -> Self {
+        Self {
+            head_bytes_max: self.head_bytes_max + 4 * 1024,
+            fields_max: self.fields_max + 16,
+            target_bytes_max: self.target_bytes_max + 1,
+            ..self
+        }
+    }
+}
+
 /// Bytes of a method; longer than any registered one (`UPDATEREDIRECTREF`, 17). Beyond it 501 (RFC 9112 §3).
 pub(crate) const METHOD_BYTES_MAX: usize = 32;
 
@@ -51,4 +65,5 @@ pub(crate) const CHUNK_EXTENSION_BYTES_MAX: u16 = 256;
 /// before it is refused: one-byte chunks with long extensions cost us much and carry nothing.
 pub(crate) const CHUNK_EXCESS_BYTES_MAX: u16 = 16 * 1024;
 
-const _: () = assert!(CHUNK_EXCESS_BYTES_MAX as u32 + (CHUNK_EXTENSION_BYTES_MAX as u32 + 32) < u16::MAX as u32);
+const _: () =
+    assert!(CHUNK_EXCESS_BYTES_MAX as u32 + (CHUNK_EXTENSION_BYTES_MAX as u32 + 32) < u16::MAX as u32);

@@ -43,7 +43,9 @@ fn push_head(page: &ErrorPage<'_>, body_bytes: usize, out: &mut Vec<u8>) {
     out.extend_from_slice(reason_phrase(page.status).as_bytes());
     out.extend_from_slice(b"\r\nDate: ");
     out.extend_from_slice(page.date);
-    out.extend_from_slice(b"\r\nContent-Type: text/html; charset=utf-8\r\nCache-Control: no-store\r\nContent-Length: ");
+    out.extend_from_slice(
+        b"\r\nContent-Type: text/html; charset=utf-8\r\nCache-Control: no-store\r\nContent-Length: ",
+    );
     push_decimal(body_bytes as u64, out);
     out.extend_from_slice(b"\r\n");
     if let Some(seconds) = page.retry_after_s {
@@ -128,7 +130,8 @@ mod tests {
         error_page(&PAGE, &mut out);
         let limits = Limits::default();
         let mut table = FieldTable::new(&limits);
-        let Parsed::Complete { head, bytes } = parse_response(&out, Asked::Ordinary, &limits, &mut table) else {
+        let Parsed::Complete { head, bytes } = parse_response(&out, Asked::Ordinary, &limits, &mut table)
+        else {
             panic!("a page parses");
         };
         assert_eq!(head.status, 503);

@@ -36,7 +36,11 @@ impl From<Refusal> for Halt {
 impl<T> Parsed<T> {
     /// The answer to a scan of `bytes_seen` bytes under a bound on the head: what ran out at the bound
     /// has no room left to become whole.
-    pub(crate) fn from_scan(outcome: Result<(T, usize), Halt>, bytes_seen: usize, head_bytes_max: usize) -> Self {
+    pub(crate) fn from_scan(
+        outcome: Result<(T, usize), Halt>,
+        bytes_seen: usize,
+        head_bytes_max: usize,
+    ) -> Self {
         match outcome {
             Ok((head, bytes)) => Self::Complete { head, bytes },
             Err(Halt::Partial) if bytes_seen >= head_bytes_max => Self::Invalid(Refusal::HeadLong),

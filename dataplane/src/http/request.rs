@@ -44,7 +44,8 @@ impl RequestHead<'_> {
     /// True if a Via field names `pseudonym`: the request was here before (RFC 9110 §7.6.3).
     pub fn came_by(&self, pseudonym: &[u8]) -> bool {
         let received_by = |element: &[u8]| {
-            let mut words = element.split(|&byte| byte == b' ' || byte == b'\t').filter(|word| !word.is_empty());
+            let mut words =
+                element.split(|&byte| byte == b' ' || byte == b'\t').filter(|word| !word.is_empty());
             words.nth(1).is_some_and(|name| name.eq_ignore_ascii_case(pseudonym))
         };
         self.fields.tagged(Known::Via).any(|value| list_elements(value).any(received_by))
@@ -53,12 +54,20 @@ impl RequestHead<'_> {
 
 /// Reads the request head at the start of `bytes`. Pure: call it again with the same bytes and more after `Partial`.
 /// `table` was made for these `limits`.
-pub fn parse_request<'a>(bytes: &'a [u8], limits: &Limits, table: &'a mut FieldTable) -> Parsed<RequestHead<'a>> {
+pub fn parse_request<'a>(
+    bytes: &'a [u8],
+    limits: &Limits,
+    table: &'a mut FieldTable,
+) -> Parsed<RequestHead<'a>> {
     let seen = &bytes[..bytes.len().min(limits.head_bytes_max)];
     Parsed::from_scan(scan(seen, limits, table), bytes.len(), limits.head_bytes_max)
 }
 
-fn scan<'a>(bytes: &'a [u8], limits: &Limits, table: &'a mut FieldTable) -> Result<(RequestHead<'a>, usize), Halt> {
+fn scan<'a>(
+    bytes: &'a [u8],
+    limits: &Limits,
+    table: &'a mut FieldTable,
+) -> Result<(RequestHead<'a>, usize), Halt> {
     let line = RequestLine::scan(bytes, limits)?;
     let mut facts = Facts::default();
     let end = table.scan(bytes, line.end, limits, |known, value| facts.note(known, value, line.version))?;
@@ -180,7 +189,9 @@ impl<'a> Facts<'a> {
             version: line.version,
             body,
             keep_alive: self.connection.keeps_alive(line.version),
-            expect_continue: self.expects && line.version == Version::Http11 && self.framing.announces_bytes(),
+            expect_continue: self.expects
+                && line.version == Version::Http11
+                && self.framing.announces_bytes(),
             upgrade: self.upgrade(line, body),
             fields,
         })

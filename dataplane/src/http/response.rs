@@ -64,7 +64,8 @@ impl ResponseHead<'_> {
     /// The framing for a next hop that speaks `version`. For an answer without a body (`self.body` is `None`) this
     /// is what its fields should say; still no body is sent.
     pub fn framing_towards(&self, version: Version) -> ResponseBody {
-        let open_end = if version == Version::Http11 { ResponseBody::Chunked } else { ResponseBody::UntilClose };
+        let open_end =
+            if version == Version::Http11 { ResponseBody::Chunked } else { ResponseBody::UntilClose };
         match self.body {
             ResponseBody::Length(bytes) => ResponseBody::Length(bytes),
             ResponseBody::UntilClose if self.status == 101 => ResponseBody::None,
@@ -208,7 +209,9 @@ impl Facts {
     /// RFC 9112 §6.3, in its order.
     fn body(&self, status: u16, asked: Asked) -> Result<ResponseBody, Refusal> {
         match status {
-            101 if asked == Asked::Upgrade && self.connection.names_websocket() => Ok(ResponseBody::UntilClose),
+            101 if asked == Asked::Upgrade && self.connection.names_websocket() => {
+                Ok(ResponseBody::UntilClose)
+            }
             101 => Err(Refusal::UpgradeUnasked),
             100..=199 if self.framing.announces_bytes() => Err(Refusal::InterimFraming),
             100..=199 | 204 | 304 => Ok(ResponseBody::None),

@@ -97,7 +97,19 @@ mod tests {
 
     #[test]
     fn other_targets_are_refused() {
-        for bytes in [&b"*"[..], b"a", b"", b"h:80", b"ftp://h/", b"http:/h", b"http://", b"http:///x", b"http://u@h/", b"?q", b"*x"] {
+        for bytes in [
+            &b"*"[..],
+            b"a",
+            b"",
+            b"h:80",
+            b"ftp://h/",
+            b"http:/h",
+            b"http://",
+            b"http:///x",
+            b"http://u@h/",
+            b"?q",
+            b"*x",
+        ] {
             assert_eq!(written(bytes, Method::Get), None, "{}", bytes.escape_ascii());
         }
     }

@@ -48,7 +48,10 @@ const fn is_among(byte: u8, set: &[u8]) -> bool {
 
 #[inline]
 fn run_end(bytes: &[u8], from: usize, class: u8) -> usize {
-    bytes[from..].iter().position(|&byte| CLASSES[usize::from(byte)] & class == 0).map_or(bytes.len(), |run| from + run)
+    bytes[from..]
+        .iter()
+        .position(|&byte| CLASSES[usize::from(byte)] & class == 0)
+        .map_or(bytes.len(), |run| from + run)
 }
 
 /// Where the token that starts at `from` ends.
@@ -175,7 +178,17 @@ mod tests {
     fn decimals_are_digits_that_fit() {
         assert_eq!(parse_decimal(b"0"), Some(0));
         assert_eq!(parse_decimal(b"18446744073709551615"), Some(u64::MAX));
-        for wrong in [&b""[..], b"18446744073709551616", b"+1", b"-1", b" 1", b"1 ", b"0x1", b"1,1", b"000000000000000000001"] {
+        for wrong in [
+            &b""[..],
+            b"18446744073709551616",
+            b"+1",
+            b"-1",
+            b" 1",
+            b"1 ",
+            b"0x1",
+            b"1,1",
+            b"000000000000000000001",
+        ] {
             assert_eq!(parse_decimal(wrong), None);
         }
         let mut out = Vec::new();
