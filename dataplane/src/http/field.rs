@@ -1,6 +1,8 @@
 //! Field lines (RFC 9112 §5) and the table that remembers where they are. The table is the caller's and is used
 //! again for every message; it holds offsets, so it borrows nothing and allocates nothing after `new`.
 
+use core::ops::Range;
+
 use crate::http::known::Known;
 use crate::http::limits::Limits;
 use crate::http::line::{after_line_end, stray};
@@ -156,13 +158,25 @@ fn name_refusal(byte: u8, empty: bool) -> Refusal {
     }
 }
 
+/// Where the parts of one field line are in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FieldLine {
+    /// What the name means.
+    pub(crate) known: Known,
+    /// Bytes of the name, which starts the line.
+    pub(crate) name_bytes: usize,
+    /// Where the value is, blanks around it left out.
+    pub(crate) value: Range<usize>,
+}
+
 /// Reads one whole field line, as trailers come; a line that is not whole counts as wrong.
-pub(crate) fn read_field_line(line: &[u8]) -> Result<(Known, &[u8], &[u8]), Refusal> {
+pub(crate) fn read_field_line(line: &[u8]) -> Result<FieldLine, Refusal> {
     match scan_field(line, 0) {
-        Ok((span, next)) if next == line.len() => {
-            let name = &line[..span.name_end as usize];
-            Ok((span.known, name, &line[span.value_start as usize..span.value_end as usize]))
-        }
+        Ok((span, next)) if next == line.len() => Ok(FieldLine {
+            known: span.known,
+            name_bytes: span.name_end as usize,
+            value: span.value_start as usize..span.value_end as usize,
+        }),
         Err(Halt::Invalid(refusal)) => Err(refusal),
         Ok(_) | Err(Halt::Partial) => Err(Refusal::BareCr),
     }

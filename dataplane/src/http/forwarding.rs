@@ -2,8 +2,8 @@
 //! X-Forwarded family. What a client claims about itself is replaced; only a proxy that the operator trusts is
 //! believed, and then we append to what it says.
 
+use core::fmt::{self, Write};
 use core::net::{IpAddr, Ipv4Addr};
-use std::io::Write;
 
 use crate::http::known::Known;
 use crate::http::request::RequestHead;
@@ -128,8 +128,18 @@ fn scheme_name(scheme: Scheme) -> &'static [u8] {
 fn push_address(address: IpAddr, out: &mut Vec<u8>) {
     match address {
         IpAddr::V4(address) => push_ipv4(address, out),
-        // Writing into a Vec cannot fail; the formatter is core's because the shortening rule is (RFC 5952).
-        IpAddr::V6(address) => write!(out, "{address}").unwrap_or_default(),
+        // By the formatter, because shortening has rules (RFC 5952); appending cannot fail.
+        IpAddr::V6(address) => write!(Appended(out), "{address}").unwrap_or_default(),
+    }
+}
+
+/// Lets the formatter write behind what is in a scratch.
+struct Appended<'a>(&'a mut Vec<u8>);
+
+impl Write for Appended<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.extend_from_slice(text.as_bytes());
+        Ok(())
     }
 }
 

@@ -34,6 +34,20 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// The limits for a head that a machine of ours sends on: the forwarding fields that we add must not make
+    /// an acceptable head too long for our other machine. Host, Via, Forwarded and X-Forwarded lines take under
+    /// 1,400 B (two names of 254 B in four places), the rest is for fields that a role adds.
+    pub const fn of_next_hop(self) -> Self {
+        Self {
+            head_bytes_max: self.head_bytes_max + 4 * 1024,
+            fields_max: self.fields_max + 16,
+            target_bytes_max: self.target_bytes_max + 1,
+            ..self
+        }
+    }
+}
+
 /// Bytes of a method; longer than any registered one (`UPDATEREDIRECTREF`, 17). Beyond it 501 (RFC 9112 §3).
 pub(crate) const METHOD_BYTES_MAX: usize = 32;
 

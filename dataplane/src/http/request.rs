@@ -53,6 +53,8 @@ impl RequestHead<'_> {
 }
 
 /// Reads the request head at the start of `bytes`. Pure: call it again with the same bytes and more after `Partial`.
+/// Each call starts at the first byte, so that no state is kept per connection: a client that dribbles a head of
+/// 32 KiB costs a scan of 16 KiB per call in the mean, 8 µs at half a nanosecond per byte.
 /// `table` was made for these `limits`.
 pub fn parse_request<'a>(
     bytes: &'a [u8],

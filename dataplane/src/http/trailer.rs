@@ -1,7 +1,7 @@
 //! Trailer fields (RFC 9110 §6.5, RFC 9112 §7.1.2): bounded, judged as strictly as head fields, and kept only if
 //! nothing that steers or describes the message is among them. What is kept is ready to be sent on.
 
-use crate::http::field::read_field_line;
+use crate::http::field::{FieldLine, read_field_line};
 use crate::http::known::Known;
 use crate::http::limits::Limits;
 use crate::http::refusal::Refusal;
@@ -66,41 +66,25 @@ impl Trailers {
             return Err(Refusal::TrailersLong);
         }
         self.seen_fields += 1;
-        let (_, line) = self.lines.split_at(self.line_start);
-        let (known, name, value) = read_field_line(line)?;
-        if known != Known::Other {
+        let line = read_field_line(&self.lines[self.line_start..])?;
+        if line.known == Known::Other {
+            self.normalise(&line);
+        } else {
             self.lines.truncate(self.line_start);
-            return Ok(());
         }
-        let (name_bytes, value_bytes) = (name.len(), value.len());
-        let value_start = self.line_start + line.len() - value_and_blanks_bytes(line, name_bytes, value);
-        self.normalise(name_bytes, value_start, value_bytes);
         Ok(())
     }
 
-    /// Closes the gaps around the value. One blank is put before it, for which a line without any needs room.
-    fn normalise(&mut self, name_bytes: usize, value_start: usize, value_bytes: usize) {
-        let value_target = self.line_start + name_bytes + 2;
-        if value_start < value_target {
-            self.lines.insert(value_target - 1, b' ');
-        } else {
-            self.lines[value_target - 1] = b' ';
-            self.lines.copy_within(value_start..value_start + value_bytes, value_target);
-        }
-        self.lines.truncate(value_target + value_bytes);
+    /// Rewrites the arriving line as `Name: value CR LF` and keeps it.
+    fn normalise(&mut self, line: &FieldLine) {
+        let name_end = self.line_start + line.name_bytes;
+        let (value_start, value_end) = (self.line_start + line.value.start, self.line_start + line.value.end);
+        self.lines.truncate(value_end.max(name_end + 1));
+        // All blanks between colon and value, perhaps none, become one.
+        self.lines.splice(name_end + 1..value_start, [b' ']);
         self.lines.extend_from_slice(b"\r\n");
         self.line_start = self.lines.len();
     }
-}
-
-/// Bytes from the start of the value to the end of the line.
-fn value_and_blanks_bytes(line: &[u8], name_bytes: usize, value: &[u8]) -> usize {
-    let after_colon = &line[name_bytes + 1..];
-    if value.is_empty() {
-        return after_colon.len();
-    }
-    let blanks = after_colon.iter().take_while(|&&byte| byte == b' ' || byte == b'\t').count();
-    after_colon.len() - blanks
 }
 
 #[cfg(test)]
