@@ -127,11 +127,12 @@ impl Clients {
     ) -> Result<usize, Failure> {
         let date = self.date(now);
         let Some(exchange) = self.exchanges.get_mut(key) else { return Ok(bytes.len()) };
-        let (head, taken) = match parse_response(bytes, exchange.asked, &self.limits.http, &mut self.table) {
-            Parsed::Complete { head, bytes } => (head, bytes),
-            Parsed::Partial => return Ok(0),
-            Parsed::Invalid(_) => return Err(Failure::BadStream),
-        };
+        let (head, taken) =
+            match parse_response(bytes, exchange.asked, &self.limits.http.of_next_hop(), &mut self.table) {
+                Parsed::Complete { head, bytes } => (head, bytes),
+                Parsed::Partial => return Ok(0),
+                Parsed::Invalid(_) => return Err(Failure::BadStream),
+            };
         if head.is_interim() && exchange.version == Version::Http10 {
             return Ok(taken);
         }

@@ -7,6 +7,7 @@ use crate::http::{ErrorPage, Refusal, error_page};
 use crate::port::Port;
 use crate::role::clients::Clients;
 use crate::role::clients::client::Phase;
+use crate::role::clients::exchange::Down;
 use crate::stdx::slab::Handle;
 use crate::time::Instant;
 
@@ -125,7 +126,7 @@ impl Clients {
         let Some(client) = self.clients.get(handle) else { return };
         let exchange = client.exchange;
         if let Some(exchange) = exchange.and_then(|key| self.exchanges.get(key))
-            && (exchange.has_head || exchange.down == crate::role::clients::exchange::Down::Opaque)
+            && (exchange.has_head || exchange.down == Down::Opaque)
         {
             self.give_up(now, port, up, handle, page.ended);
             return;

@@ -3,7 +3,8 @@
 use core::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::exchange::link::{Answer, Asker, Downstream, Served, Upstream, Way};
+use crate::access::Ended;
+use crate::exchange::link::{Answer, Ask, Asker, Downstream, Served, Upstream, Way};
 use crate::http::{FieldTable, ImfFixdate, format_imf_fixdate};
 use crate::port::{ListenerId, Port, Reading, TcpId, Token};
 use crate::role::clients::client::{Client, Phase};
@@ -84,7 +85,7 @@ impl Clients {
             exchanges: Slab::new(limits.exchanges_max),
             shed_count: 0,
             blocks: Blocks::new(limits.block_bytes, limits.held_bytes / limits.block_bytes),
-            table: FieldTable::new(&limits.http),
+            table: FieldTable::new(&limits.http.of_next_hop()),
             scratch: Vec::with_capacity(2 * limits.http.head_bytes_max),
             written: Vec::with_capacity(2 * limits.http.head_bytes_max + limits.stream_bytes as usize),
             listed: Vec::with_capacity(clients_max),
@@ -175,7 +176,7 @@ impl Clients {
     /// Lets time pass, and does what could not be done inside an answer.
     pub fn flush(&mut self, now: Instant, port: &mut Port, up: &mut dyn Upstream) {
         while let Some((way, asker, served)) = self.abandoned.pop() {
-            if !up.ask(now, port, way, asker, served, crate::exchange::link::Ask::Abandon) {
+            if !up.ask(now, port, way, asker, served, Ask::Abandon) {
                 self.abandoned.push((way, asker, served));
                 break;
             }
@@ -216,7 +217,7 @@ impl Clients {
         for slot in 0..self.clients.slots() as u32 {
             let Some(handle) = self.clients.handle_at(slot) else { continue };
             cut += usize::from(self.clients.get(handle).is_some_and(|client| client.exchange.is_some()));
-            self.give_up(now, port, up, handle, crate::access::Ended::Stopped);
+            self.give_up(now, port, up, handle, Ended::Stopped);
         }
         cut
     }

@@ -3,7 +3,7 @@
 use crate::access::{Ended, Rule, Wait};
 use crate::exchange::envelope::{OPENING_BYTES_MAX, OpeningEnvelope, ReplyEnvelope};
 use crate::exchange::failure::Failure;
-use crate::exchange::link::{Ask, Kind, Opening, Served, Upstream};
+use crate::exchange::link::{Ask, Kind, Opening, Served, Upstream, Way};
 use crate::http::{
     Asked, BodyReader, CHUNK_END, CHUNK_PREFIX_BYTES_MAX, Client as HttpClient, ConnectionChoice, Forwarding,
     HOST_BYTES_MAX, Parsed, RequestBody, RequestEmission, RequestHead, Scheme, Step, Trailers, Upgrade,
@@ -234,8 +234,8 @@ impl Clients {
         handle: Handle,
         bytes: &[u8],
     ) -> usize {
-        let Some(client) = self.clients.get(handle) else { return bytes.len() };
         let blank = self.blank(now, handle, 0, 0);
+        let Some(client) = self.clients.get(handle) else { return bytes.len() };
         let (head, taken) = match parse_request(bytes, &self.limits.http, &mut self.table) {
             Parsed::Complete { head, bytes } => (head, bytes),
             Parsed::Partial => return 0,
@@ -473,11 +473,7 @@ impl Clients {
     fn blank(&mut self, now: Instant, client: Handle, site: u16, class: u8) -> Exchange {
         Exchange {
             client,
-            way: self
-                .plan
-                .sites
-                .get(usize::from(site))
-                .map_or(crate::exchange::link::Way::Origin(0), |s| s.way),
+            way: self.plan.sites.get(usize::from(site)).map_or(Way::Origin(0), |s| s.way),
             served: Served::default(),
             kind: Kind::Http,
             class,
@@ -528,7 +524,7 @@ fn draft(
 ) -> Result<Exchange, Page> {
     let mut buffer = [0; HOST_BYTES_MAX];
     let host = head.host.normalised(&mut buffer);
-    let site = plan.site(host).ok_or(Page::of_failure(Failure::UnknownSite))?;
+    let site = plan.site(host).ok_or_else(|| Page::of_failure(Failure::UnknownSite))?;
     if matches!(head.body, RequestBody::Length(bytes) if bytes > limits.body_bytes_max) {
         return Err(Page::TOO_LARGE);
     }

@@ -61,7 +61,7 @@ impl Origins {
             fetches: Slab::new(limits.exchanges_max),
             connections: Slab::new(connections_max),
             blocks: Blocks::new(limits.block_bytes, limits.held_bytes / limits.block_bytes),
-            table: FieldTable::new(&limits.http),
+            table: FieldTable::new(&limits.http.of_next_hop()),
             scratch: Vec::with_capacity(limits.http.head_bytes_max),
             written: Vec::with_capacity(2 * limits.http.head_bytes_max),
             listed: Vec::with_capacity(limits.exchanges_max),

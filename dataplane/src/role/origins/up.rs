@@ -164,7 +164,7 @@ impl Origins {
         scratch.clear();
         scratch.extend(self.blocks.slices(&fetch.pending).flatten());
         scratch.extend_from_slice(&bytes[..bytes.len().min(self.limits.http.head_bytes_max)]);
-        let parsed = match parse_request(&scratch, &self.limits.http, &mut self.table) {
+        let parsed = match parse_request(&scratch, &self.limits.http.of_next_hop(), &mut self.table) {
             Parsed::Complete { head, bytes } => {
                 fetch.asked = Asked::by(&head);
                 fetch.request_body = BodyReader::for_request(head.body);
