@@ -42,7 +42,13 @@ impl Default for HyStart {
 impl HyStart {
     /// A slow start whose first round ends with packet `number`.
     pub const fn new(number: u64) -> Self {
-        Self { phase: Phase::Slow, round_end: number, last_round_us: u64::MAX, round_us: u64::MAX, samples: 0 }
+        Self {
+            phase: Phase::Slow,
+            round_end: number,
+            last_round_us: u64::MAX,
+            round_us: u64::MAX,
+            samples: 0,
+        }
     }
 
     /// Takes one ack: its newest packet, the next number to be sent, the rtt measured. True when slow start is
@@ -89,7 +95,9 @@ impl HyStart {
                     self.phase = Phase::Conservative { baseline_us: self.round_us, rounds: 0 };
                 }
             }
-            Phase::Conservative { baseline_us, .. } if self.round_us < baseline_us => self.phase = Phase::Slow,
+            Phase::Conservative { baseline_us, .. } if self.round_us < baseline_us => {
+                self.phase = Phase::Slow
+            }
             Phase::Slow | Phase::Conservative { .. } => {}
         }
     }

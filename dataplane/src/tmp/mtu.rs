@@ -155,7 +155,11 @@ mod tests {
         while let Some(bytes) = mtu.wanted_probe_bytes(now) {
             mtu.probe_sent(bytes);
             assert_eq!(mtu.wanted_probe_bytes(now), None);
-            if bytes <= path_bytes { mtu.probe_acked(now) } else { mtu.probe_lost(now) }
+            if bytes <= path_bytes {
+                mtu.probe_acked(now)
+            } else {
+                mtu.probe_lost(now)
+            }
             probes += 1;
         }
         (mtu.current_bytes(), probes)
@@ -164,12 +168,21 @@ mod tests {
     #[test]
     fn finds_every_size() {
         // path, option → at least this, at most the path; probes at most
-        for (path, option) in [(1_472, 1_472), (1_452, 1_472), (1_280, 1_472), (1_200, 1_472), (9_000, 65_000)] {
+        for (path, option) in
+            [(1_472, 1_472), (1_452, 1_472), (1_280, 1_472), (1_200, 1_472), (9_000, 65_000)]
+        {
             let (found, probes) = search(&mut Mtu::new(option), Instant::ORIGIN, path);
-            assert!(found <= path.min(option) && found + RESOLUTION_BYTES > path.min(option), "{found} {path}");
+            assert!(
+                found <= path.min(option) && found + RESOLUTION_BYTES > path.min(option),
+                "{found} {path}"
+            );
             assert!(probes <= 45, "{probes}");
         }
-        assert_eq!(search(&mut Mtu::new(1_452), Instant::ORIGIN, 1_500), (1_452, 1), "the common case is one probe");
+        assert_eq!(
+            search(&mut Mtu::new(1_452), Instant::ORIGIN, 1_500),
+            (1_452, 1),
+            "the common case is one probe"
+        );
         assert_eq!(search(&mut Mtu::new(900), Instant::ORIGIN, 1_500), (1_200, 0));
     }
 

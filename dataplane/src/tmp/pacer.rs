@@ -51,13 +51,10 @@ impl Pacer {
         self.rate_bytes_per_s = u64::try_from(rate).unwrap_or(u64::MAX).max(1);
         let timed_bytes = self.bytes_in(BURST_US);
         let packets = if rtt_us < SHORT_RTT_US { TRAIN_PACKETS } else { 2 };
-        self.burst_bytes = timed_bytes.clamp(packets * packet_bytes, TRAIN_PACKETS * packet_bytes);
-        self.tokens_bytes = self.tokens_bytes.min(self.burst_bytes.max(READY_BURST_PACKETS * packet_bytes) as i64);
-    }
-
-    /// Lets a tunnel that had nothing to send start with a burst: the path is empty of our bytes.
-    pub fn restart(&mut self, now: Instant, packet_bytes: u64) {
-        self.refill(now);
+        // Above a train per timer tick (14 Gbit/s) the burst follows the rate: a timer cannot be the limit.
+        self.burst_bytes = timed_bytes
+            .clamp(packets * packet_bytes, TRAIN_PACKETS * packet_bytes)
+            .max(self.bytes_in(2 * GRANULARITY_US));
         self.tokens_bytes = self.tokens_bytes.max((READY_BURST_PACKETS * packet_bytes) as i64);
     }
 
@@ -136,7 +133,8 @@ mod tests {
 
     #[test]
     fn keeps_the_rate_at_every_scale() {
-        for (window, rtt_us) in [(14_000, 100_000), (1_000_000, 50_000), (4_000_000, 1_500), (3_000, 900_000)] {
+        for (window, rtt_us) in [(14_000, 100_000), (1_000_000, 50_000), (4_000_000, 1_500), (3_000, 900_000)]
+        {
             let mut pacer = Pacer::new(PACKET);
             let start = Instant::from_us(1_000);
             pacer.set_rate(start, window, rtt_us, 200, PACKET);
@@ -165,7 +163,8 @@ mod tests {
         run(&mut pacer, start, 1_000_000);
         let later = start + Duration::from_secs(2);
         pacer.restart(later, PACKET);
-        let burst = (0..100).take_while(|_| pacer.is_open(later).then(|| pacer.sent(PACKET)).is_some()).count();
+        let burst =
+            (0..100).take_while(|_| pacer.is_open(later).then(|| pacer.sent(PACKET)).is_some()).count();
         assert_eq!(burst, 16);
     }
 }

@@ -175,7 +175,11 @@ impl Sent {
     /// Begins the walk of an acknowledged range (both ends included).
     pub fn walk(&self, low: u64, high: u64) -> AckWalk {
         assert!(low <= high, "a range is not empty");
-        AckWalk { high: high.min(self.next.saturating_sub(1)), low: low.max(self.base), at: high.saturating_add(1).min(self.next) }
+        AckWalk {
+            high: high.min(self.next.saturating_sub(1)),
+            low: low.max(self.base),
+            at: high.saturating_add(1).min(self.next),
+        }
     }
 
     /// The next packet down the range that was not yet known to be acknowledged, as it was before; it is
@@ -299,7 +303,9 @@ mod tests {
                 assert_eq!(acked, want);
                 open.retain(|n| !(low..=high).contains(n));
             }
-            if random.ppm(100_000) && let Some(number) = sent.oldest_in_flight() {
+            if random.ppm(100_000)
+                && let Some(number) = sent.oldest_in_flight()
+            {
                 assert_eq!(number, open[0]);
                 sent.mark_lost(number);
                 ack(&mut sent, number, number);
