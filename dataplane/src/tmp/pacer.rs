@@ -55,6 +55,13 @@ impl Pacer {
         self.burst_bytes = timed_bytes
             .clamp(packets * packet_bytes, TRAIN_PACKETS * packet_bytes)
             .max(self.bytes_in(2 * GRANULARITY_US));
+        let ceiling_bytes = self.burst_bytes.max(READY_BURST_PACKETS * packet_bytes);
+        self.tokens_bytes = self.tokens_bytes.min(ceiling_bytes as i64);
+    }
+
+    /// Lets a tunnel that had nothing to send start with a burst: the path is empty of our bytes.
+    pub fn restart(&mut self, now: Instant, packet_bytes: u64) {
+        self.refill(now);
         self.tokens_bytes = self.tokens_bytes.max((READY_BURST_PACKETS * packet_bytes) as i64);
     }
 
