@@ -1,1 +1,29 @@
-//! (being built)
+//! TMP, the tunnel protocol: an encrypted, multiplexed datagram protocol between a front-end and a back-end.
+//!
+//! `SPEC.md` beside this file is the normative text; code and tests cite its requirements as `[TMP-n]`.
+//! Lowest first: `limits`, `id`, `error`, `varint` · `frame` (plaintext), `packet` (datagrams) ·
+//! `carrier` (the seam) · `key`, `random`, `seal`, `cookie`, `reset`, `handshake` · `session` · `endpoint`.
+//! The transport, lowest first: `rtt`, `pacer`, `mtu`, `cubic` (with `hystart`), `record`, `ranges` · `sent`,
+//! `received`, `loss`, `credit`, `quality` · `send_stream`, `receive_stream` · `streams` · `path` · `tunnel`.
+//! No I/O, no clock.
+
+pub mod ack_frame;
+pub mod carrier;
+pub mod cubic;
+pub mod error;
+pub mod event;
+pub mod frame;
+pub mod frame_writer;
+pub mod hystart;
+pub mod id;
+pub mod limits;
+pub mod mtu;
+pub mod options;
+pub mod pacer;
+pub mod ranges;
+pub mod record;
+pub mod rtt;
+pub mod sent;
+pub mod stats;
+pub mod tunnel;
+pub mod varint;
