@@ -69,10 +69,11 @@ impl Blender {
     /// class. With 0 bytes it leaves its ring but stays known. `at_head`: the bytes are a retransmission, so the
     /// source is next in its ring; otherwise a source that becomes ready is last, and a ready one stays.
     pub fn set(&mut self, key: u32, class: u8, bytes: u64, at_head: bool) {
-        let was_empty = self.rings.all()[usize::from(class)].ready == 0;
+        let stays = self.rings.class(key) == Some(class);
+        let was_ready = stays && self.rings.bytes(key) > 0;
         self.rings.enter(key, class);
         self.rings.put(key, bytes, if at_head { End::Head } else { End::Tail });
-        if bytes > 0 && was_empty {
+        if was_ready != (bytes > 0) && self.rings.note_share(key, self.quotas.number()) && bytes > 0 {
             self.quotas.arrive(usize::from(class));
         }
         self.shrink_rest(key, bytes);
@@ -227,6 +228,9 @@ impl Blender {
         self.rest = (bytes < rest.bytes).then_some(Rest { bytes: rest.bytes - bytes, ..rest });
         if self.rest.is_none() {
             self.rings.rotate(rest.key);
+        }
+        if self.rings.bytes(rest.key) == 0 {
+            self.rings.note_share(rest.key, self.quotas.number());
         }
         self.end_when_empty();
     }

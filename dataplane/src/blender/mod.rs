@@ -11,6 +11,11 @@ mod options;
 mod quotas;
 mod rings;
 
+#[cfg(test)]
+mod reference;
+#[cfg(test)]
+mod tests;
+
 pub use blend::{Blender, Grant};
 pub use counters::{Counters, RingCounters};
 pub use options::{

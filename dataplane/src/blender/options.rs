@@ -39,7 +39,7 @@ pub enum Mode {
     /// what waits in the fullest ring; a ring that was empty when the loop started waits for the next one.
     Literal,
     /// The seeds' loop, bounded in length; a ring may overdraw its quota by a part of one sub-packet and pays it
-    /// back in the next loop; a ring that was empty when the loop started gets its share when data arrives.
+    /// back in the next loop; a source that becomes ready meanwhile brings its ring its share of the loop at once.
     #[default]
     Bounded,
 }

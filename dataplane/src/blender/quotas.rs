@@ -18,10 +18,12 @@ pub(crate) struct Quotas {
     left: [i64; RINGS],
     /// The rings with something left.
     open: RingSet,
-    /// The rings that have had their share of this loop.
-    served: RingSet,
+    /// What may yet be granted on arrival beyond the least.
+    arrivals_left: u64,
     running: bool,
     scale_bytes: u64,
+    /// The scale at which every ready source of this loop gets a sub-packet.
+    scale_min: u64,
     loops: u64,
     bytes_since_background: u64,
 }
@@ -32,7 +34,8 @@ impl Quotas {
             options,
             left: [0; RINGS],
             open: 0,
-            served: 0,
+            arrivals_left: 0,
+            scale_min: 0,
             running: false,
             scale_bytes: 0,
             loops: 0,
@@ -53,6 +56,11 @@ impl Quotas {
     /// S of the last loop, and how many loops there have been.
     pub(crate) fn history(&self) -> (u64, u64) {
         (self.scale_bytes, self.loops)
+    }
+
+    /// The number of the loop, from 1 and wrapping past 0, as sources note it.
+    pub(crate) fn number(&self) -> u32 {
+        self.loops as u32
     }
 
     /// The options in force.
@@ -93,7 +101,7 @@ impl Quotas {
     pub(crate) fn begin(&mut self, rings: &[Ring; RINGS], ready: RingSet) {
         self.end();
         self.running = true;
-        self.served = ready;
+        self.arrivals_left = self.options.loop_bytes_max;
         self.loops += 1;
         let weighted = ready & self.weighted();
         match (weighted, self.options.mode) {
@@ -108,19 +116,19 @@ impl Quotas {
         }
     }
 
-    /// A source became ready in a ring that was empty. If the ring has had no share of this loop, it gets the
-    /// share of one source at once, so that it need not wait for the next loop (bounded mode only).
+    /// A source became ready that has had no share of this loop: its ring gets the share of one source at once,
+    /// so that it need not wait for the next loop (bounded mode only).
     pub(crate) fn arrive(&mut self, ring: usize) {
         let weight = u64::from(self.options.weights[ring]);
-        let late = self.running && self.served >> ring & 1 == 0;
-        if !late || weight == 0 || self.options.mode == Mode::Literal {
+        if !self.running || weight == 0 || self.options.mode == Mode::Literal {
             return;
         }
-        self.served |= 1 << ring;
-        // Bounded like a loop of its own: S may come from a ring whose weight is much smaller.
-        let least = u64::from(self.options.sub_packet_bytes);
-        let share = weight.saturating_mul(self.scale_bytes).min(self.options.loop_bytes_max).max(least);
-        self.assign(ring, self.left[ring] + amount(share));
+        // S may come from few sources of small weight and be large; many arrivals must not stretch the loop by
+        // much more than they would have had they been counted when it began.
+        let least = weight.saturating_mul(self.scale_min).max(u64::from(self.options.sub_packet_bytes));
+        let share = weight.saturating_mul(self.scale_bytes).min(self.arrivals_left).max(least);
+        self.arrivals_left = self.arrivals_left.saturating_sub(share);
+        self.assign(ring, self.left[ring].saturating_add(amount(share)));
     }
 
     fn share_literally(&mut self, rings: &[Ring; RINGS], ready: RingSet) {
@@ -136,12 +144,12 @@ impl Quotas {
         let (bytes, whole) = self.fullest(rings, ready);
         let sum = members(ready).map(|ring| self.send(rings, ring)).fold(0u64, u64::saturating_add);
         let least_weight = members(ready).map(|ring| self.options.weights[ring]).min().unwrap_or(1);
-        let scale_min = u64::from(self.options.sub_packet_bytes.div_ceil(least_weight));
+        self.scale_min = u64::from(self.options.sub_packet_bytes.div_ceil(least_weight));
         let scale_max = self.options.loop_bytes_max / sum;
-        self.scale_bytes = (bytes / whole).min(scale_max).max(scale_min);
+        self.scale_bytes = (bytes / whole).min(scale_max).max(self.scale_min);
         for ring in members(ready) {
             let share = self.send(rings, ring).saturating_mul(self.scale_bytes);
-            self.assign(ring, self.left[ring] + amount(share));
+            self.assign(ring, self.left[ring].saturating_add(amount(share)));
         }
     }
 

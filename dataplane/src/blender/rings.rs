@@ -17,6 +17,8 @@ struct Source {
     bytes: u64,
     next: u32,
     previous: u32,
+    /// The loop in which the source last had a share, counted from 1 and wrapping.
+    share: u32,
     class: u8,
 }
 
@@ -52,7 +54,7 @@ pub(crate) struct Rings {
 impl Rings {
     pub(crate) fn new(sources_max: usize) -> Self {
         assert!(sources_max < NONE as usize, "keys fit u32");
-        let unknown = Source { bytes: 0, next: NONE, previous: NONE, class: UNKNOWN };
+        let unknown = Source { bytes: 0, next: NONE, previous: NONE, share: 0, class: UNKNOWN };
         let empty = Ring { head: NONE, sources: 0, ready: 0, bytes: 0 };
         Self { table: vec![unknown; sources_max], rings: [empty; RINGS], ready: 0 }
     }
@@ -107,7 +109,13 @@ impl Rings {
         };
         self.put(key, 0, End::Tail);
         self.rings[usize::from(class)].sources -= 1;
+        self.table[key as usize].share = 0;
         self.table[key as usize].class = UNKNOWN;
+    }
+
+    /// The source has its share of loop `number`. Says whether it had none of it before.
+    pub(crate) fn note_share(&mut self, key: u32, number: u32) -> bool {
+        core::mem::replace(&mut self.table[key as usize].share, number) != number
     }
 
     /// Now `bytes` wait in a known source. One that becomes ready is linked at `end`; one that is ready already
