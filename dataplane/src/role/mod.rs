@@ -8,3 +8,4 @@ pub mod origins;
 pub mod plan;
 pub mod proxy_protocol;
 pub mod token;
+pub mod trunk;

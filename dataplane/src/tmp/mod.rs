@@ -10,6 +10,7 @@
 pub mod ack_frame;
 pub mod carrier;
 pub mod cubic;
+pub mod endpoint;
 pub mod error;
 pub mod event;
 pub mod frame;

@@ -33,6 +33,11 @@ impl Tunnel {
         todo!("{stream:?}")
     }
 
+    /// Bytes written and never sent.
+    pub fn unsent_bytes(&self, stream: StreamId) -> usize {
+        todo!("{stream:?}")
+    }
+
     /// No more will be written.
     pub fn finish(&mut self, stream: StreamId) {
         todo!("{stream:?}")
