@@ -4,9 +4,13 @@
 //! and time, as `port` says.
 
 pub mod address;
+#[cfg(test)]
+pub(crate) mod checks;
 pub mod clock;
 pub mod counters;
 pub mod datagram;
+#[cfg(test)]
+pub(crate) mod echo;
 pub mod epoll;
 pub mod errno;
 pub mod options;
