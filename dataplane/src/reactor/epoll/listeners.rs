@@ -125,8 +125,15 @@ impl Listeners {
     fn shed<R: Role>(&mut self, number: usize, stage: &Stage<'_, R>) {
         stage.counters.accept_pauses.bump();
         stage.counters.syscalls.add(4);
-        if self.spare.take().is_some() && socket::accept(self.all[number].socket.as_fd()).is_ok() {
-            stage.counters.accept_sheds.bump();
+        if self.spare.take().is_some() {
+            match socket::accept(self.all[number].socket.as_fd()) {
+                Ok(_) => stage.counters.accept_sheds.bump(),
+                // The kernel looks for a descriptor before it looks for a client: nobody was there.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.all[number].waiting = false;
+                }
+                Err(_) => {}
+            }
         }
         self.spare = spare();
         self.paused_until = Some(stage.now + EXHAUSTED_PAUSE);
