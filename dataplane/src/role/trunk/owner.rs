@@ -9,6 +9,7 @@ use crate::blender::{Blender, Options as BlenderOptions};
 use crate::exchange::failure::Failure;
 use crate::exchange::link::{Answer, Ask, Asker, Downstream, Kind, Opening, Served, Upstream, Way};
 use crate::port::{Ecn, Port, SocketId};
+use crate::role::status::{StatusBoard, TunnelStatus};
 use crate::role::trunk::line::Line;
 use crate::role::trunk::stream::{End, Stream, Streams};
 use crate::stdx::slab::Handle;
@@ -128,6 +129,21 @@ impl Trunk {
         }
     }
 
+    /// Shows the tunnels' numbers.
+    pub fn show(&mut self, _: Instant, board: &StatusBoard) {
+        let endpoint = &mut self.endpoint;
+        board.show(self.lines.iter().flatten().filter_map(|line| {
+            Some(TunnelStatus {
+                route: line.route,
+                peer: line.peer.0,
+                is_up: line.is_up(),
+                streams: line.streams(),
+                transport: endpoint.tunnel(line.tunnel)?.snapshot(),
+                blender: line.blender(),
+            })
+        }));
+    }
+
     pub(crate) fn add_line(
         &mut self,
         tunnel: TunnelId,
@@ -153,13 +169,13 @@ impl Trunk {
 
     /// How the server of a stream calls the stream.
     pub(crate) fn stream_asker(slot: usize, id: StreamId) -> Asker {
-        Asker((slot as u64) << 24 | u64::from(id.slot) << 8 | u64::from(id.generation))
+        Asker(0xff << 56 | (slot as u64) << 24 | u64::from(id.slot) << 8 | u64::from(id.generation))
     }
 
     /// The inverse of `stream_asker`.
     fn of_stream_asker(asker: Asker) -> (usize, StreamId) {
         let id = StreamId { slot: (asker.0 >> 8) as u16, generation: asker.0 as u8 };
-        ((asker.0 >> 24) as usize, id)
+        ((asker.0 >> 24) as u32 as usize, id)
     }
 
     fn asker_place(&mut self, asker: Asker) -> &mut Option<(Asker, u32, StreamId)> {
