@@ -6,4 +6,6 @@
 #![forbid(unsafe_code)]
 
 pub mod logs;
+pub mod notify;
+pub mod resolve;
 pub mod view;
