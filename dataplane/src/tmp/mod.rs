@@ -9,6 +9,7 @@
 
 pub mod ack_frame;
 pub mod carrier;
+pub mod credit;
 pub mod cubic;
 pub mod error;
 pub mod event;
@@ -17,10 +18,12 @@ pub mod frame_writer;
 pub mod hystart;
 pub mod id;
 pub mod limits;
+pub mod loss;
 pub mod mtu;
 pub mod options;
 pub mod pacer;
 pub mod ranges;
+pub mod received;
 pub mod record;
 pub mod rtt;
 pub mod sent;
