@@ -66,24 +66,29 @@ impl Mtu {
     }
 
     /// The size of the probe that should be sent now, if any.
-    pub fn wanted_probe_bytes(&mut self, now: Instant) -> Option<u16> {
-        if let Phase::Rest(until) = self.phase {
-            if now < until {
-                return None;
-            }
-            self.ceiling_bytes = self.option_bytes_max;
-            (self.phase, self.probes_lost) = (Phase::Search, 0);
-        }
-        if self.probe_bytes.is_some() || !self.is_searching(now) {
+    pub fn wanted_probe_bytes(&self, now: Instant) -> Option<u16> {
+        if self.probe_bytes.is_some() {
             return None;
         }
-        Some(self.next_bytes())
+        match self.phase {
+            Phase::Rest(until) if now < until => None,
+            Phase::Rest(_) => self.next_bytes(self.option_bytes_max),
+            Phase::Search => self.next_bytes(self.ceiling_bytes),
+        }
     }
 
     /// A probe of `bytes` has left.
     pub fn probe_sent(&mut self, bytes: u16) {
         assert!(self.probe_bytes.is_none(), "one probe at a time");
+        if self.phase != Phase::Search {
+            (self.phase, self.ceiling_bytes, self.probes_lost) = (Phase::Search, self.option_bytes_max, 0);
+        }
         self.probe_bytes = Some(bytes);
+    }
+
+    /// The path is another one: everything begins again.
+    pub fn restart(&mut self) {
+        *self = Self::new(self.option_bytes_max);
     }
 
     /// The probe arrived: packets may have its size from now on.
@@ -92,7 +97,7 @@ impl Mtu {
         self.floor_bytes = self.floor_bytes.max(bytes);
         self.ceiling_bytes = self.ceiling_bytes.max(self.floor_bytes);
         (self.probes_lost, self.full_lost) = (0, 0);
-        self.is_searching(now);
+        self.rest_if_found(now);
     }
 
     /// The probe was lost.
@@ -103,7 +108,7 @@ impl Mtu {
             self.ceiling_bytes = (bytes - 1).max(self.floor_bytes);
             self.probes_lost = 0;
         }
-        self.is_searching(now);
+        self.rest_if_found(now);
     }
 
     /// A packet of `bytes` that was no probe arrived.
@@ -130,18 +135,20 @@ impl Mtu {
     }
 
     /// Straight to the top first, as most paths carry it; then halving.
-    fn next_bytes(&self) -> u16 {
-        if self.ceiling_bytes == self.option_bytes_max {
-            return self.ceiling_bytes;
+    fn next_bytes(&self, ceiling_bytes: u16) -> Option<u16> {
+        if ceiling_bytes - self.floor_bytes < RESOLUTION_BYTES {
+            return None;
         }
-        self.floor_bytes + (self.ceiling_bytes - self.floor_bytes).div_ceil(2)
+        if ceiling_bytes == self.option_bytes_max {
+            return Some(ceiling_bytes);
+        }
+        Some(self.floor_bytes + (ceiling_bytes - self.floor_bytes).div_ceil(2))
     }
 
-    fn is_searching(&mut self, now: Instant) -> bool {
-        if self.phase == Phase::Search && self.ceiling_bytes - self.floor_bytes < RESOLUTION_BYTES {
+    fn rest_if_found(&mut self, now: Instant) {
+        if self.ceiling_bytes - self.floor_bytes < RESOLUTION_BYTES {
             self.phase = Phase::Rest(now + RAISE_AFTER);
         }
-        self.phase == Phase::Search
     }
 }
 
