@@ -69,7 +69,12 @@ pub(crate) fn run(outfit: Outfit) -> io::Result<usize> {
         clients: clients(&options, outfit.worker, &outfit.counters, outfit.records),
         trunk: None,
         origins: (!options.plan.origins.is_empty()).then(|| {
-            Origins::new(options.plan.clone(), limits.clone(), outfit.counters.clone(), outfit.control.clone())
+            Origins::new(
+                options.plan.clone(),
+                limits.clone(),
+                outfit.counters.clone(),
+                outfit.control.clone(),
+            )
         }),
         crossing: Crossing::new(
             outfit.worker,
@@ -89,7 +94,12 @@ pub(crate) fn run(outfit: Outfit) -> io::Result<usize> {
     Ok(node.cut())
 }
 
-fn clients(options: &NodeOptions, worker: u8, counters: &Arc<Counters>, records: Producer) -> Option<Clients> {
+fn clients(
+    options: &NodeOptions,
+    worker: u8,
+    counters: &Arc<Counters>,
+    records: Producer,
+) -> Option<Clients> {
     let accepts = options.workers[usize::from(worker)].accepts && !options.plan.listeners.is_empty();
     let now = clock::now();
     let unix_origin_us = clock::unix_us() - now.as_us();
