@@ -1,0 +1,1 @@
+//! Origin and load against each other over loopback sockets.

@@ -1,0 +1,1 @@
+//! What a path asks of the origin.
