@@ -362,22 +362,23 @@ impl Connection {
             Route::Chunked { .. } if request.minor >= 1 => head.length = Length::Chunked,
             Route::Trailers if request.minor >= 1 => head.length = Length::ChunkedWithTrailer,
             Route::UntilClose { .. } | Route::Chunked { .. } | Route::Trailers => {
-                (head.length, head.persistent) = (Length::Unsaid, false);
+                (head.length, head.persistent) = (Length::UntilClose, false);
             }
-            Route::Status(204 | 304) => head.length = Length::Unsaid,
+            Route::Status(204 | 304) => head.length = Length::None,
             _ => {}
         }
+        let next = if head.persistent { After::Next } else { After::Close };
         let (stop, after) = match request.route {
+            _ if request.head_only => (0, next),
             Route::Reset { after } => (after, After::Reset),
             Route::EarlyClose { after } => (after, After::Close),
-            _ => (self.body.wire_bytes(), if head.persistent { After::Next } else { After::Close }),
+            _ => (self.body.wire_bytes(), next),
         };
         head::whole(&mut self.output, head, request.minor);
         let pace = match request.route {
             Route::Slow { piece, interval, .. } => Some(Pace::new(piece, interval, now)),
             _ => None,
         };
-        let stop = if request.head_only { 0 } else { stop };
         self.stage = Stage::Sending { sent: 0, stop, pace, after };
     }
 
@@ -438,7 +439,7 @@ impl Connection {
 
     fn respond_events(&mut self, request: &Request, count: u64, interval: Duration, now: Instant) {
         let chunked = request.minor >= 1;
-        let length = if chunked { Length::Chunked } else { Length::Unsaid };
+        let length = if chunked { Length::Chunked } else { Length::UntilClose };
         let mut head = head::of(request, 200, "text/event-stream", length);
         head.persistent &= chunked;
         let after = if head.persistent { After::Next } else { After::Close };

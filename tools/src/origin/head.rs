@@ -15,8 +15,10 @@ pub(crate) enum Length {
     Chunked,
     /// Chunked, with a trailer announced.
     ChunkedWithTrailer,
-    /// The connection's end, or no body at all.
-    Unsaid,
+    /// The connection's end.
+    UntilClose,
+    /// There is no body.
+    None,
 }
 
 /// What a head says beside its length.
@@ -46,7 +48,8 @@ pub(crate) fn open(output: &mut Buffer, head: Head, minor: u8) {
         Length::ChunkedWithTrailer => output.print(format_args!(
             "content-type: {kind}\r\ntransfer-encoding: chunked\r\ntrailer: x-content-hash\r\n"
         )),
-        Length::Unsaid => {}
+        Length::UntilClose => output.print(format_args!("content-type: {kind}\r\n")),
+        Length::None => {}
     }
     match (persistent, minor) {
         (false, _) => output.push(b"connection: close\r\n"),
