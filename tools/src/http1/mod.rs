@@ -1,0 +1,11 @@
+//! HTTP/1.1 as both tools need it (RFC 9112): how long a message body is, chunked bodies taken apart, and seeded
+//! bodies put together. Heads are tokenized by `httparse`. The product's own, stricter parser lives in the data
+//! plane; that it is not used here is deliberate: a judge must not share the eyes of the judged.
+
+mod body;
+mod chunked;
+mod fields;
+
+pub use body::{Body, Coding};
+pub use chunked::{ChunkDecoder, ChunkedError, Decoded};
+pub use fields::{Fields, FieldsError, Framing};
