@@ -1,1 +1,15 @@
-//! (being built)
+//! The shells around the roles: clocks, sockets, and the drivers that run a role on a thread.
+//!
+//! All unsafe code of the crate lives here. Nothing in here knows a protocol: what crosses is bytes, datagrams
+//! and time, as `port` says.
+
+pub mod address;
+pub mod clock;
+pub mod counters;
+pub mod datagram;
+pub mod epoll;
+pub mod errno;
+pub mod options;
+pub mod socket;
+pub mod stream;
+pub mod wake;
