@@ -7,6 +7,8 @@
 //! Whoever holds a lent buffer reads it alone: the kernel writes only into published ones. Memory is reserved at
 //! once and touched as it is used. Sizes in bytes.
 
+#![allow(unsafe_code, reason = "memory shared with the kernel")]
+
 use std::io;
 use std::ptr;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -53,7 +55,6 @@ pub(crate) struct BufferRing {
     tail: u16,
     /// Buffers that are published or queued for it.
     free: usize,
-    free_min: usize,
     lent: Box<[bool]>,
 }
 
@@ -67,7 +68,7 @@ impl BufferRing {
         // is used: the driver drops its rings of buffers after the kernel has let go.
         unsafe { submitter.register_buf_ring_with_flags(entries.base as u64, count as u16, group, 0)? };
         let lent = vec![true; count].into_boxed_slice();
-        let mut ring = Self { entries, memory, group, bytes_each, count, tail: 0, free: 0, free_min: count, lent };
+        let mut ring = Self { entries, memory, group, bytes_each, count, tail: 0, free: 0, lent };
         for buffer in 0..count {
             ring.recycle(buffer as u16);
         }
@@ -90,18 +91,12 @@ impl BufferRing {
         self.free
     }
 
-    /// The fewest that were ever free.
-    pub(crate) fn free_min(&self) -> usize {
-        self.free_min
-    }
-
     /// Notes that a completion named `buffer`: it is ours until `recycle`.
     pub(crate) fn take(&mut self, buffer: u16) {
         let lent = &mut self.lent[usize::from(buffer)];
         assert!(!*lent, "the kernel fills only what it was given");
         *lent = true;
         self.free -= 1;
-        self.free_min = self.free_min.min(self.free);
     }
 
     /// The first `bytes` of a buffer that was taken.

@@ -4,12 +4,16 @@
 //! and time, as `port` says.
 
 pub mod address;
+mod buffers;
 pub mod clock;
 pub mod counters;
 pub mod datagram;
 pub mod epoll;
 pub mod errno;
+mod operation;
 pub mod options;
+mod ring;
 pub mod socket;
 pub mod stream;
+pub mod uring;
 pub mod wake;

@@ -4,6 +4,8 @@
 //! enabled it is restricted to the operations that this driver uses, because io_uring passes seccomp by: a
 //! forbidden operation ends with EACCES. Sizes are in entries, spans in µs.
 
+#![allow(unsafe_code, reason = "entries of a ring carry pointers")]
+
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -222,11 +224,6 @@ impl<'a> Ring<'a> {
         self.sq.cq_overflow()
     }
 
-    /// Operations that will still end with a completion.
-    pub(crate) fn in_flight(&self) -> usize {
-        self.in_flight
-    }
-
     /// How often the kernel was entered since this was last asked.
     pub(crate) fn take_enters(&mut self) -> u64 {
         core::mem::take(&mut self.enters)
@@ -237,9 +234,11 @@ impl<'a> Ring<'a> {
     /// After this the kernel touches no memory that was lent to it. Should it not let go within `limit` rounds of
     /// 100 ms, the process ends: to go on would let it write into memory that is somebody else's by then.
     pub(crate) fn quiesce(&mut self, limit: u32, mut on_completion: impl FnMut(Completion)) {
-        let cancel = io_uring::types::CancelBuilder::any();
         for _ in 0..limit {
-            let entry = opcode::AsyncCancel2::new(cancel.clone()).build();
+            if self.in_flight == 0 && self.sq.is_empty() {
+                return;
+            }
+            let entry = opcode::AsyncCancel2::new(io_uring::types::CancelBuilder::any()).build();
             // SAFETY: a cancel points to nothing.
             let pushed = unsafe { self.push(entry, Name::SILENT) };
             let wait = Wait::For { completions: 1, limit: Some(Duration::from_millis(100)), least_us: 0 };
@@ -247,12 +246,12 @@ impl<'a> Ring<'a> {
             while let Some(completion) = self.next_completion() {
                 on_completion(completion);
             }
-            if self.in_flight == 0 && self.sq.is_empty() {
-                return;
-            }
-            if pushed.is_err() || entered.is_err() {
+            if pushed.and(entered).is_err() {
                 break;
             }
+        }
+        if self.in_flight == 0 {
+            return;
         }
         std::process::abort();
     }

@@ -4,16 +4,18 @@
 //! the table is full, the accept is cancelled, so that clients wait in the kernel's backlog; those that came in
 //! between wait here. When descriptors are short, one client is turned away and accepting pauses.
 
-use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
+#![allow(unsafe_code, reason = "descriptors by number")]
 
-use socket2::SockRef;
+use std::io;
+use std::os::fd::{AsFd, FromRawFd, IntoRawFd, OwnedFd};
 
 use crate::port::{Input, ListenerId, Port, Role, Token};
 use crate::reactor::errno::{AcceptFailure, accept_failure};
 use crate::reactor::operation::{Completion, Kind, Name};
+use crate::reactor::socket::peer_address;
 use crate::reactor::uring::connection::Life;
-use crate::reactor::uring::worker::{Turn, Worker, errno};
+use crate::reactor::uring::turn::{Turn, errno};
+use crate::reactor::uring::worker::Worker;
 use crate::time::Duration;
 
 /// How long accepting pauses when descriptors are short: long enough for some to be closed, short for a client.
@@ -64,9 +66,8 @@ impl Worker<'_> {
     /// Shows a client to the role, or keeps it if the table is full.
     fn admit<R: Role>(&mut self, turn: &mut Turn<'_, R>, client: OwnedFd, listener: ListenerId) {
         self.counters.syscalls.bump();
-        let name = SockRef::from(&client).peer_addr().ok();
         // A client that has reset already has no address any more.
-        let Some(peer) = name.and_then(|name| name.as_socket()) else {
+        let Ok(peer) = peer_address(client.as_fd()) else {
             self.counters.accept_errors.bump();
             return;
         };
@@ -118,10 +119,4 @@ impl Worker<'_> {
             (false | true, _) => Ok(()),
         }
     }
-}
-
-/// Makes a socket wait in the kernel: on a non-blocking one io_uring answers EAGAIN instead of polling.
-pub(crate) fn make_blocking(socket: &OwnedFd) -> io::Result<()> {
-    debug_assert!(socket.as_raw_fd() >= 0, "an owned descriptor is one");
-    SockRef::from(socket).set_nonblocking(false)
 }

@@ -1,5 +1,7 @@
 //! Making connections: a socket, then IORING_OP_CONNECT, whose address the driver keeps until the completion.
 
+#![allow(unsafe_code, reason = "entries of a ring carry pointers")]
+
 use core::net::SocketAddr;
 use std::io;
 use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
@@ -10,16 +12,19 @@ use io_uring::types::Fd;
 use crate::port::{Input, Role, TcpId};
 use crate::reactor::errno::tcp_failure;
 use crate::reactor::operation::{Completion, Kind, Name};
-use crate::reactor::socket::{ConnectOptions, stream_socket};
+use crate::reactor::uring::blocking::make_blocking;
+use crate::reactor::options::DriverOptions;
+use crate::reactor::socket::stream;
 use crate::reactor::uring::connection::{Life, NO_RECORD};
-use crate::reactor::uring::worker::{Turn, Worker, errno};
+use crate::reactor::uring::turn::{Turn, errno};
+use crate::reactor::uring::worker::Worker;
 
 impl Worker<'_> {
     /// Starts the connects that the role asked for, as many as there are records of addresses.
     pub(crate) fn start_connects<R: Role>(
         &mut self,
         turn: &mut Turn<'_, R>,
-        options: &ConnectOptions,
+        options: &DriverOptions,
     ) -> io::Result<()> {
         while self.addresses.has_room() {
             let Some((tcp, to)) = turn.port.take_connect() else { break };
@@ -33,7 +38,7 @@ impl Worker<'_> {
         turn: &mut Turn<'_, R>,
         tcp: TcpId,
         to: SocketAddr,
-        options: &ConnectOptions,
+        options: &DriverOptions,
     ) -> io::Result<()> {
         let Some(token) = turn.port.token(tcp) else {
             // The role has thought better of it meanwhile.
@@ -41,7 +46,10 @@ impl Worker<'_> {
             return Ok(());
         };
         self.counters.connects.bump();
-        match stream_socket(to, options) {
+        // A socket, its options, and FIONBIO.
+        self.counters.syscalls.add(4);
+        let socket = stream(to, &options.connect).and_then(|socket| make_blocking(&socket).map(|()| socket));
+        match socket {
             Ok(socket) => self.connect(tcp, to, socket),
             Err(error) => {
                 self.counters.connect_errors.bump();

@@ -6,12 +6,16 @@
 //! The cancel and the close go out together. The kernel works them off in order, so the close finds nothing armed;
 //! the operations keep the socket alive until their last completions, and the slot waits for those.
 
+#![allow(unsafe_code, reason = "descriptors by number")]
+
 use std::io;
+use std::os::fd::BorrowedFd;
 
 use crate::port::{Ending, Input, Port, Role, TcpFailure, TcpId};
-use crate::reactor::socket::reset_on_close;
+use crate::reactor::stream::reset_on_close;
 use crate::reactor::uring::connection::{Life, Receiving};
-use crate::reactor::uring::worker::{Turn, Worker};
+use crate::reactor::uring::turn::Turn;
+use crate::reactor::uring::worker::Worker;
 
 impl Worker<'_> {
     /// Tells the role that the connection is gone, and lets go of it.
@@ -24,7 +28,7 @@ impl Worker<'_> {
         if self.heard(tcp).is_some()
             && let Some(token) = turn.port.token(tcp)
         {
-            self.counters.failures.add(1);
+            self.counters.failures.bump();
             turn.tell(Input::Failed { tcp, token, failure });
         }
         self.end(turn.port, tcp, Ending::Close)
@@ -32,7 +36,9 @@ impl Worker<'_> {
 
     /// Lets go of a connection; the role hears nothing more of it.
     pub(crate) fn end(&mut self, port: &mut Port, tcp: TcpId, ending: Ending) -> io::Result<()> {
-        let Some(connection) = self.heard(tcp) else { return Ok(()) };
+        let Some(connection) = self.connections.get(tcp).filter(|connection| connection.is_heard()) else {
+            return Ok(());
+        };
         connection.life = Life::Closing;
         if connection.receiving == Receiving::Starved {
             connection.receiving = Receiving::Idle;
@@ -43,10 +49,16 @@ impl Worker<'_> {
         }
         let fd = core::mem::replace(&mut connection.fd, -1);
         let is_busy = connection.in_flight > 0;
-        if ending == Ending::Abort {
-            // A failure here costs the peer a clear word, nothing else.
-            let _ = reset_on_close(fd);
-            self.counters.syscalls.add(1);
+        match ending {
+            Ending::Close => self.counters.closes.bump(),
+            Ending::Abort => {
+                // SAFETY: the connection owned the descriptor until the line above, and its close comes below.
+                let socket = unsafe { BorrowedFd::borrow_raw(fd) };
+                // A failure here costs the peer a clear word, nothing else.
+                let _ = reset_on_close(socket);
+                self.counters.aborts.bump();
+                self.counters.syscalls.bump();
+            }
         }
         if is_busy {
             self.ring.cancel_all(fd)?;

@@ -1,6 +1,8 @@
 //! The listening sockets of a worker: which are armed, and the clients that were accepted while the role wanted
 //! none. Not the accepting itself.
 
+#![allow(unsafe_code, reason = "poll and accept are foreign functions")]
+
 use std::collections::VecDeque;
 use std::fs::File;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};

@@ -10,6 +10,8 @@
 //! that waits for its answer and sends nothing, and then the receive is simply still armed when reading goes on.
 //! It is cancelled when bytes come that must be held, or when more than half of the group's buffers are in use.
 
+#![allow(unsafe_code, reason = "entries of a ring carry pointers")]
+
 use std::io;
 
 use io_uring::types::Fd;
@@ -18,10 +20,11 @@ use io_uring::{opcode, squeue};
 use crate::port::{Input, Port, Reading, Role, TcpFailure, TcpId};
 use crate::reactor::errno::tcp_failure;
 use crate::reactor::operation::{Completion, Kind, Name};
-use crate::reactor::uring::connection::{Connection, Life, PeerEnd, Receiving};
+use crate::reactor::uring::connection::{Life, PeerEnd, Receiving};
 use crate::reactor::uring::held::Filled;
 use crate::reactor::uring::tcp_buffers::Size;
-use crate::reactor::uring::worker::{Turn, Worker, errno};
+use crate::reactor::uring::turn::{Turn, errno};
+use crate::reactor::uring::worker::Worker;
 
 /// Held buffers at which a receive is cancelled although the role reads: the role is slower than the peer.
 const HELD_MAX: u16 = 16;
@@ -93,6 +96,7 @@ impl Worker<'_> {
             self.cancel_receive(tcp)?;
         }
         if reads {
+            self.counters.read_budget_stops.bump();
             self.resume_later(tcp);
         }
         Ok(())
@@ -102,8 +106,8 @@ impl Worker<'_> {
     fn give<R: Role>(&mut self, turn: &mut Turn<'_, R>, tcp: TcpId, filled: Filled) {
         if let Some(token) = turn.port.token(tcp) {
             turn.tell(Input::Read { tcp, token, bytes: self.buffers.bytes(filled) });
-            self.counters.reads.add(1);
-            self.counters.bytes_in.add(u64::from(filled.bytes));
+            self.counters.reads.bump();
+            self.counters.read_bytes.add(u64::from(filled.bytes));
         }
         self.buffers.recycle(filled);
     }
@@ -238,12 +242,13 @@ impl Worker<'_> {
         let Some(connection) = self.connections.get(tcp) else { return Ok(()) };
         let kind = if connection.receiving == Receiving::Small { Kind::ReceiveSmall } else { Kind::ReceiveLarge };
         connection.receiving = Receiving::Cancelled;
+        self.counters.cancels.bump();
         self.ring.cancel(Name::of_tcp(kind, tcp))
     }
 
     /// No buffer was free: the connection waits its turn.
     fn starve(&mut self, tcp: TcpId) {
-        self.counters.enobufs.add(1);
+        self.counters.read_starvations.bump();
         let (starved, connections) = (&mut self.waiting.starved, &mut self.connections);
         if starved.len() == starved.capacity() {
             // Those that ended meanwhile are still in the queue; without them it has room for all that live.

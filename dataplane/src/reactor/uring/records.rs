@@ -1,6 +1,8 @@
 //! What the kernel borrows for sends and connects: message headers with their slices, and addresses. A record is
 //! taken when the operation is queued and comes back with its completion, so an idle connection owns none.
 
+#![allow(unsafe_code, reason = "plain C records")]
+
 use core::net::SocketAddr;
 
 use socket2::SockAddr;

@@ -3,6 +3,8 @@
 //! Two sends in flight could overtake each other once one meets a full socket. The bytes stay in the port's
 //! blocks until the completion says how many the kernel took; what follows goes out with the next send.
 
+#![allow(unsafe_code, reason = "entries of a ring carry pointers")]
+
 use std::io;
 
 use io_uring::opcode;
@@ -12,7 +14,8 @@ use crate::port::{Input, Port, Role, TcpId};
 use crate::reactor::errno::tcp_failure;
 use crate::reactor::operation::{Completion, Kind, Name};
 use crate::reactor::uring::connection::NO_RECORD;
-use crate::reactor::uring::worker::{Turn, Worker, errno};
+use crate::reactor::uring::turn::{Turn, errno};
+use crate::reactor::uring::worker::Worker;
 
 /// The kernel retries short sends by itself, and no signal comes when the peer has gone.
 const FLAGS: i32 = libc::MSG_WAITALL | libc::MSG_NOSIGNAL;
@@ -35,7 +38,7 @@ impl Worker<'_> {
         };
         connection.sending = true;
         connection.in_flight += 1;
-        self.counters.writes.add(1);
+        self.counters.writes.bump();
         // SAFETY: the record is released, and the port drops or releases these blocks, only after the send's
         // completion; the blocks' memory never moves, the port outlives the worker, and the worker does not end
         // before the kernel has let go.
@@ -68,7 +71,7 @@ impl Worker<'_> {
     }
 
     fn on_sent<R: Role>(&mut self, turn: &mut Turn<'_, R>, tcp: TcpId, bytes: usize) {
-        self.counters.bytes_out.add(bytes as u64);
+        self.counters.write_bytes.add(bytes as u64);
         let has_fallen = turn.port.sent(tcp, bytes);
         if has_fallen && let Some(token) = turn.port.token(tcp) {
             turn.tell(Input::Wrote { tcp, token });

@@ -5,7 +5,8 @@ use std::io;
 
 use crate::port::{Role, TcpId};
 use crate::reactor::uring::connection::Life;
-use crate::reactor::uring::worker::{Turn, Worker};
+use crate::reactor::uring::turn::Turn;
+use crate::reactor::uring::worker::Worker;
 
 impl Worker<'_> {
     /// Settles all connections that need it.

@@ -1,36 +1,19 @@
 //! What one io_uring worker owns, and the small steps that all its parts share. What the parts do stands in the
 //! sibling files: accept, connect, receive, send, end, datagrams, wishes.
 
-use std::collections::VecDeque;
-use std::io;
+#![allow(unsafe_code, reason = "closing a descriptor by number")]
 
-use crate::port::{Input, Port, Role, TcpId};
+use std::collections::VecDeque;
+
+use crate::port::TcpId;
 use crate::reactor::counters::DriverCounters;
 use crate::reactor::operation::{Kind, Name};
 use crate::reactor::ring::Ring;
 use crate::reactor::uring::connection::{Connection, Connections};
-use crate::reactor::uring::datagram_side::DatagramSide;
+use crate::reactor::uring::datagrams::Datagrams;
 use crate::reactor::uring::listeners::Listeners;
 use crate::reactor::uring::records::{Addresses, Messages};
 use crate::reactor::uring::tcp_buffers::TcpBuffers;
-use crate::time::Instant;
-
-/// One turn of the loop: the role, its port, and what time it is.
-pub(crate) struct Turn<'t, R> {
-    /// When the turn began.
-    pub(crate) now: Instant,
-    /// Who decides.
-    pub(crate) role: &'t mut R,
-    /// What it wishes.
-    pub(crate) port: &'t mut Port,
-}
-
-impl<R: Role> Turn<'_, R> {
-    /// Gives the role one input.
-    pub(crate) fn tell(&mut self, input: Input<'_>) {
-        self.role.handle(self.now, input, self.port);
-    }
-}
 
 /// Connections that wait for something, each at most once per list; no list grows beyond the connections.
 pub(crate) struct Waiting {
@@ -56,9 +39,9 @@ impl Waiting {
     }
 }
 
-/// The worker. Fields drop in this order, after `Drop` has taken back all that the kernel borrows.
+/// The worker. Its fields drop after `Drop` has taken back all that the kernel borrows.
 pub(crate) struct Worker<'a> {
-    /// The ring; first, so that its buffers are unmapped after it has let go.
+    /// The ring.
     pub(crate) ring: Ring<'a>,
     /// Receive buffers of connections.
     pub(crate) buffers: TcpBuffers,
@@ -73,7 +56,7 @@ pub(crate) struct Worker<'a> {
     /// Where clients come in.
     pub(crate) listeners: Listeners,
     /// Datagram sockets, their buffers and trains.
-    pub(crate) datagrams: DatagramSide,
+    pub(crate) datagrams: Datagrams,
     /// What is counted.
     pub(crate) counters: &'a DriverCounters,
     /// Number of the turn, wrapping.
@@ -82,13 +65,17 @@ pub(crate) struct Worker<'a> {
     pub(crate) reads_max: u8,
     /// The role was told something after its last flush, so the loop must not sleep.
     pub(crate) restless: bool,
+    /// The poll of the bell has ended and must be armed again.
+    pub(crate) bell_is_dead: bool,
+    /// Somebody has rung the bell.
+    pub(crate) woken: bool,
 }
 
 impl Worker<'_> {
     /// Whose completion this is. Counts its last word, and counts a stale one.
     pub(crate) fn owner(&mut self, name: Name, is_last: bool) -> Option<TcpId> {
         let Some(tcp) = self.connections.owner(name) else {
-            self.counters.stale.add(1);
+            self.counters.stale_completions.bump();
             return None;
         };
         if is_last && let Some(connection) = self.connections.get(tcp) {
@@ -134,7 +121,6 @@ impl Worker<'_> {
                 close_now(connection.fd);
             }
         }
-        self.listeners.close_waiting();
     }
 }
 
@@ -151,14 +137,4 @@ impl Drop for Worker<'_> {
 pub(crate) fn close_now(fd: i32) {
     // SAFETY: the descriptor is the driver's own, and nobody uses its number after this.
     unsafe { libc::close(fd) };
-}
-
-/// The errno of a failed completion, positive.
-pub(crate) fn errno(result: i32) -> i32 {
-    -result
-}
-
-/// A completion's failure as an error.
-pub(crate) fn error(result: i32) -> io::Error {
-    io::Error::from_raw_os_error(errno(result))
 }
