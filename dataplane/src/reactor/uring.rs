@@ -20,6 +20,7 @@ mod listeners;
 mod receive;
 mod records;
 mod send;
+mod starved;
 mod tcp_buffers;
 mod turn;
 mod wishes;
@@ -41,6 +42,7 @@ use crate::reactor::uring::connection::Connections;
 use crate::reactor::uring::datagrams::Datagrams;
 use crate::reactor::uring::listeners::Listeners;
 use crate::reactor::uring::records::{Addresses, Messages};
+use crate::reactor::uring::starved::STARVED_MAX;
 use crate::reactor::uring::tcp_buffers::{Shape, TcpBuffers};
 use crate::reactor::uring::turn::Turn;
 use crate::reactor::uring::worker::{Waiting, Worker};
@@ -138,6 +140,7 @@ fn start<'a>(
         reads_max: (TURN_BYTES / options.small.bytes).clamp(1, TURN_READS_MAX) as u8,
         restless: false,
         woken: false,
+        starved_since: None,
         bell_is_dead: true,
     })
 }
@@ -202,7 +205,7 @@ impl Worker<'_> {
         // What was given back in this turn must be seen before anything is armed that would find no buffer.
         self.buffers.publish();
         self.datagrams.publish();
-        self.feed_starved(turn.port)?;
+        self.relieve_starved(turn)?;
         self.datagrams.arm(&mut self.ring, turn.now, self.counters)?;
         self.wake_peers(turn.port.take_wakes(), peers)
     }
@@ -256,7 +259,8 @@ impl Worker<'_> {
     }
 
     fn next_deadline(&self, role: Option<Instant>) -> Option<Instant> {
-        [role, self.listeners.retry_at, self.datagrams.retry_at()].into_iter().flatten().min()
+        let starved = self.starved_since.map(|since| since + STARVED_MAX);
+        [role, self.listeners.retry_at, self.datagrams.retry_at(), starved].into_iter().flatten().min()
     }
 
     fn sleep(&mut self, deadline: Option<Instant>, taken: usize, options: &DriverOptions) -> io::Result<()> {

@@ -25,13 +25,18 @@ impl Worker<'_> {
         tcp: TcpId,
         failure: TcpFailure,
     ) -> io::Result<()> {
+        self.tell_failed(turn, tcp, failure);
+        self.end(turn.port, tcp, Ending::Close)
+    }
+
+    /// Tells the role that the connection is gone, if it has not let go itself.
+    pub(crate) fn tell_failed<R: Role>(&mut self, turn: &mut Turn<'_, R>, tcp: TcpId, failure: TcpFailure) {
         if self.heard(tcp).is_some()
             && let Some(token) = turn.port.token(tcp)
         {
             self.counters.failures.bump();
             turn.tell(Input::Failed { tcp, token, failure });
         }
-        self.end(turn.port, tcp, Ending::Close)
     }
 
     /// Lets go of a connection; the role hears nothing more of it.

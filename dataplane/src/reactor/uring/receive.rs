@@ -246,50 +246,6 @@ impl Worker<'_> {
         self.ring.cancel(Name::of_tcp(kind, tcp))
     }
 
-    /// No buffer was free: the connection waits its turn.
-    fn starve(&mut self, tcp: TcpId) {
-        self.counters.read_starvations.bump();
-        let (starved, connections) = (&mut self.waiting.starved, &mut self.connections);
-        if starved.len() == starved.capacity() {
-            // Those that ended meanwhile are still in the queue; without them it has room for all that live.
-            starved.retain(|other| connections.get(*other).is_some());
-        }
-        if let Some(connection) = connections.get(tcp) {
-            connection.receiving = Receiving::Starved;
-            starved.push_back(tcp);
-        }
-    }
-
-    /// Lets the starved receive again once more than a quarter of the buffers are free, as many as are free.
-    pub(crate) fn feed_starved(&mut self, port: &Port) -> io::Result<()> {
-        if self.waiting.starved.is_empty() {
-            return Ok(());
-        }
-        let mut room = [Size::Small, Size::Large].map(|size| {
-            let group = self.buffers.group(size);
-            if group.free() * 4 > group.count() { group.free() } else { 0 }
-        });
-        for _ in 0..self.waiting.starved.len() {
-            let Some(tcp) = self.waiting.starved.pop_front() else { break };
-            let Some(connection) = self.connections.get(tcp) else { continue };
-            let place = match port.reading(tcp) {
-                Reading::Off => None,
-                Reading::Small => Some(0),
-                Reading::Large => Some(1),
-            };
-            if let Some(place) = place {
-                if room[place] == 0 {
-                    self.waiting.starved.push_back(tcp);
-                    continue;
-                }
-                room[place] -= 1;
-            }
-            connection.receiving = Receiving::Idle;
-            self.want_reading(port, tcp)?;
-        }
-        Ok(())
-    }
-
     /// Polls a connection that is not read for a reset, which nobody would notice otherwise.
     fn watch(&mut self, tcp: TcpId) -> io::Result<()> {
         let Some(connection) = self.connections.get(tcp).filter(|connection| !connection.watched) else {

@@ -14,6 +14,7 @@ use crate::reactor::uring::datagrams::Datagrams;
 use crate::reactor::uring::listeners::Listeners;
 use crate::reactor::uring::records::{Addresses, Messages};
 use crate::reactor::uring::tcp_buffers::TcpBuffers;
+use crate::time::Instant;
 
 /// Connections that wait for something, each at most once per list; no list grows beyond the connections.
 pub(crate) struct Waiting {
@@ -65,6 +66,8 @@ pub(crate) struct Worker<'a> {
     pub(crate) reads_max: u8,
     /// The role was told something after its last flush, so the loop must not sleep.
     pub(crate) restless: bool,
+    /// Since when nobody of the starved has found a buffer.
+    pub(crate) starved_since: Option<Instant>,
     /// The poll of the bell has ended and must be armed again.
     pub(crate) bell_is_dead: bool,
     /// Somebody has rung the bell.
