@@ -60,7 +60,12 @@ pub(crate) struct BufferRing {
 
 impl BufferRing {
     /// Makes `count` buffers (rounded up to a power of two) of `bytes_each` and gives them to the kernel.
-    pub(crate) fn new(submitter: &Submitter<'_>, group: u16, bytes_each: usize, count: usize) -> io::Result<Self> {
+    pub(crate) fn new(
+        submitter: &Submitter<'_>,
+        group: u16,
+        bytes_each: usize,
+        count: usize,
+    ) -> io::Result<Self> {
         let count = count.clamp(1, COUNT_MAX).next_power_of_two();
         let entries = Pages::new(count * size_of::<BufRingEntry>())?;
         let memory = Pages::new(count * bytes_each)?;

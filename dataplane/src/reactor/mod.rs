@@ -10,6 +10,7 @@ pub mod counters;
 pub mod datagram;
 pub mod epoll;
 pub mod errno;
+pub mod feature;
 mod operation;
 pub mod options;
 mod ring;

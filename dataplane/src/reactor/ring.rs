@@ -24,18 +24,18 @@ const CQ_ENTRIES_MIN: u32 = 256;
 pub(crate) const BATCH_CAP: usize = 20;
 
 /// The operations that the driver uses; the ring refuses all others.
-const ALLOWED: [u8; 11] = [
-    opcode::AcceptMulti::CODE,
-    opcode::RecvMulti::CODE,
-    opcode::RecvMsgMulti::CODE,
-    opcode::Send::CODE,
-    opcode::SendMsg::CODE,
-    opcode::Connect::CODE,
-    opcode::Shutdown::CODE,
-    opcode::Close::CODE,
-    opcode::AsyncCancel::CODE,
-    opcode::Write::CODE,
-    opcode::PollAdd::CODE,
+pub(crate) const OPERATIONS: [(u8, &str); 11] = [
+    (opcode::AcceptMulti::CODE, "accept"),
+    (opcode::RecvMulti::CODE, "recv"),
+    (opcode::RecvMsgMulti::CODE, "recvmsg"),
+    (opcode::Send::CODE, "send"),
+    (opcode::SendMsg::CODE, "sendmsg"),
+    (opcode::Connect::CODE, "connect"),
+    (opcode::Shutdown::CODE, "shutdown"),
+    (opcode::Close::CODE, "close"),
+    (opcode::AsyncCancel::CODE, "cancel"),
+    (opcode::Write::CODE, "write"),
+    (opcode::PollAdd::CODE, "poll"),
 ];
 
 /// IORING_UNREGISTER_RING_FDS, the one register call that is made after the ring is enabled.
@@ -56,7 +56,8 @@ pub(crate) fn create(sq_entries: u32, cq_entries: u32) -> io::Result<IoUring> {
                 SQARRAY_NEEDED.store(true, Ordering::Relaxed);
             }
             Err(error)
-                if error.raw_os_error() == Some(libc::ENOMEM) && cq_entries / 2 >= CQ_ENTRIES_MIN.max(sq_entries) =>
+                if error.raw_os_error() == Some(libc::ENOMEM)
+                    && cq_entries / 2 >= CQ_ENTRIES_MIN.max(sq_entries) =>
             {
                 cq_entries /= 2;
             }
@@ -132,6 +133,16 @@ impl<'a> Ring<'a> {
         self.has_min_wait
     }
 
+    /// What younger kernels offer, and whether this one does.
+    pub(crate) fn abilities(&self) -> [(&'static str, bool); 4] {
+        [
+            ("registered ring", self.has_registered_fd),
+            ("queue without array", !SQARRAY_NEEDED.load(Ordering::Relaxed)),
+            ("bounded batch wait", self.has_min_wait),
+            ("sleep without iowait", self.flags.contains(EnterFlags::NO_IOWAIT)),
+        ]
+    }
+
     /// The registering half, for what must be registered before `enable`.
     pub(crate) fn submitter(&self) -> &Submitter<'a> {
         &self.submitter
@@ -140,10 +151,10 @@ impl<'a> Ring<'a> {
     /// Restricts the ring to what the driver does and makes the calling thread its only issuer.
     pub(crate) fn enable(&mut self) -> io::Result<()> {
         let flags = squeue::Flags::BUFFER_SELECT | squeue::Flags::SKIP_SUCCESS;
-        let mut restrictions: [Restriction; ALLOWED.len() + 2] = core::array::from_fn(|at| match at {
+        let mut restrictions: [Restriction; OPERATIONS.len() + 2] = core::array::from_fn(|at| match at {
             0 => Restriction::sqe_flags_allowed(flags.bits()),
             1 => Restriction::register_op(UNREGISTER_RING_FDS),
-            _ => Restriction::sqe_op(ALLOWED[at - 2]),
+            _ => Restriction::sqe_op(OPERATIONS[at - 2].0),
         });
         self.submitter.register_restrictions(&mut restrictions)?;
         self.submitter.register_enable_rings()
@@ -184,7 +195,8 @@ impl<'a> Ring<'a> {
             }
         }
         // SAFETY: `args` is what EXT_ARG announces, and it and the timespec outlive the call.
-        let result = unsafe { self.submitter.enter(self.sq.len() as u32, want, self.flags.bits(), Some(&args)) };
+        let result =
+            unsafe { self.submitter.enter(self.sq.len() as u32, want, self.flags.bits(), Some(&args)) };
         self.sq.sync();
         self.cq.sync();
         match result {

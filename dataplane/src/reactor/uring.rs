@@ -34,6 +34,7 @@ use io_uring::IoUring;
 use crate::port::{Input, Port, Role};
 use crate::reactor::clock;
 use crate::reactor::counters::DriverCounters;
+use crate::reactor::feature::Reason;
 use crate::reactor::operation::{Completion, Kind, Name};
 use crate::reactor::options::{BufferOptions, DriverOptions, Sockets};
 use crate::reactor::ring::{BATCH_CAP, Ring, Wait, create};
@@ -67,7 +68,7 @@ const BUSY_TURN: usize = 16;
 /// Runs `role` on this thread until it is finished.
 ///
 /// `waker` is this worker's own bell; `peers` are the bells of all workers by number, for `Port::wake`.
-/// Fails if the ring cannot be made (`feature::usable` says why), or if the kernel refuses to be entered.
+/// Fails if the ring cannot be made (the error says why, as a `feature::Reason`), or if the kernel refuses to be entered.
 pub fn run<R: Role>(
     role: &mut R,
     port: &mut Port,
@@ -77,7 +78,8 @@ pub fn run<R: Role>(
     peers: &[Waker],
     counters: &DriverCounters,
 ) -> io::Result<()> {
-    let mut io_uring = create(options.submission_entries, completion_entries(options))?;
+    let mut io_uring = create(options.submission_entries, completion_entries(options))
+        .map_err(|error| io::Error::new(error.kind(), Reason::of("create", &error)))?;
     let mut worker = start(&mut io_uring, port, sockets, options, counters)?;
     worker.listen_to_bell(waker)?;
     loop {
@@ -99,7 +101,8 @@ pub fn run<R: Role>(
 /// Room for two completions of every provided buffer and some of every submission: then multishots cannot
 /// overflow the queue.
 fn completion_entries(options: &DriverOptions) -> u32 {
-    let buffers = [options.small, options.large, options.datagrams].map(|buffers: BufferOptions| buffers.count);
+    let buffers =
+        [options.small, options.large, options.datagrams].map(|buffers: BufferOptions| buffers.count);
     let least = 2 * buffers.iter().sum::<usize>() as u32 + 4 * options.submission_entries;
     options.completion_entries.max(least)
 }
@@ -229,7 +232,12 @@ impl Worker<'_> {
     }
 
     /// Enters the kernel, and sleeps there if there is nothing to do.
-    fn rest<R: Role>(&mut self, turn: &mut Turn<'_, R>, taken: usize, options: &DriverOptions) -> io::Result<()> {
+    fn rest<R: Role>(
+        &mut self,
+        turn: &mut Turn<'_, R>,
+        taken: usize,
+        options: &DriverOptions,
+    ) -> io::Result<()> {
         if self.ring.has_overflowed() {
             self.counters.completion_overflows.bump();
         }

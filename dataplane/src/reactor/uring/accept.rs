@@ -23,7 +23,11 @@ const PAUSE: Duration = Duration::from_millis(10);
 
 impl Worker<'_> {
     /// An accept has brought a client or an error.
-    pub(crate) fn on_accept<R: Role>(&mut self, turn: &mut Turn<'_, R>, completion: Completion) -> io::Result<()> {
+    pub(crate) fn on_accept<R: Role>(
+        &mut self,
+        turn: &mut Turn<'_, R>,
+        completion: Completion,
+    ) -> io::Result<()> {
         let at = completion.name.slot as usize;
         if !completion.more {
             let listener = &mut self.listeners.sockets[at];

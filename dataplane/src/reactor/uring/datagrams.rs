@@ -106,7 +106,12 @@ impl Datagrams {
     }
 
     /// Arms the receives that are not.
-    pub(crate) fn arm(&mut self, ring: &mut Ring<'_>, now: Instant, counters: &DriverCounters) -> io::Result<()> {
+    pub(crate) fn arm(
+        &mut self,
+        ring: &mut Ring<'_>,
+        now: Instant,
+        counters: &DriverCounters,
+    ) -> io::Result<()> {
         if self.retry_at.is_some_and(|at| at > now) {
             return Ok(());
         }
@@ -115,7 +120,8 @@ impl Datagrams {
             socket.armed = true;
             counters.rearms.bump();
             let entry =
-                opcode::RecvMsgMulti::new(Fd(socket.socket.as_raw_fd()), &raw const *self.receive, GROUP).build();
+                opcode::RecvMsgMulti::new(Fd(socket.socket.as_raw_fd()), &raw const *self.receive, GROUP)
+                    .build();
             // SAFETY: the template is boxed, never written after `new`, and outlives the ring's operations.
             unsafe { ring.push(entry, Name::of_index(Kind::Datagrams, at))? };
         }
@@ -318,8 +324,14 @@ mod tests {
     #[test]
     fn a_train_is_cut_into_sends_of_whole_datagrams() {
         let to = "192.0.2.1:9".parse().unwrap();
-        let train =
-            Train { buffer: 0, socket: SocketId(0), to, bytes: 1_050, segment_bytes: 100, ecn: Ecn::NotCapable };
+        let train = Train {
+            buffer: 0,
+            socket: SocketId(0),
+            to,
+            bytes: 1_050,
+            segment_bytes: 100,
+            ecn: Ecn::NotCapable,
+        };
         assert_eq!(piece_bytes(&train, 0, 64), 1_050);
         assert_eq!(piece_bytes(&train, 0, 4), 400);
         assert_eq!(piece_bytes(&train, 800, 4), 250);

@@ -88,9 +88,11 @@ mod tests {
             links.push(&mut a, Filled { number, bytes: number * 10 });
             links.push(&mut b, Filled { number: number ^ 1, bytes: 1 });
         }
-        let drained: Vec<u32> = core::iter::from_fn(|| links.pop(&mut a)).map(|filled| filled.bytes).collect();
+        let drained: Vec<u32> =
+            core::iter::from_fn(|| links.pop(&mut a)).map(|filled| filled.bytes).collect();
         assert_eq!((drained, a), (vec![50, 0, 30], HeldQueue::EMPTY));
-        let drained: Vec<u32> = core::iter::from_fn(|| links.pop(&mut b)).map(|filled| filled.number).collect();
+        let drained: Vec<u32> =
+            core::iter::from_fn(|| links.pop(&mut b)).map(|filled| filled.number).collect();
         assert_eq!(drained, [4, 1, 2]);
     }
 }

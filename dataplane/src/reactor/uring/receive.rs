@@ -31,7 +31,11 @@ const HELD_MAX: u16 = 16;
 
 impl Worker<'_> {
     /// A receive has brought bytes, an end, or an error.
-    pub(crate) fn on_receive<R: Role>(&mut self, turn: &mut Turn<'_, R>, completion: Completion) -> io::Result<()> {
+    pub(crate) fn on_receive<R: Role>(
+        &mut self,
+        turn: &mut Turn<'_, R>,
+        completion: Completion,
+    ) -> io::Result<()> {
         let size = if completion.name.kind == Kind::ReceiveSmall { Size::Small } else { Size::Large };
         let bytes = completion.result.max(0) as usize;
         let filled = completion.buffer.map(|buffer| self.buffers.take(size, buffer, bytes));
@@ -133,7 +137,8 @@ impl Worker<'_> {
     fn resume_one<R: Role>(&mut self, turn: &mut Turn<'_, R>, tcp: TcpId) -> io::Result<()> {
         let (number, reads_max) = (self.turn, self.reads_max);
         while turn.port.reading(tcp) != Reading::Off {
-            let Some(connection) = self.connections.get(tcp).filter(|connection| connection.is_heard()) else {
+            let Some(connection) = self.connections.get(tcp).filter(|connection| connection.is_heard())
+            else {
                 return Ok(());
             };
             if !connection.may_read(number, reads_max) {
@@ -181,7 +186,8 @@ impl Worker<'_> {
     /// Brings receiving in line with the wish about reading.
     pub(crate) fn want_reading(&mut self, port: &Port, tcp: TcpId) -> io::Result<()> {
         let wish = port.reading(tcp);
-        let Some(connection) = self.connections.get(tcp).filter(|connection| connection.life == Life::Open) else {
+        let Some(connection) = self.connections.get(tcp).filter(|connection| connection.life == Life::Open)
+        else {
             return Ok(());
         };
         let waits = !connection.held.is_empty() || !matches!(connection.end, PeerEnd::None | PeerEnd::Told);
@@ -195,8 +201,12 @@ impl Worker<'_> {
             (Receiving::Idle, Reading::Small) if !over => self.receive_small(tcp),
             (Receiving::Idle, Reading::Large) if !over => self.receive_large(tcp),
             (Receiving::Small, Reading::Large) => self.cancel_receive(tcp),
-            (Receiving::Small, Reading::Off) if waits || self.is_scarce(Size::Small) => self.cancel_receive(tcp),
-            (Receiving::Large, Reading::Off) if waits || self.is_scarce(Size::Large) => self.cancel_receive(tcp),
+            (Receiving::Small, Reading::Off) if waits || self.is_scarce(Size::Small) => {
+                self.cancel_receive(tcp)
+            }
+            (Receiving::Large, Reading::Off) if waits || self.is_scarce(Size::Large) => {
+                self.cancel_receive(tcp)
+            }
             // A single receive ends with the next bytes anyway, and the small ones follow then.
             (Receiving::Large, Reading::Small | Reading::Large | Reading::Off)
             | (Receiving::Small, Reading::Small | Reading::Off)
@@ -213,7 +223,9 @@ impl Worker<'_> {
 
     fn receive_small(&mut self, tcp: TcpId) -> io::Result<()> {
         let group = self.buffers.group(Size::Small).group();
-        self.arm(tcp, Kind::ReceiveSmall, Receiving::Small, |fd| opcode::RecvMulti::new(Fd(fd), group).build())
+        self.arm(tcp, Kind::ReceiveSmall, Receiving::Small, |fd| {
+            opcode::RecvMulti::new(Fd(fd), group).build()
+        })
     }
 
     fn receive_large(&mut self, tcp: TcpId) -> io::Result<()> {
@@ -240,7 +252,8 @@ impl Worker<'_> {
 
     fn cancel_receive(&mut self, tcp: TcpId) -> io::Result<()> {
         let Some(connection) = self.connections.get(tcp) else { return Ok(()) };
-        let kind = if connection.receiving == Receiving::Small { Kind::ReceiveSmall } else { Kind::ReceiveLarge };
+        let kind =
+            if connection.receiving == Receiving::Small { Kind::ReceiveSmall } else { Kind::ReceiveLarge };
         connection.receiving = Receiving::Cancelled;
         self.counters.cancels.bump();
         self.ring.cancel(Name::of_tcp(kind, tcp))
@@ -259,7 +272,11 @@ impl Worker<'_> {
     }
 
     /// The poll for resets has ended.
-    pub(crate) fn on_watch<R: Role>(&mut self, turn: &mut Turn<'_, R>, completion: Completion) -> io::Result<()> {
+    pub(crate) fn on_watch<R: Role>(
+        &mut self,
+        turn: &mut Turn<'_, R>,
+        completion: Completion,
+    ) -> io::Result<()> {
         let Some(tcp) = self.owner(completion.name, !completion.more) else { return Ok(()) };
         let Some(connection) = self.heard(tcp) else { return self.release_if_quiet(turn.port, tcp) };
         let is_error = completion.result > 0 && completion.result as i16 & libc::POLLERR != 0;
@@ -270,4 +287,3 @@ impl Worker<'_> {
         self.note_end(turn, tcp, PeerEnd::Failed(TcpFailure::Reset))
     }
 }
-

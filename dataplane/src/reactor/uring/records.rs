@@ -39,7 +39,8 @@ impl Messages {
     /// Room for `count` sends in flight.
     pub(crate) fn new(count: usize) -> Self {
         // SAFETY: both are plain C records for which all bits zero is a valid, empty value.
-        let (header, slice) = unsafe { (core::mem::zeroed::<libc::msghdr>(), core::mem::zeroed::<libc::iovec>()) };
+        let (header, slice) =
+            unsafe { (core::mem::zeroed::<libc::msghdr>(), core::mem::zeroed::<libc::iovec>()) };
         let records = (0..count).map(|_| Message { header, slices: [slice; SLICES_MAX] }).collect();
         Self { records, free: Free::new(count) }
     }

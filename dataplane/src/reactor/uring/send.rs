@@ -46,7 +46,11 @@ impl Worker<'_> {
     }
 
     /// A send has ended.
-    pub(crate) fn on_send<R: Role>(&mut self, turn: &mut Turn<'_, R>, completion: Completion) -> io::Result<()> {
+    pub(crate) fn on_send<R: Role>(
+        &mut self,
+        turn: &mut Turn<'_, R>,
+        completion: Completion,
+    ) -> io::Result<()> {
         let Some(tcp) = self.owner(completion.name, !completion.more) else { return Ok(()) };
         let Some(connection) = self.connections.get(tcp) else { return Ok(()) };
         connection.sending = false;
