@@ -242,10 +242,11 @@ impl Worker<'_> {
             self.counters.completion_overflows.bump();
         }
         let deadline = self.next_deadline(turn.role.deadline());
-        let is_busy = self.is_busy(taken) || deadline.is_some_and(|deadline| deadline <= turn.now);
-        if is_busy {
-            self.enter(Wait::No)
-        } else if options.spin_us > 0 && self.spin(turn.role, deadline, options.spin_us) {
+        let is_due = deadline.is_some_and(|deadline| deadline <= turn.now);
+        let has_work = is_due
+            || self.is_busy(taken)
+            || (options.spin_us > 0 && self.spin(turn.role, deadline, options.spin_us));
+        if has_work {
             self.enter(Wait::No)
         } else if turn.role.may_sleep() {
             let slept = self.sleep(deadline, taken, options);
