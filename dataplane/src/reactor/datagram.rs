@@ -13,7 +13,7 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use crate::port::Ecn;
-use crate::reactor::address::Name;
+use crate::reactor::address::{NAME_BYTES, Name};
 
 /// Bytes of control messages that a receive may bring: four of 24 (GRO size, traffic class for either family,
 /// drop count).
@@ -226,7 +226,7 @@ impl ReceiveHeader {
         self.message.msg_iov = &raw mut self.vector;
         self.message.msg_iovlen = 1;
         self.message.msg_name = self.name.as_mut_ptr().cast();
-        self.message.msg_namelen = crate::reactor::address::NAME_BYTES as libc::socklen_t;
+        self.message.msg_namelen = NAME_BYTES as libc::socklen_t;
         self.message.msg_control = self.control.0.as_mut_ptr().cast();
         self.message.msg_controllen = CONTROL_BYTES as _;
         &raw mut self.message
@@ -262,7 +262,7 @@ pub fn receive(
     if count < 0 {
         return Err(io::Error::last_os_error());
     }
-    let control_bytes = (header.message.msg_controllen as usize).min(CONTROL_BYTES);
+    let control_bytes = header.message.msg_controllen.min(CONTROL_BYTES);
     let control = Control::parse(&header.control.0[..control_bytes]);
     let truncated = header.message.msg_flags & libc::MSG_TRUNC != 0;
     let from = header.name.get(header.message.msg_namelen as usize);

@@ -5,14 +5,20 @@
 
 pub mod address;
 mod buffers;
+#[cfg(test)]
+pub(crate) mod checks;
 pub mod clock;
 pub mod counters;
 pub mod datagram;
+#[cfg(test)]
+pub(crate) mod echo;
 pub mod epoll;
 pub mod errno;
 pub mod feature;
+pub mod machine;
 mod operation;
 pub mod options;
+pub mod placement;
 mod ring;
 pub mod socket;
 pub mod stream;

@@ -33,7 +33,7 @@ pub(crate) enum Kind {
     Train,
     /// Multishot poll of the worker's own eventfd.
     Wake,
-    /// Shutdown, cancel, close, the write to a peer's eventfd: heard of only when they fail.
+    /// Cancel, close, the write to a peer's eventfd: heard of only when they fail.
     Silent,
 }
 

@@ -24,14 +24,13 @@ const CQ_ENTRIES_MIN: u32 = 256;
 pub(crate) const BATCH_CAP: usize = 20;
 
 /// The operations that the driver uses; the ring refuses all others.
-pub(crate) const OPERATIONS: [(u8, &str); 11] = [
+pub(crate) const OPERATIONS: [(u8, &str); 10] = [
     (opcode::AcceptMulti::CODE, "accept"),
     (opcode::RecvMulti::CODE, "recv"),
     (opcode::RecvMsgMulti::CODE, "recvmsg"),
     (opcode::Send::CODE, "send"),
     (opcode::SendMsg::CODE, "sendmsg"),
     (opcode::Connect::CODE, "connect"),
-    (opcode::Shutdown::CODE, "shutdown"),
     (opcode::Close::CODE, "close"),
     (opcode::AsyncCancel::CODE, "cancel"),
     (opcode::Write::CODE, "write"),
@@ -285,12 +284,6 @@ impl<'a> Ring<'a> {
     pub(crate) fn cancel(&mut self, name: Name) -> io::Result<()> {
         // SAFETY: a cancel points to nothing.
         unsafe { self.push(opcode::AsyncCancel::new(name.to_u64()).build(), Name::SILENT) }
-    }
-
-    /// Queues a FIN.
-    pub(crate) fn shutdown(&mut self, fd: i32) -> io::Result<()> {
-        // SAFETY: a shutdown points to nothing.
-        unsafe { self.push(opcode::Shutdown::new(Fd(fd), libc::SHUT_WR).build(), Name::SILENT) }
     }
 
     /// Queues a multishot accept.

@@ -89,6 +89,7 @@ pub fn run<R: Role>(
         turn.role.flush(now, turn.port);
         worker.carry_out(&mut turn, options, peers)?;
         if turn.role.is_finished() {
+            worker.finish(turn.port);
             return Ok(());
         }
         worker.rest(&mut turn, taken, options)?;
@@ -189,7 +190,7 @@ impl Worker<'_> {
                 self.counters.wakes_in.bump();
                 Ok(())
             }
-            // A cancel that found nothing, a shutdown after a reset: the operation that it was about tells more.
+            // A cancel that found nothing: the operation that it was about tells more.
             Kind::Silent => Ok(()),
         }
     }

@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsFd;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -124,10 +125,15 @@ fn with_role(
             let sockets = Sockets { listeners: vec![listener], udp: Vec::new() };
             run(&mut role, &mut port, sockets, &options, &bell, &[], &counters).unwrap();
         });
-        client(address);
+        // A client that fails must not leave the worker running.
+        let outcome = catch_unwind(AssertUnwindSafe(|| client(address)));
         stop.store(true, Ordering::Relaxed);
         bell.wake();
         worker.join().unwrap();
+        if let Err(panic) = outcome {
+            println!("{:?}", counters.all().filter(|(_, _, value)| *value > 0).collect::<Vec<_>>());
+            resume_unwind(panic);
+        }
     });
     assert_eq!(counters.stale_completions.get(), 0, "slots wait for their completions");
     assert_eq!(counters.completion_overflows.get(), 0, "the queue is large enough");
@@ -486,4 +492,27 @@ fn a_reset_is_noticed_though_nobody_reads() {
         }
     });
     assert!(failed.load(Ordering::Relaxed));
+}
+
+/// What both drivers owe a role. Where io_uring is missing, the other driver stands in, which says nothing new.
+mod shared {
+    use super::*;
+    use crate::reactor::{checks, echo, epoll};
+
+    fn run_here(
+        role: &mut echo::Echo,
+        port: &mut Port,
+        sockets: Sockets,
+        options: &DriverOptions,
+        waker: &Waker,
+        peers: &[Waker],
+        counters: &DriverCounters,
+    ) -> io::Result<()> {
+        if is_unavailable() {
+            return epoll::run(role, port, sockets, options, waker, peers, counters);
+        }
+        run(role, port, sockets, options, waker, peers, counters)
+    }
+
+    checks::driver_checks!(run_here);
 }

@@ -1,9 +1,13 @@
 //! Bringing connections in line with what the role wishes of them: after each batch of inputs, for those whose
 //! wish has changed and for those of which an operation has ended.
 
+#![allow(unsafe_code, reason = "descriptors by number")]
+
 use std::io;
+use std::os::fd::BorrowedFd;
 
 use crate::port::{Role, TcpId};
+use crate::reactor::stream;
 use crate::reactor::uring::connection::Life;
 use crate::reactor::uring::turn::Turn;
 use crate::reactor::uring::worker::Worker;
@@ -49,8 +53,14 @@ impl Worker<'_> {
         }
         if turn.port.is_finishing(tcp) && !connection.finished {
             connection.finished = true;
-            let fd = connection.fd;
-            return self.ring.shutdown(fd);
+            // Not IORING_OP_SHUTDOWN: the kernel hands it to a thread of its own, which looks the descriptor up
+            // later, when it may be closed and its number a stranger's.
+            //
+            // SAFETY: the connection owns the descriptor, which is open until its close is queued.
+            let socket = unsafe { BorrowedFd::borrow_raw(connection.fd) };
+            self.counters.syscalls.bump();
+            // A peer that has reset meanwhile needs no FIN; the receive tells of it.
+            let _ = stream::finish(socket);
         }
         Ok(())
     }

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use crate::port::TcpId;
+use crate::port::{Port, TcpId};
 use crate::reactor::counters::DriverCounters;
 use crate::reactor::operation::{Kind, Name};
 use crate::reactor::ring::Ring;
@@ -110,6 +110,18 @@ impl Worker<'_> {
     /// The connection, if the role may still hear of it.
     pub(crate) fn heard(&mut self, tcp: TcpId) -> Option<&mut Connection> {
         self.connections.get(tcp).filter(|connection| connection.is_heard())
+    }
+
+    /// Ends in order: nothing of this worker is left in the kernel or in the port.
+    pub(crate) fn finish(&mut self, port: &mut Port) {
+        self.let_go();
+        while let Some((tcp, _)) = port.take_connect() {
+            port.release(tcp);
+        }
+        for (tcp, _) in self.connections.living() {
+            port.release(tcp);
+        }
+        self.connections = Connections::new(0);
     }
 
     /// Takes the memory back that the kernel borrows, and closes what is open.
