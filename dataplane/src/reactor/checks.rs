@@ -19,7 +19,7 @@ use crate::reactor::counters::DriverCounters;
 use crate::reactor::datagram::{ReceiveHeader, SendHeader, receive, send};
 use crate::reactor::echo::{Command, Commands, Echo, Event, QUEUE_HIGH_BYTES};
 use crate::reactor::options::{DriverOptions, Sockets};
-use crate::reactor::socket::{ListenOptions, UdpOptions, listen, local_address, udp};
+use crate::reactor::socket::{ListenOptions, UdpOptions, listen, local_address, set_option, udp};
 use crate::reactor::wake::Waker;
 use crate::time::Duration;
 
@@ -36,12 +36,20 @@ pub(crate) struct Setup {
     pub(crate) tcp_max: usize,
     pub(crate) target: Option<SocketAddr>,
     pub(crate) address: &'static str,
+    /// The UDP socket refuses UDP_SEGMENT as a device without checksum offload does.
+    pub(crate) unsegmented: bool,
     pub(crate) options: DriverOptions,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { tcp_max: 256, target: None, address: "127.0.0.1:0", options: DriverOptions::default() }
+        Self {
+            tcp_max: 256,
+            target: None,
+            address: "127.0.0.1:0",
+            unsegmented: false,
+            options: DriverOptions::default(),
+        }
     }
 }
 
@@ -67,6 +75,10 @@ impl Bench {
         let udp = udp(at, &UdpOptions { receive_buffer_bytes: 1 << 20, ..UdpOptions::default() }).unwrap();
         let addresses: Vec<SocketAddr> =
             listeners.iter().map(|each| local_address(each.as_fd()).unwrap()).collect();
+        if setup.unsegmented {
+            // The kernel segments only what it can checksum.
+            set_option(udp.as_fd(), libc::SOL_SOCKET, libc::SO_NO_CHECK, 1).unwrap();
+        }
         let udp_address = local_address(udp.as_fd()).unwrap();
         let target = setup.target.unwrap_or(addresses[0]);
         let (sender, events) = channel();
@@ -358,31 +370,45 @@ pub(crate) fn a_wish_to_wake_rings_the_other_workers_bell(run: Run) {
     assert_eq!(bench.end().wakes_out.get(), 1);
 }
 
+/// Sends a train of eleven to the driver and takes the echo apart.
+fn train_there_and_back(bench: &Bench, address: &str) {
+    let bytes = pattern(10 * 1_200 + 300);
+    let client = udp(address.parse().unwrap(), &UdpOptions::default()).unwrap();
+    send(client.as_fd(), &mut SendHeader::new(), bench.udp, &bytes, 1_200, Ecn::Capable0).unwrap();
+    let client = UdpSocket::from(client);
+    client.set_nonblocking(false).unwrap();
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    let (mut header, mut into) = (ReceiveHeader::new(), vec![0; 65_536]);
+    let (mut got, mut datagrams) = (Vec::new(), 0);
+    while got.len() < bytes.len() {
+        let received = receive(client.as_fd(), &mut header, &mut into).unwrap().unwrap();
+        assert_eq!((received.from, received.ecn), (bench.udp, Ecn::Capable0));
+        datagrams += received.datagrams();
+        got.extend_from_slice(&into[..received.bytes]);
+    }
+    assert!(got == bytes && datagrams == 11, "{datagrams} datagrams, {} bytes", got.len());
+}
+
 pub(crate) fn trains_go_round_in_both_families(run: Run) {
     for (address, segments_max) in [("127.0.0.1:0", 64), ("[::1]:0", 64), ("127.0.0.1:0", 1)] {
         let options = DriverOptions { gso_segments_max: segments_max, ..DriverOptions::default() };
         let bench = Bench::start(run, Setup { address, options, ..Setup::default() });
-        let bytes = pattern(10 * 1_200 + 300);
-        let client = udp(address.parse().unwrap(), &UdpOptions::default()).unwrap();
-        send(client.as_fd(), &mut SendHeader::new(), bench.udp, &bytes, 1_200, Ecn::Capable0).unwrap();
-        let client = UdpSocket::from(client);
-        client.set_nonblocking(false).unwrap();
-        client.set_read_timeout(Some(PATIENCE)).unwrap();
-        let (mut header, mut into) = (ReceiveHeader::new(), vec![0; 65_536]);
-        let (mut got, mut datagrams) = (Vec::new(), 0);
-        while got.len() < bytes.len() {
-            let received = receive(client.as_fd(), &mut header, &mut into).unwrap().unwrap();
-            assert_eq!((received.from, received.ecn), (bench.udp, Ecn::Capable0));
-            datagrams += received.datagrams();
-            got.extend_from_slice(&into[..received.bytes]);
-        }
-        assert!(got == bytes && datagrams == 11, "{datagrams} datagrams, {} bytes", got.len());
+        train_there_and_back(&bench, address);
         let counters = bench.end();
         assert_eq!((counters.datagrams_in.get(), counters.datagrams_out.get()), (11, 11));
-        assert_eq!(counters.datagram_bytes_out.get(), bytes.len() as u64);
+        assert_eq!(counters.datagram_bytes_out.get(), 12_300);
         assert!(segments_max > 1 || counters.trains_out.get() == 11);
         assert_eq!((counters.gso_fallbacks.get(), counters.datagram_drops.get()), (0, 0));
     }
+}
+
+pub(crate) fn a_train_that_cannot_be_segmented_goes_one_by_one(run: Run) {
+    let bench = Bench::start(run, Setup { unsegmented: true, ..Setup::default() });
+    train_there_and_back(&bench, "127.0.0.1:0");
+    train_there_and_back(&bench, "127.0.0.1:0");
+    let counters = bench.end();
+    assert_eq!((counters.gso_fallbacks.get(), counters.datagrams_out.get()), (1, 22));
+    assert_eq!((counters.trains_out.get(), counters.datagrams_refused.get()), (22, 0));
 }
 
 pub(crate) fn connections_in_flight_are_gone_when_the_role_is_finished(run: Run) {
@@ -417,6 +443,7 @@ macro_rules! driver_checks {
             an_idle_driver_sleeps,
             a_wish_to_wake_rings_the_other_workers_bell,
             trains_go_round_in_both_families,
+            a_train_that_cannot_be_segmented_goes_one_by_one,
             connections_in_flight_are_gone_when_the_role_is_finished,
         }
     };

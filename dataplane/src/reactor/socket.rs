@@ -314,7 +314,7 @@ fn set_buffer(socket: &Socket, forced: i32, plain: i32, bytes: usize) -> io::Res
         .or_else(|_| set_option(socket.as_fd(), libc::SOL_SOCKET, plain, bytes))
 }
 
-fn set_option(socket: BorrowedFd<'_>, level: i32, name: i32, value: i32) -> io::Result<()> {
+pub(crate) fn set_option(socket: BorrowedFd<'_>, level: i32, name: i32, value: i32) -> io::Result<()> {
     // SAFETY: the pointer and the length describe `value`, which lives through the call; the kernel only reads it.
     let code = unsafe {
         libc::setsockopt(
