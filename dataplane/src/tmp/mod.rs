@@ -10,18 +10,38 @@
 pub mod ack_frame;
 pub mod carrier;
 mod cookie;
+pub mod counters;
+mod dial;
+pub mod endpoint;
+mod endpoint_handshake;
+mod endpoint_receive;
+mod endpoint_transmit;
+mod epoch;
 pub mod error;
 pub mod frame;
 pub mod frame_writer;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod handshake;
 pub mod id;
 pub mod key;
 pub mod limits;
+mod link;
 mod mac;
+mod outbox;
 pub mod packet;
 mod params;
+mod peer_address;
+#[cfg(any(test, fuzzing))]
+mod plain_carrier;
 pub mod random;
 mod rate;
+mod receivers;
 mod reset;
 pub mod seal;
+mod session;
+mod unconfirmed;
 pub mod varint;
+
+pub use endpoint_transmit::Transmit;
+pub use link::CloseReason;
