@@ -337,8 +337,7 @@ impl<C: Carrier> Endpoint<C> {
             return;
         };
         link.ending = Some(reason);
-        let room = link.carrier.payload_bytes_next(now);
-        if link.session.as_ref().is_some_and(|session| session.can_seal(now, room)) {
+        if link.session.as_ref().is_some_and(|session| session.can_seal(now)) {
             link.carrier.queue_close(code);
         } else {
             self.ended(now, tunnel, reason);

@@ -134,8 +134,7 @@ fn build_train<C: Carrier>(
     fill: &mut FillOf<'_>,
 ) -> Option<Transmit> {
     let to = link.session.as_ref()?.address.current();
-    let longest = buffer.len().min(DATAGRAM_BYTES_MAX) - DATA_OVERHEAD_BYTES;
-    let room = link.carrier.payload_bytes_next(now).min(longest);
+    let room = packet_room(now, link, buffer.len())?;
     let (mut bytes, mut first) = (0, None);
     for _ in 0..segments_max {
         let Some(filled) = build_packet(now, link, &mut buffer[bytes..], room, fill) else {
@@ -143,13 +142,20 @@ fn build_train<C: Carrier>(
         };
         bytes += filled.len_bytes + DATA_OVERHEAD_BYTES;
         first.get_or_insert(filled);
-        let is_same_next = link.carrier.payload_bytes_next(now).min(longest) == room;
-        if filled.len_bytes < room || !is_same_next {
+        if filled.len_bytes < room || packet_room(now, link, buffer.len() - bytes) != Some(room) {
             break;
         }
     }
     let first = first?;
     Some(Transmit { to, bytes, segment_bytes: first.len_bytes + DATA_OVERHEAD_BYTES, ecn: first.ecn })
+}
+
+/// Room for the payload of the next packet; `None` if no packet may be sent.
+fn packet_room<C: Carrier>(now: Instant, link: &Link<C>, buffer_bytes: usize) -> Option<usize> {
+    let session = link.session.as_ref().filter(|session| session.can_seal(now))?;
+    let longest = session.packet_bytes_max().min(buffer_bytes).min(DATAGRAM_BYTES_MAX);
+    let room = longest.checked_sub(DATA_OVERHEAD_BYTES)?.min(link.carrier.payload_bytes_next(now));
+    (room >= PAYLOAD_BYTES_MIN).then_some(room)
 }
 
 /// One packet at the front of `buffer`: reserve, fill, seal, account.
@@ -160,15 +166,11 @@ fn build_packet<C: Carrier>(
     room: usize,
     fill: &mut FillOf<'_>,
 ) -> Option<Filled> {
-    let session = link.session.as_mut()?;
-    if !session.can_seal(now, room + DATA_OVERHEAD_BYTES) {
-        return None;
-    }
     let packet = buffer.get_mut(..room + DATA_OVERHEAD_BYTES)?;
-    let filled =
-        link.carrier.fill_packet(now, &mut packet[DATA_HEADER_BYTES..DATA_HEADER_BYTES + room], fill)?;
+    let payload = &mut packet[DATA_HEADER_BYTES..DATA_HEADER_BYTES + room];
+    let filled = link.carrier.fill_packet(now, payload, fill)?;
     assert!((PAYLOAD_BYTES_MIN..=room).contains(&filled.len_bytes), "a carrier pads and fits its room");
     let end = DATA_HEADER_BYTES + filled.len_bytes + TAG_BYTES;
-    session.seal(now, filled.number, filled.is_eliciting, &mut packet[..end]);
+    link.session.as_mut()?.seal(now, filled.number, filled.is_eliciting, &mut packet[..end]);
     Some(filled)
 }

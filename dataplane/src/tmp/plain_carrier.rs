@@ -24,6 +24,7 @@ pub(in crate::tmp) struct PlainCarrier {
     pub(in crate::tmp) path_changes: usize,
     pub(in crate::tmp) batch_ends: usize,
     ping: bool,
+    owes_ack: bool,
     challenge: Option<u64>,
     response: Option<u64>,
     answered: Option<u64>,
@@ -32,6 +33,7 @@ pub(in crate::tmp) struct PlainCarrier {
 
 impl PlainCarrier {
     fn digest(&mut self, frame: Frame<'_>) -> Option<Handled> {
+        self.owes_ack |= !matches!(frame, Frame::Pad(_) | Frame::Close { .. });
         match frame {
             Frame::Sub(sub) => self.came.push(sub.data.to_vec()),
             Frame::PathChallenge(token) => self.response = Some(token),
@@ -88,6 +90,7 @@ impl Carrier for PlainCarrier {
             path_changes: 0,
             batch_ends: 0,
             ping: false,
+            owes_ack: false,
             challenge: None,
             response: None,
             answered: None,
@@ -131,14 +134,17 @@ impl Carrier for PlainCarrier {
         assert!(self.is_connected, "packets leave after the keys");
         let is_closing = self.close.is_some();
         let mut writer = FrameWriter::new(payload);
-        if !self.write(&mut writer, fill) {
+        let is_eliciting = self.write(&mut writer, fill) && !is_closing;
+        // A packet of nothing but padding stands for an acknowledgement.
+        if !is_eliciting && !is_closing && !self.owes_ack {
             return None;
         }
+        self.owes_ack = false;
         writer.pad_to(PAYLOAD_BYTES_MIN);
         let len_bytes = writer.len();
         let number = self.next_number;
         self.next_number += 1;
-        Some(Filled { number, len_bytes, ecn: Ecn::Capable0, is_eliciting: !is_closing })
+        Some(Filled { number, len_bytes, ecn: Ecn::Capable0, is_eliciting })
     }
 
     fn deadline(&self) -> Option<Instant> {

@@ -134,9 +134,14 @@ impl Session {
         is_newest
     }
 
-    /// Whether a packet of so many bytes may be sent.
-    pub(in crate::tmp) fn can_seal(&self, now: Instant, packet_bytes: usize) -> bool {
-        self.current.can_seal(now) && self.address.allowed_bytes() >= packet_bytes as u64
+    /// Whether a packet may be sent at all.
+    pub(in crate::tmp) fn can_seal(&self, now: Instant) -> bool {
+        self.current.can_seal(now)
+    }
+
+    /// How long the next packet may be, as long as the peer's address is not proven.
+    pub(in crate::tmp) fn packet_bytes_max(&self) -> usize {
+        usize::try_from(self.address.allowed_bytes()).unwrap_or(usize::MAX)
     }
 
     /// Completes a packet whose payload is written behind the room for the header, for sending now.
