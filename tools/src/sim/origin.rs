@@ -40,11 +40,13 @@ pub(crate) struct OriginEnd {
     /// When an idle or ended connection is closed.
     until_us: Option<u64>,
     name: Vec<u8>,
+    /// A PROXY header must come first, and this of it has.
+    preface: Option<Vec<u8>>,
     buffer: Vec<u8>,
 }
 
 impl OriginEnd {
-    pub(crate) fn new(pipe: u32, is_tcp: bool) -> Self {
+    pub(crate) fn new(pipe: u32, is_tcp: bool, is_proxied: bool) -> Self {
         Self {
             pipe,
             phase: if is_tcp { Phase::Naming } else { Phase::Asked },
@@ -56,6 +58,7 @@ impl OriginEnd {
             closes: false,
             until_us: None,
             name: Vec::new(),
+            preface: is_proxied.then(Vec::new),
             buffer: Vec::new(),
         }
     }
@@ -162,10 +165,11 @@ impl OriginEnd {
     }
 
     fn take(&mut self, stage: &mut Stage<'_>, bytes: &[u8]) -> bool {
-        let mut at = 0;
+        let mut at = self.take_preface(stage, bytes);
         if self.phase == Phase::Naming {
-            at = bytes.len().min(8 - self.name.len());
-            self.name.extend_from_slice(&bytes[..at]);
+            let named = (bytes.len() - at).min(8 - self.name.len());
+            self.name.extend_from_slice(&bytes[at..at + named]);
+            at += named;
             if self.name.len() < 8 {
                 return true;
             }
@@ -192,6 +196,28 @@ impl OriginEnd {
             self.on_whole_request(stage);
         }
         true
+    }
+
+    /// Takes a PROXY header, of either version; how many bytes belong to it.
+    fn take_preface(&mut self, stage: &mut Stage<'_>, bytes: &[u8]) -> usize {
+        let Some(preface) = &mut self.preface else { return 0 };
+        for (index, byte) in bytes.iter().enumerate() {
+            preface.push(*byte);
+            let is_binary = preface.starts_with(b"\r\n\r\n\0\r\nQUIT\n");
+            let is_whole = if is_binary {
+                preface.len() > 15 && preface.len() == 16 + usize::from(preface[15])
+            } else {
+                preface.starts_with(b"PROXY TCP4 10.") && preface.ends_with(b"\r\n")
+            };
+            if is_whole {
+                self.preface = None;
+                return index + 1;
+            }
+        }
+        if preface.len() > 300 {
+            stage.world.violate(|| "an origin was sent no PROXY header".to_owned());
+        }
+        bytes.len()
     }
 
     fn on_head(&mut self, stage: &mut Stage<'_>, head: &Head) {
