@@ -59,8 +59,11 @@ pub struct Filled {
     pub number: u64,
     /// Bytes written at the front of the payload: `PAYLOAD_BYTES_MIN` at least (the carrier pads). [TMP-22]
     pub len_bytes: usize,
-    /// The mark that the packet shall bear.
+    /// The mark that the packet shall bear; the packets of one train bear that of the first.
     pub ecn: Ecn,
+    /// The peer will acknowledge this packet (it holds more than ACK, PAD and CLOSE): if then nothing is heard
+    /// for long, the endpoint suspects a restart.
+    pub is_eliciting: bool,
 }
 
 /// What became of an authenticated payload.
@@ -117,6 +120,9 @@ pub trait Carrier: Sized {
 
     /// Sends PATH_CHALLENGE with `token` soon. (PATH_RESPONSE to the peer's challenges is the carrier's own matter.)
     fn queue_path_challenge(&mut self, token: u64);
+
+    /// Sends a PING (or anything that elicits an acknowledgement) soon: it confirms new keys to the peer.
+    fn queue_ping(&mut self);
 
     /// The token of a PATH_RESPONSE that came in, once each; the last one wins.
     fn take_path_response(&mut self) -> Option<u64>;

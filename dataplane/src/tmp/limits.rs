@@ -85,6 +85,10 @@ pub const UNCONFIRMED_PER_LANE_MAX: usize = 2;
 /// INIT packets per second beyond which senders must prove their address by a cookie. [TMP-70]
 pub const INITS_PER_SECOND_UNPROVEN: u64 = 100;
 
+/// INIT packets per second from proven addresses that are worked on: each costs about half a millisecond.
+/// [TMP-70]
+pub const INITS_PER_SECOND_PROVEN: u64 = 200;
+
 /// How long one cookie secret makes cookies; the one before it is still accepted. [TMP-71]
 pub const COOKIE_SECRET_PERIOD: Duration = Duration::from_secs(120);
 

@@ -144,6 +144,10 @@ impl Carrier for Tunnel {
         todo!("{token}")
     }
 
+    fn queue_ping(&mut self) {
+        todo!()
+    }
+
     fn take_path_response(&mut self) -> Option<u64> {
         todo!()
     }
