@@ -11,6 +11,7 @@
 
 pub mod ack_frame;
 pub mod carrier;
+pub mod congestion;
 mod cookie;
 pub mod credit;
 pub mod cubic;
@@ -31,7 +32,12 @@ pub mod offset;
 pub mod options;
 pub mod pacer;
 pub mod packet;
+mod packet_in;
+mod packet_out;
 mod params;
+pub mod path;
+pub mod path_acks;
+pub mod quality;
 pub mod random;
 pub mod ranges;
 mod rate;
@@ -44,6 +50,7 @@ pub mod rtt;
 pub mod seal;
 pub mod send_stream;
 pub mod sent;
+pub mod signals;
 pub mod stats;
 pub mod stream;
 pub mod stream_frames;
