@@ -187,18 +187,13 @@ impl Datagrams {
             let sending = &mut self.sending[usize::from(train.buffer)];
             assert!(sending.train.is_none(), "a train's buffer is given away once its sends have ended");
             (sending.train, sending.offset, sending.again) = (Some(train), 0, false);
-            self.send_piece(ring, port, usize::from(train.buffer), counters)?;
+            self.send_piece(ring, port, usize::from(train.buffer))?;
         }
         Ok(())
     }
 
     /// Sends what one send may carry of a train, or gives its buffer back if nothing is left.
-    fn send_piece(
-        &mut self,
-        ring: &mut Ring<'_>,
-        port: &mut Port,
-        at: usize,
-    ) -> io::Result<()> {
+    fn send_piece(&mut self, ring: &mut Ring<'_>, port: &mut Port, at: usize) -> io::Result<()> {
         let sending = &mut self.sending[at];
         let Some(train) = sending.train else { return Ok(()) };
         if sending.offset >= train.bytes {
