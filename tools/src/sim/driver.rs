@@ -180,11 +180,6 @@ impl Worker {
         self.conns.clear();
     }
 
-    /// Pipes that wait to be accepted.
-    pub(crate) fn backlog(&self) -> usize {
-        self.accepts.len()
-    }
-
     /// One round of the loop; bits of the workers to wake.
     pub(crate) fn turn(&mut self, yard: &mut Yard<'_>) -> u64 {
         let before_us = self.turn_us.take();
@@ -375,7 +370,8 @@ impl Worker {
             }
             let mut most = if reading == Reading::Small { 4_096 } else { 16_384 };
             if yard.setting.faults.has(Fault::SplitReads) && yard.world.dice.driver.ppm(500_000) {
-                most = 1 + yard.world.dice.driver.below(if yard.world.dice.driver.ppm(500_000) { 8 } else { 2_000 });
+                let piece = if yard.world.dice.driver.ppm(500_000) { 8 } else { 2_000 };
+                most = 1 + yard.world.dice.driver.below(piece);
                 yard.hits.hit(Fault::SplitReads.name());
             }
             let mut buffer = core::mem::take(&mut self.buffer);

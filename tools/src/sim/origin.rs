@@ -63,11 +63,6 @@ impl OriginEnd {
         }
     }
 
-    /// Whether it has an exchange under way.
-    pub(crate) fn is_busy(&self) -> bool {
-        self.exchange.is_some()
-    }
-
     /// Does what can be done now; false if the connection is over. `wake` is when to come again at the latest.
     pub(crate) fn step(&mut self, stage: &mut Stage<'_>, wake: &mut Option<u64>) -> bool {
         if stage.pipes.is_reset(self.pipe, 1) {

@@ -67,11 +67,6 @@ impl Reader {
         Self { state: State::Head, line: Vec::new(), is_answer, is_to_head: false }
     }
 
-    /// Whether nothing of the next message has come.
-    pub(crate) fn is_between(&self) -> bool {
-        self.state == State::Head && self.line.is_empty()
-    }
-
     /// Whether the end of the connection would end the message in order.
     pub(crate) fn may_end(&self) -> bool {
         matches!(self.state, State::UntilClose | State::Opaque)

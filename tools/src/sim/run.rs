@@ -4,7 +4,7 @@
 use core::net::SocketAddr;
 use std::collections::VecDeque;
 
-use dataplane::port::TcpFailure;
+use dataplane::port::{Role as _, TcpFailure};
 use dataplane::role::control::Stage as NodeStage;
 use dataplane::stdx::prng::Prng;
 
@@ -202,7 +202,7 @@ impl Sim {
     fn draw_actions(&mut self, dice: &mut Prng) {
         let faults = self.setting.faults;
         let span_us = dice.between(20_000, 4_000_000);
-        let mut plan = |sim: &mut Self, at_us: u64, action: Action| {
+        let plan = |sim: &mut Self, at_us: u64, action: Action| {
             sim.actions.push(action);
             sim.world.at(at_us, Event::Fault(sim.actions.len() as u32 - 1));
         };

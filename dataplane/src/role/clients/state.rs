@@ -120,6 +120,11 @@ impl Clients {
         self.exchanges.len()
     }
 
+    /// Blocks that hold clients' unread input and unfinished heads.
+    pub fn held_blocks(&self) -> usize {
+        self.blocks.used()
+    }
+
     /// Whether a flush would do something now.
     pub fn has_work(&self) -> bool {
         !self.listed.is_empty() || !self.abandoned.is_empty()

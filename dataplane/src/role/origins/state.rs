@@ -88,6 +88,11 @@ impl Origins {
         (self.connections.len(), self.idle.iter().map(IdleList::len).sum())
     }
 
+    /// Blocks that hold requests without a connection and answers without credit.
+    pub fn held_blocks(&self) -> usize {
+        self.blocks.used()
+    }
+
     /// Lets time pass and says what could not be said inside an ask.
     pub fn flush(&mut self, now: Instant, port: &mut Port, down: &mut dyn Downstream) {
         self.generation = self.control.adopt(self.generation, &mut self.addresses);
