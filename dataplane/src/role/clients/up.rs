@@ -92,7 +92,8 @@ impl Clients {
             let taken = self.take(now, port, up, handle, &scratch);
             self.scratch = scratch;
             let Some(client) = self.clients.get_mut(handle) else { return };
-            self.blocks.advance(&mut client.stash, taken);
+            // A refusal has thrown the rest away already.
+            self.blocks.advance(&mut client.stash, taken.min(client.stash.len()));
             if taken == 0 {
                 break;
             }
