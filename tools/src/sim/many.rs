@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -63,16 +62,6 @@ impl Report {
     }
 }
 
-/// Runs one seed and turns a panic into a broken promise.
-pub fn run_guarded(seed: u64, options: &Options) -> Outcome {
-    catch_unwind(AssertUnwindSafe(|| run(seed, options))).unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<String>().map(String::as_str);
-        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic");
-        let violation = Some(format!("seed {seed}: panic: {text}"));
-        Outcome { seed, hash: 0, exchanges: 0, events: 0, violation, hits: Vec::new() }
-    })
-}
-
 /// Runs seeds on `threads` threads; `twice` runs each two times and compares the traces.
 pub fn run_many(seeds: Range<u64>, threads: usize, twice: bool, options: &Options) -> Report {
     let next = AtomicU64::new(seeds.start);
@@ -85,8 +74,8 @@ pub fn run_many(seeds: Range<u64>, threads: usize, twice: bool, options: &Option
                     if seed >= seeds.end {
                         return;
                     }
-                    let mut outcome = run_guarded(seed, options);
-                    if twice && run_guarded(seed, options).hash != outcome.hash {
+                    let mut outcome = run(seed, options);
+                    if twice && run(seed, options).hash != outcome.hash {
                         let why = format!("seed {seed}: two runs differ");
                         outcome.violation = outcome.violation.or(Some(why));
                     }

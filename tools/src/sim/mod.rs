@@ -26,7 +26,7 @@ mod speech;
 mod stage;
 mod world;
 
-pub use many::{Report, run_guarded, run_many};
+pub use many::{Report, run_many};
 pub use run::{Options, Outcome, run};
 
 #[cfg(test)]

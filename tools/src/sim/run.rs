@@ -3,6 +3,7 @@
 
 use core::net::SocketAddr;
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use dataplane::port::{Role as _, TcpFailure};
 use dataplane::role::control::Stage as NodeStage;
@@ -102,7 +103,12 @@ struct Sim {
 /// Runs one seed.
 pub fn run(seed: u64, options: &Options) -> Outcome {
     let mut sim = Sim::new(seed, options);
-    while sim.world.violation().is_none() && !sim.step() {}
+    let panic = catch_unwind(AssertUnwindSafe(|| while sim.world.violation().is_none() && !sim.step() {}));
+    if let Err(panic) = panic {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without words");
+        sim.world.violate(|| format!("panic: {text}"));
+    }
     sim.outcome(seed)
 }
 

@@ -93,7 +93,8 @@ impl Clients {
             self.scratch = scratch;
             let Some(client) = self.clients.get_mut(handle) else { return };
             // A refusal has thrown the rest away already.
-            self.blocks.advance(&mut client.stash, taken.min(client.stash.len()));
+            let left = client.stash.len();
+            self.blocks.advance(&mut client.stash, taken.min(left));
             if taken == 0 {
                 break;
             }

@@ -167,6 +167,7 @@ impl Origins {
             self.fail(port, now, down, handle, failure);
             return;
         }
+        self.say_envelope(now, port, down, handle);
         self.end_if_both(now, port, handle);
         self.pay_room(now, port, down, handle);
         self.pour_held(now, port, down, handle);
