@@ -66,6 +66,7 @@ struct Line {
     stuck_us: Option<u64>,
     rest_us: u64,
     finished_early: bool,
+    was_shed: bool,
     /// Answers that came whole.
     answered: usize,
 }
@@ -100,7 +101,9 @@ impl Client {
             self.line = Some(line);
             return true;
         }
-        self.ask(stage, &mut line);
+        if !stage.pipes.is_at_end(pipe, 0) {
+            self.ask(stage, &mut line);
+        }
         match line.speech.speak(stage.world, stage.pipes, pipe, 0) {
             Spoken::Reset => return self.lose(stage, line, wake),
             Spoken::Resting(until) => *wake = Some(until),
@@ -115,6 +118,10 @@ impl Client {
         }
         if stage.pipes.is_at_end(pipe, 0) {
             return self.on_fin(stage, line, wake);
+        }
+        if self.may_ask(&line) {
+            let soon = stage.world.now_us + stage.world.dice.actor.between(1, 20_000);
+            *wake = Some(wake.map_or(soon, |at| at.min(soon)));
         }
         let is_said = !line.speech.is_pending() && (self.todo.is_empty() || line.is_last);
         if self.open.is_empty() && (is_said || line.is_closing) {
@@ -154,6 +161,7 @@ impl Client {
             stuck_us: None,
             rest_us: 0,
             finished_early: false,
+            was_shed: false,
             answered: 0,
         });
         true
@@ -171,10 +179,15 @@ impl Client {
         }
     }
 
+    fn may_ask(&self, line: &Line) -> bool {
+        !line.is_last && !line.is_closing && self.open.len() < self.manners.depth && !self.todo.is_empty()
+    }
+
     /// Says further requests, as many as may wait for their answers.
     fn ask(&mut self, stage: &mut Stage<'_>, line: &mut Line) {
-        while !line.is_last && !line.is_closing && self.open.len() < self.manners.depth {
-            let Some(exchange) = self.todo.front().copied() else { return };
+        while self.may_ask(line)
+            && let Some(exchange) = self.todo.front().copied()
+        {
             let shape = stage.book.shape(exchange);
             if shape.carries == Carries::Tcp && line.answered + self.open.len() > 0 {
                 // It needs a connection of its own.
@@ -287,6 +300,10 @@ impl Client {
     fn take(&mut self, stage: &mut Stage<'_>, line: &mut Line, bytes: &[u8]) -> bool {
         let mut at = 0;
         while at < bytes.len() {
+            if self.open.is_empty() && line.was_shed {
+                // Who is turned away is told so before anything was read, with a body even for HEAD.
+                return true;
+            }
             if self.open.is_empty() {
                 stage.world.violate(|| "a client was sent more than it had asked for".to_owned());
                 return false;
@@ -358,6 +375,7 @@ impl Client {
             let seen = answer.trailer;
             stage.world.violate(|| format!("exchange {exchange}: trailer {seen:?} for {}", shape.answer_bytes));
         }
+        line.was_shed = head.status == 503 && line.answered == 0;
         stage.book.on_whole(stage.world, exchange, head.status, is_origins, answer.body);
         line.answered += 1;
         if let Some(next) = self.open.front() {

@@ -183,7 +183,7 @@ impl Worker {
     /// One round of the loop; bits of the workers to wake.
     pub(crate) fn turn(&mut self, yard: &mut Yard<'_>) -> u64 {
         let before_us = self.turn_us.take();
-        yard.world.note("turn", self.me.into(), before_us.unwrap_or(0));
+        yard.world.mix(u64::from(self.me) ^ before_us.unwrap_or(0) << 8);
         self.release(yard, false);
         let heard = self.hand_over(yard);
         let now = yard.world.now();

@@ -87,13 +87,18 @@ impl World {
 
     /// Notes that something was observed: it goes into the hash and into the report of a failed seed.
     pub(crate) fn note(&mut self, what: &'static str, a: u64, b: u64) {
-        for word in [self.now_us, what.len() as u64 ^ u64::from(what.as_bytes()[0]) << 8, a, b] {
-            self.hash = (self.hash ^ word).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(23);
-        }
+        self.mix(a << 32 ^ b << 8 ^ what.len() as u64 ^ u64::from(what.as_bytes()[0]) << 56);
         if self.notes.len() == NOTES_MAX {
             self.notes.pop_front();
         }
         self.notes.push_back((self.now_us, what, a, b));
+    }
+
+    /// Lets something go into the hash that is too frequent for the report.
+    pub(crate) fn mix(&mut self, word: u64) {
+        for word in [self.now_us, word] {
+            self.hash = (self.hash ^ word).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(23);
+        }
     }
 
     /// The trace so far in one number.
