@@ -229,7 +229,11 @@ impl Origins {
 
     fn connect(&mut self, now: Instant, port: &mut Port, handle: Handle, origin: u16) {
         let index = usize::from(origin);
-        let Some(address) = self.turns[index].take(&self.addresses[index]) else {
+        let Some(fetch) = self.fetches.get_mut(handle) else { return };
+        let turn = fetch.turn.map_or_else(|| self.turns[index].take(), |turn| turn.wrapping_add(1));
+        fetch.turn = Some(turn);
+        let addresses = &self.addresses[index];
+        let Some(address) = addresses.get(turn % addresses.len().max(1)).copied() else {
             self.fail_later(handle, Failure::Unresolved);
             return;
         };
