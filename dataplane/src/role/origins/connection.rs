@@ -15,8 +15,8 @@ pub(crate) enum Use {
     Busy(Handle),
     /// It waits in the pool since then.
     Idle(Instant),
-    /// Its last bytes are on their way out.
-    Closing,
+    /// Its last bytes are on their way out: looked at again then, when so many bytes were left.
+    Closing(Instant, u32),
 }
 
 /// A connection to an origin.

@@ -271,7 +271,7 @@ impl Connection {
     pub(crate) fn fetch(&self) -> Option<Handle> {
         match self.usage {
             Use::Connecting(fetch) | Use::Busy(fetch) => Some(fetch),
-            Use::Idle(_) | Use::Closing => None,
+            Use::Idle(_) | Use::Closing(..) => None,
         }
     }
 }

@@ -96,7 +96,7 @@ impl Origins {
                 self.progress(now, fetch);
                 self.pay_room(now, port, down, fetch);
             }
-            Use::Closing => self.close(port, handle),
+            Use::Closing(..) => self.close(port, handle),
             Use::Idle(_) => {}
         }
     }
