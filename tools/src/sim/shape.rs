@@ -178,7 +178,7 @@ impl Shape {
             expects: has_body && minor == 1 && dice.ppm(250_000),
             closes: dice.ppm(200_000),
             absolute: dice.ppm(50_000),
-            padding_bytes: if dice.ppm(100_000) { dice.below(3_000) as usize } else { 0 },
+            padding_bytes: if dice.ppm(100_000) { dice.below((scale.body_bytes as u64).min(3_000) / 8) as usize } else { 0 },
             class: dice.below(5) as u8,
             status,
             answer,

@@ -48,13 +48,13 @@ impl Clients {
             self.refuse(now, port, up, handle, Page::of_failure(Failure::Shed));
             return;
         }
-        let waits_for_head = matches!(client.phase, Phase::Head | Phase::Preface);
+        let (phase, waits_for_head) = (client.phase, matches!(client.phase, Phase::Head | Phase::Preface));
         if direct && waits_for_head && !rest.is_empty() {
             self.set_deadline(handle, now + self.limits.head_timeout);
         }
         // A head that trickles in is looked at again only when a line ends or the bound is reached. (A preface is
         // short and may be binary.)
-        let is_worth_it = client.phase != Phase::Head || rest.contains(&b'\n') || self.is_head_full(handle);
+        let is_worth_it = phase != Phase::Head || rest.contains(&b'\n') || self.is_head_full(handle);
         if !direct && is_worth_it {
             self.go_on(now, port, up, handle);
         }
