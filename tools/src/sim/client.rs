@@ -115,7 +115,8 @@ impl Client {
             stage.pipes.reset(stage.world, pipe, 0);
             return self.lose(stage, line, wake);
         }
-        if !self.listen(stage, &mut line, wake) {
+        let listens_on = self.listen(stage, &mut line, wake);
+        if !listens_on || (stage.pipes.is_reset(pipe, 0) && stage.pipes.readable(pipe, 0) == 0) {
             return self.lose(stage, line, wake);
         }
         if stage.pipes.is_at_end(pipe, 0) {
@@ -134,6 +135,12 @@ impl Client {
         }
         self.line = Some(line);
         true
+    }
+
+    /// Where it stands, for the report of a run that hangs.
+    pub(crate) fn state(&self) -> String {
+        let line = self.line.as_ref().map(|line| (line.pipe, line.speech.is_pending(), line.answer.bytes));
+        format!("client {} asks {:?}, pipe, pending, read {line:?}, then {:?}", self.me, self.open, self.todo)
     }
 
     /// Starts a connection when it is time and there is something to ask.
@@ -197,6 +204,10 @@ impl Client {
             if shape.carries == Carries::Tcp && line.answered + self.open.len() > 0 {
                 // It needs a connection of its own.
                 line.is_last = true;
+                return;
+            }
+            if shape.client_fault != ClientFault::None && !self.open.is_empty() {
+                // What it does to the connection must not befall others.
                 return;
             }
             self.todo.pop_front();

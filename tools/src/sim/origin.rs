@@ -140,7 +140,8 @@ impl OriginEnd {
             (Phase::Opaque, Some(exchange)) => {
                 let entry = &*stage.book.of(exchange);
                 let (whole, finished, read) = (entry.shape.request_bytes, entry.client_finished, self.read);
-                let cuts = entry.shape.client_fault != ClientFault::None;
+                let cuts = entry.shape.client_fault != ClientFault::None
+                    || entry.shape.origin_fault != OriginFault::None;
                 if !cuts && (read != whole || !finished) {
                     stage.world.violate(|| {
                         format!("exchange {exchange}: a stream looks whole to its origin with {read} of {whole} B")
