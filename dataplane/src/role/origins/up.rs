@@ -96,6 +96,8 @@ impl Origins {
                 self.progress(now, fetch);
                 self.pay_room(now, port, down, fetch);
             }
+            // A word about an earlier mark may come late.
+            Use::Closing(..) if port.queued_bytes(connection.tcp) > 0 => {}
             Use::Closing(..) => self.close(port, handle),
             Use::Idle(_) => {}
         }
