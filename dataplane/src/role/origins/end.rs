@@ -144,6 +144,14 @@ impl Origins {
             return;
         }
         let connecting = fetch.connection.and_then(|handle| self.connections.get(handle));
+        let queued = connecting.map_or(0, |connection| port.queued_bytes(connection.tcp)) as u32;
+        if fetch.queued_seen > queued && queued > 0 && fetch.up != Up::Head {
+            // The origin is still taking the request, however slowly: its time has not begun.
+            let span = if fetch.has_answered { self.limits.stall_timeout } else { self.limits.answer_timeout };
+            fetch.queued_seen = queued;
+            self.set_deadline(handle, now + span);
+            return;
+        }
         let why = match (
             connecting.map(|connection| connection.usage),
             fetch.has_answered || fetch.kind == Kind::Tcp,

@@ -80,6 +80,8 @@ pub(crate) struct Fetch {
     pub(crate) interim_count: u8,
     /// Bytes for the origin that wait for the connection to stand, or that are kept for a second attempt.
     pub(crate) pending: Chain,
+    /// Bytes in the connection's queue when the deadline was last reached.
+    pub(crate) queued_seen: u32,
     /// Bytes from the origin that wait for credit or for the rest of a head.
     pub(crate) held: Chain,
     /// The origin sent FIN while bytes were held.

@@ -213,6 +213,7 @@ impl Upstream for Origins {
             turn: None,
             interim_count: 0,
             pending: Chain::new(),
+            queued_seen: u32::MAX,
             held: Chain::new(),
             has_ended: false,
             credit: self.limits.stream_bytes,
