@@ -1,0 +1,54 @@
+//! The doors of the binary.
+
+use crate::args::back::BackArgs;
+use crate::args::demo::DemoArgs;
+use crate::args::front::FrontArgs;
+use crate::args::key::KeyArgs;
+use crate::args::load::LoadArgs;
+use crate::args::origin::OriginArgs;
+use crate::exit;
+
+/// What stands at the foot of the first page.
+fn foot() -> String {
+    let start = "\
+A first look:
+  longhaul demo                 the pair on loopback, one command
+  longhaul doctor               whether this machine will do, and what to do about it
+  longhaul front --help         every flag with its unit and default";
+    format!("{start}\n\n{}", exit::help())
+}
+
+/// The command line.
+#[derive(clap::Parser, Debug)]
+#[command(
+    name = "longhaul",
+    version,
+    about = "Two machines and an encrypted UDP tunnel between your users and your web servers",
+    after_help = foot(),
+    max_term_width = 110,
+    disable_help_subcommand = true
+)]
+pub(crate) struct Cli {
+    /// Which door.
+    #[command(subcommand)]
+    pub(crate) door: Door,
+}
+
+/// One per subcommand.
+#[derive(clap::Subcommand, Debug)]
+pub(crate) enum Door {
+    /// See [`DemoArgs`].
+    Demo(DemoArgs),
+    /// See [`FrontArgs`].
+    Front(Box<FrontArgs>),
+    /// See [`BackArgs`].
+    Back(Box<BackArgs>),
+    /// See [`KeyArgs`].
+    Key(KeyArgs),
+    /// Tries what the data plane needs of this machine and says what to do about each
+    Doctor,
+    /// See [`OriginArgs`].
+    Origin(OriginArgs),
+    /// See [`LoadArgs`].
+    Load(Box<LoadArgs>),
+}
