@@ -1,0 +1,179 @@
+//! The parameters that travel sealed inside INIT and RESP: type 1, length 1, value. [TMP-62]
+//!
+//! Type 0 is padding and ends the list. Unknown types are stepped over, so that a later version can add some.
+
+use crate::tmp::id::ReceiverId;
+use crate::tmp::seal::Cipher;
+
+const PADDING: u8 = 0;
+const AES_IS_FAST: u8 = 1;
+const LANE: u8 = 2;
+const CONTINUES: u8 = 3;
+const CIPHER: u8 = 4;
+const CONTINUED: u8 = 5;
+const RECEIVER: u8 = 6;
+
+const CIPHER_AES_256_GCM: u8 = 1;
+const CIPHER_CHACHA20_POLY1305: u8 = 2;
+
+/// Room that the parameters of a RESP take at most.
+pub(in crate::tmp) const RESP_PARAMS_BYTES_MAX: usize = 16;
+
+/// What an initiator says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::tmp) struct InitParams {
+    /// The initiator has AES in hardware.
+    pub(in crate::tmp) aes_is_fast: bool,
+    /// Tells the tunnels of one initiator apart.
+    pub(in crate::tmp) lane: u16,
+    /// The responder's id of the session whose keys this handshake shall replace.
+    pub(in crate::tmp) continues: Option<ReceiverId>,
+}
+
+/// What a responder says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::tmp) struct RespParams {
+    /// The cipher for both directions.
+    pub(in crate::tmp) cipher: Cipher,
+    /// The session that INIT named is known and continues; otherwise this begins a new one.
+    pub(in crate::tmp) continued: bool,
+    /// How the responder wants to be named.
+    pub(in crate::tmp) receiver: ReceiverId,
+}
+
+impl InitParams {
+    /// Writes the list at the front of `out`, which is zeroed behind it.
+    pub(in crate::tmp) fn write(&self, out: &mut [u8]) {
+        out.fill(0);
+        let mut list = ListWriter { out, at: 0 };
+        list.put(AES_IS_FAST, &[u8::from(self.aes_is_fast)]);
+        list.put(LANE, &self.lane.to_be_bytes());
+        if let Some(id) = self.continues {
+            list.put(CONTINUES, &id.0.to_be_bytes());
+        }
+    }
+
+    /// Reads a list; `None` if it is malformed. What is missing has its default.
+    pub(in crate::tmp) fn read(bytes: &[u8]) -> Option<Self> {
+        let mut params = Self { aes_is_fast: false, lane: 0, continues: None };
+        for entry in (ListReader { rest: bytes }) {
+            match entry? {
+                (AES_IS_FAST, value) => params.aes_is_fast = *value.first()? != 0,
+                (LANE, value) => params.lane = u16::from_be_bytes(value.try_into().ok()?),
+                (CONTINUES, value) => params.continues = Some(read_id(value)?),
+                _ => {}
+            }
+        }
+        Some(params)
+    }
+}
+
+impl RespParams {
+    /// Writes the list at the front of `out` and says how long it is.
+    pub(in crate::tmp) fn write(&self, out: &mut [u8; RESP_PARAMS_BYTES_MAX]) -> usize {
+        let mut list = ListWriter { out, at: 0 };
+        let cipher = match self.cipher {
+            Cipher::Aes256Gcm => CIPHER_AES_256_GCM,
+            Cipher::ChaCha20Poly1305 => CIPHER_CHACHA20_POLY1305,
+        };
+        list.put(CIPHER, &[cipher]);
+        list.put(RECEIVER, &self.receiver.0.to_be_bytes());
+        if self.continued {
+            list.put(CONTINUED, &[]);
+        }
+        list.at
+    }
+
+    /// Reads a list; `None` if it is malformed, names no cipher that we have, or no id.
+    pub(in crate::tmp) fn read(bytes: &[u8]) -> Option<Self> {
+        let (mut cipher, mut receiver, mut continued) = (None, None, false);
+        for entry in (ListReader { rest: bytes }) {
+            match entry? {
+                (CIPHER, &[CIPHER_AES_256_GCM]) => cipher = Some(Cipher::Aes256Gcm),
+                (CIPHER, &[CIPHER_CHACHA20_POLY1305]) => cipher = Some(Cipher::ChaCha20Poly1305),
+                (RECEIVER, value) => receiver = Some(read_id(value)?),
+                (CONTINUED, _) => continued = true,
+                _ => {}
+            }
+        }
+        Some(Self { cipher: cipher?, continued, receiver: receiver? })
+    }
+}
+
+fn read_id(value: &[u8]) -> Option<ReceiverId> {
+    Some(ReceiverId(u32::from_be_bytes(value.try_into().ok()?)))
+}
+
+struct ListWriter<'a> {
+    out: &'a mut [u8],
+    at: usize,
+}
+
+impl ListWriter<'_> {
+    fn put(&mut self, kind: u8, value: &[u8]) {
+        self.out[self.at..self.at + 2].copy_from_slice(&[kind, value.len() as u8]);
+        self.out[self.at + 2..self.at + 2 + value.len()].copy_from_slice(value);
+        self.at += 2 + value.len();
+    }
+}
+
+struct ListReader<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for ListReader<'a> {
+    /// An entry, or `None` in its place where the list is cut off.
+    type Item = Option<(u8, &'a [u8])>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let kind = *self.rest.first()?;
+        if kind == PADDING {
+            return None;
+        }
+        let len = self.rest.get(1).map_or(usize::MAX, |len| usize::from(*len));
+        let Some(value) = self.rest.get(2..).and_then(|rest| rest.get(..len)) else {
+            self.rest = &[];
+            return Some(None);
+        };
+        self.rest = &self.rest[2 + len..];
+        Some(Some((kind, value)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::{any, proptest};
+
+    #[test]
+    fn parameters_round_trip() {
+        for continues in [None, Some(ReceiverId(0x0102_0304))] {
+            let params = InitParams { aes_is_fast: true, lane: 0x1234, continues };
+            let mut out = [0xff; 64];
+            params.write(&mut out);
+            assert_eq!(InitParams::read(&out), Some(params));
+        }
+        for (cipher, continued) in [(Cipher::Aes256Gcm, true), (Cipher::ChaCha20Poly1305, false)] {
+            let params = RespParams { cipher, continued, receiver: ReceiverId(9) };
+            let mut out = [0; RESP_PARAMS_BYTES_MAX];
+            let len = params.write(&mut out);
+            assert_eq!(RespParams::read(&out[..len]), Some(params));
+        }
+    }
+
+    #[test]
+    fn unknown_types_are_stepped_over_and_cut_lists_refused() {
+        assert_eq!(InitParams::read(&[77, 1, 5, 2, 2, 0, 3]).unwrap().lane, 3);
+        assert_eq!(InitParams::read(&[77, 9, 5]), None);
+        assert_eq!(InitParams::read(&[2]), None);
+        assert_eq!(InitParams::read(&[2, 1, 0]), None);
+        assert_eq!(RespParams::read(&[4, 1, 9, 6, 4, 0, 0, 0, 1]), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_list_is_judged(bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
+            let _ = (InitParams::read(&bytes), RespParams::read(&bytes));
+        }
+    }
+}
