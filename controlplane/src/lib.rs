@@ -5,4 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod logs;
+pub mod notify;
+pub mod resolve;
 pub mod view;

@@ -13,6 +13,8 @@ pub mod exchange;
 #[forbid(unsafe_code)]
 pub mod http;
 #[forbid(unsafe_code)]
+pub mod node;
+#[forbid(unsafe_code)]
 pub mod port;
 pub mod reactor;
 #[forbid(unsafe_code)]

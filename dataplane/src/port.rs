@@ -377,6 +377,11 @@ impl Port {
         self.tcp.len()
     }
 
+    /// The most TCP connections the table takes; slots of `TcpId`s are below it.
+    pub fn tcp_max(&self) -> usize {
+        self.tcp.capacity()
+    }
+
     /// The pool of the write queues, for counters.
     pub fn blocks(&self) -> &Blocks {
         &self.blocks

@@ -162,7 +162,10 @@ mod load_and_origin {
 
     #[test]
     fn nobody_there_is_a_connect_error() {
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        // Bound but not listening: the port stays ours and refuses.
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        let address = socket.local_addr().unwrap().as_socket().unwrap();
         let report = run(&asking(address, &["/b128"], 8)).unwrap();
         assert_eq!((report.errors.connect, report.errors.total()), (8, 8), "{report}");
     }

@@ -10,7 +10,7 @@
 //! /early-close/N FIN after N of 2N+1024      /sse?n=N&ms=M         N server-sent events, one every M ms
 //! /ws            WebSocket echo
 //! ```
-//! N takes the suffixes k, m and g (1024). Bodies are the seeded object named by the whole target (`content`),
+//! N takes the suffixes k, m and g (1024). Times are rounded up to the timers' tick, 4 ms. Bodies are the seeded object named by the whole target (`content`),
 //! except those of echo, hash and sse.
 
 use core::time::Duration;

@@ -3,8 +3,12 @@
 pub mod clients;
 pub mod control;
 pub mod counters;
+pub mod crossing;
 pub mod limits;
+pub mod node;
 pub mod origins;
 pub mod plan;
 pub mod proxy_protocol;
+pub mod status;
 pub mod token;
+pub mod trunk;

@@ -3,6 +3,8 @@
 //! `SPEC.md` beside this file is the normative text; code and tests cite its requirements as `[TMP-n]`.
 //! Lowest first: `limits`, `id`, `error`, `varint` · `frame` (plaintext), `packet` (datagrams) ·
 //! `carrier` (the seam) · `key`, `random`, `seal`, `cookie`, `reset`, `handshake` · `session` · `endpoint`.
+//! The transport, lowest first: `rtt`, `pacer`, `mtu`, `cubic` (with `hystart`), `record`, `ranges` · `sent`,
+//! `received`, `loss`, `credit`, `quality` · `send_stream`, `receive_stream` · `streams` · `path` · `tunnel`.
 //! No I/O, no clock.
 
 #![allow(dead_code, reason = "the endpoint that uses the parts is being built")]
@@ -10,18 +12,41 @@
 pub mod ack_frame;
 pub mod carrier;
 mod cookie;
+pub mod credit;
+pub mod cubic;
+pub mod endpoint;
 pub mod error;
+pub mod event;
 pub mod frame;
 pub mod frame_writer;
 mod handshake;
+pub mod hystart;
 pub mod id;
 pub mod key;
 pub mod limits;
+pub mod loss;
 mod mac;
+pub mod marks;
+pub mod mtu;
+pub mod offset;
+pub mod options;
+pub mod pacer;
 pub mod packet;
 mod params;
 pub mod random;
+pub mod ranges;
 mod rate;
+pub mod reassembly;
+pub mod receive_stream;
+pub mod received;
+pub mod record;
 mod reset;
+pub mod rtt;
 pub mod seal;
+pub mod send_stream;
+pub mod sent;
+pub mod stats;
+pub mod stream;
+pub mod stream_table;
+pub mod tunnel;
 pub mod varint;

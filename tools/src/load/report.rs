@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 /// The result of a run.
 #[derive(Clone, Debug, Default, serde::Serialize)]
 pub struct LoadReport {
-    /// Requests answered whole, whatever their status.
+    /// Requests answered whole and, where that was checked, rightly; whatever their status.
     pub requests: u64,
     /// Body bytes received, chunk framing not counted.
     pub bytes: u64,

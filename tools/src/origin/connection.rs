@@ -1,10 +1,5 @@
-//! One connection to the origin, without its socket.
+//! One connection to the origin, without its socket. What follows what is drawn in `stage`.
 //!
-//! ```text
-//!         ┌──────────────── next request ───────────────┐
-//! Head ─► Upload ─► Waiting ─► Sending | Answering | Events ─► Closing ─► Lingering ─► Ended
-//!   └───────────────────────► WebSocket ───────────────────────▲    Resetting ─► Reset
-//! ```
 //! Calling contract: `space`/`filled`/`end_input` and time are inputs; after each input call `advance`, then write
 //! `output` and tell `sent`; repeat while either moved. `deadline` says when `advance` is due without input,
 //! `outcome` what is to become of the socket once the output is empty.
@@ -14,6 +9,7 @@ use crate::origin::buffer::Buffer;
 use crate::origin::head::{self, HEAD_BYTES_MAX, Length};
 use crate::origin::options::Mode;
 use crate::origin::request::{self, Parsed, Request};
+use crate::origin::stage::{After, Left, Outcome, Pace, Stage};
 use crate::origin::websocket::{Frames, Step};
 use crate::route::Route;
 use dataplane::time::{Duration, Instant};
@@ -36,74 +32,6 @@ const RESET_AFTER: Duration = Duration::from_millis(20);
 /// How long a client may take to end its side after we ended ours: closing at once with its bytes unread would
 /// reset the connection and lose what it has not read yet.
 const LINGER: Duration = Duration::from_secs(2);
-
-#[derive(Clone, Copy, Debug)]
-enum Stage {
-    Head,
-    Upload { request: Request, left: Left },
-    Waiting { request: Request, until: Instant },
-    Sending { sent: u64, stop: u64, pace: Option<Pace>, after: After },
-    Answering { sent: usize, after: After },
-    Events { sent: u64, count: u64, pace: Pace, chunked: bool, after: After },
-    WebSocket(Frames),
-    TcpEcho,
-    Resetting { at: Option<Instant> },
-    Closing,
-    Lingering { until: Instant },
-    Reset,
-    Ended,
-}
-
-/// What is left of a request's body.
-#[derive(Clone, Copy, Debug)]
-enum Left {
-    Bytes(u64),
-    Chunks(ChunkDecoder),
-}
-
-/// A drip: `piece` bytes each `interval`; `allowed` may be sent by now.
-#[derive(Clone, Copy, Debug)]
-struct Pace {
-    piece: u64,
-    interval: Duration,
-    allowed: u64,
-    next: Instant,
-}
-
-impl Pace {
-    fn new(piece: u64, interval: Duration, now: Instant) -> Self {
-        Self { piece, interval, allowed: piece, next: now + interval }
-    }
-
-    /// Grants what is due, but nothing for time in which the client did not read.
-    fn grant(&mut self, now: Instant, sent: u64) {
-        if now >= self.next {
-            self.allowed = sent + self.piece;
-            self.next = now + self.interval;
-        }
-    }
-}
-
-/// What follows an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum After {
-    Next,
-    Close,
-    Reset,
-}
-
-/// What is to become of the socket when the output is empty.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    /// It stays.
-    Open,
-    /// Its sending side is to be shut down; then call `linger`.
-    Shut,
-    /// It is to be closed.
-    Close,
-    /// It is to be reset.
-    Reset,
-}
 
 /// The connection.
 pub(crate) struct Connection {
@@ -186,40 +114,12 @@ impl Connection {
 
     /// When `advance` is due.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        match self.stage {
-            Stage::Waiting { until, .. } | Stage::Lingering { until } => Some(until),
-            Stage::Sending { pace: Some(pace), .. } | Stage::Events { pace, .. } => Some(pace.next),
-            Stage::Resetting { at } => at,
-            Stage::Head
-            | Stage::Upload { .. }
-            | Stage::Sending { pace: None, .. }
-            | Stage::Answering { .. }
-            | Stage::WebSocket(_)
-            | Stage::TcpEcho
-            | Stage::Closing
-            | Stage::Reset
-            | Stage::Ended => None,
-        }
+        self.stage.deadline()
     }
 
     /// What is to become of the socket.
     pub(crate) fn outcome(&self) -> Outcome {
-        match self.stage {
-            _ if !self.output.is_empty() => Outcome::Open,
-            Stage::Closing => Outcome::Shut,
-            Stage::Reset => Outcome::Reset,
-            Stage::Ended => Outcome::Close,
-            Stage::Head
-            | Stage::Upload { .. }
-            | Stage::Waiting { .. }
-            | Stage::Sending { .. }
-            | Stage::Answering { .. }
-            | Stage::Events { .. }
-            | Stage::WebSocket(_)
-            | Stage::TcpEcho
-            | Stage::Resetting { .. }
-            | Stage::Lingering { .. } => Outcome::Open,
-        }
+        if self.output.is_empty() { self.stage.outcome() } else { Outcome::Open }
     }
 
     /// The sending side was shut down: waits a while for the client's end.

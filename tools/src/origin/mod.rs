@@ -9,6 +9,7 @@ mod request;
 mod server;
 mod shared;
 mod socket;
+mod stage;
 mod websocket;
 mod worker;
 

@@ -1,7 +1,8 @@
 //! A connection and its socket: moves bytes between the two for as long as either lets it.
 
-use crate::origin::connection::{Connection, Outcome};
+use crate::origin::connection::Connection;
 use crate::origin::shared::{Counts, Shared};
+use crate::origin::stage::Outcome;
 use dataplane::time::Instant;
 use mio::net::TcpStream;
 use std::io::{ErrorKind, Read, Write};

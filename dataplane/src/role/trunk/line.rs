@@ -1,84 +1,123 @@
 //! One tunnel with its blender and its streams: what both ends of a tunnel do alike.
 //!
-//! ```text
-//!   this end ──write──► tunnel's send buffer ─ blender: whose bytes next ─► packets
-//!   this end ◄─credit── tunnel's receive buffer ◄────────────────────────── packets
-//! ```
 //! A line bounds what is *unsent* per stream (`stream_bytes`); what is sent and not yet acknowledged is bounded by
-//! the congestion window and by the peer's credit. That is the seeds' connection buffer: it sits in front of the
+//! the congestion window and by the peer's credit. That is the seeds' connection buffer: it stands in front of the
 //! blender, where priority still counts.
 
-use crate::blender::{Blender, Grant};
+use crate::blender::{Blender, Counters as BlenderCounters, Grant};
+use crate::exchange::failure::Failure;
 use crate::role::trunk::stream::Streams;
 use crate::time::Instant;
-use crate::tmp::carrier::Fill;
-use crate::tmp::endpoint::TunnelId;
-use crate::tmp::id::StreamId;
+use crate::tmp::event::Sendable;
+use crate::tmp::id::{PeerId, StreamId, TunnelId};
 
 /// One tunnel of a trunk.
 #[derive(Debug)]
 pub struct Line {
-    /// The endpoint's name for it.
-    pub tunnel: TunnelId,
-    /// Which bytes leave next.
-    pub blender: Blender,
-    /// The streams of this tunnel.
-    pub streams: Streams,
-    /// The route that it is the tunnel of, at the end that asks.
-    pub route: Option<u16>,
-    /// The peer at the other end, as the endpoint numbers it.
-    pub peer: usize,
+    pub(crate) tunnel: TunnelId,
+    pub(crate) blender: Blender,
+    pub(crate) streams: Streams,
+    pub(crate) route: Option<u16>,
+    pub(crate) peer: PeerId,
     /// Since when nothing comes through; `None` while it is up.
-    pub down_since: Option<Instant>,
-    /// Streams whose bytes went out in this turn, each once per packet at most.
-    progressed: Vec<(StreamId, u32)>,
+    pub(crate) down_since: Option<Instant>,
+    /// The stream behind each key of the blender.
     ids: Vec<StreamId>,
+    /// Streams whose bytes left since this was last looked at; a stream may stand here twice.
+    progressed: Vec<StreamId>,
+    /// Streams that could not be written to because the pool was used up.
+    pub(crate) short: Vec<StreamId>,
+    /// Failures that the part at this end could not be told yet.
+    pub(crate) failures: Vec<(StreamId, Failure)>,
 }
 
 impl Line {
-    /// A line for a tunnel that is not up yet.
-    pub fn new(tunnel: TunnelId, blender: Blender, streams: Streams, peer: usize, now: Instant) -> Self {
+    pub(crate) fn new(
+        tunnel: TunnelId,
+        peer: PeerId,
+        route: Option<u16>,
+        blender: Blender,
+        streams: Streams,
+        down_since: Option<Instant>,
+    ) -> Self {
         Self {
             tunnel,
             blender,
             streams,
-            route: None,
+            route,
             peer,
-            down_since: Some(now),
-            progressed: Vec::with_capacity(256),
+            down_since,
             ids: Vec::new(),
+            progressed: Vec::with_capacity(256),
+            short: Vec::new(),
+            failures: Vec::new(),
         }
+    }
+
+    /// The endpoint's name for the tunnel.
+    pub fn tunnel(&self) -> TunnelId {
+        self.tunnel
+    }
+
+    /// The route that it is the tunnel of, at the end that asks.
+    pub fn route(&self) -> Option<u16> {
+        self.route
+    }
+
+    /// The peer at the other end.
+    pub fn peer(&self) -> PeerId {
+        self.peer
+    }
+
+    /// Whether bytes come through.
+    pub fn is_up(&self) -> bool {
+        self.down_since.is_none()
+    }
+
+    /// Streams open.
+    pub fn streams(&self) -> usize {
+        self.streams.count()
+    }
+
+    /// The blender's numbers.
+    pub fn blender(&self) -> BlenderCounters {
+        self.blender.counters()
     }
 
     /// Tells the blender how many bytes of a stream could leave now.
-    pub fn set_sendable(&mut self, id: StreamId, class: u8, bytes: usize, lost: bool) {
-        let slot = usize::from(id.slot);
+    pub(crate) fn set_sendable(&mut self, sendable: &Sendable) {
+        let slot = usize::from(sendable.stream.slot);
         if self.ids.len() <= slot {
             self.ids.resize(slot + 1, StreamId::default());
         }
-        self.ids[slot] = id;
-        self.blender.set(u32::from(id.slot), class, bytes, lost);
+        self.ids[slot] = sendable.stream;
+        let key = u32::from(sendable.stream.slot);
+        self.blender.set(key, sendable.class.min(4), sendable.bytes as u64, sendable.lost);
     }
 
-    /// Takes a stream out of the blender.
-    pub fn remove_sendable(&mut self, id: StreamId) {
-        self.blender.remove(u32::from(id.slot));
+    /// Takes a stream out of the blender, unless its slot has a new one.
+    pub(crate) fn remove_sendable(&mut self, id: StreamId) {
+        if self.ids.get(usize::from(id.slot)) == Some(&id) {
+            self.blender.remove(u32::from(id.slot));
+        }
     }
 
-    /// Next stream whose bytes left since this was last asked, and how many.
-    pub fn take_progressed(&mut self) -> Option<(StreamId, u32)> {
+    /// Puts a stream on the list of those that may have got room.
+    pub(crate) fn note_progress(&mut self, id: StreamId) {
+        self.progressed.push(id);
+    }
+
+    /// The next stream that may have got room.
+    pub(crate) fn take_progressed(&mut self) -> Option<StreamId> {
         self.progressed.pop()
     }
-}
 
-/// The blender as the tunnel sees it while it fills a packet.
-impl Fill for Line {
-    fn next(&mut self, room: usize) -> Option<(StreamId, usize)> {
+    /// Whose bytes go into the packet next.
+    pub(crate) fn next(&mut self, room: usize) -> Option<(StreamId, usize)> {
         let Grant { key, bytes } = self.blender.next(room)?;
         let id = self.ids[key as usize];
-        match self.progressed.last_mut() {
-            Some((last, sum)) if *last == id => *sum += bytes as u32,
-            _ => self.progressed.push((id, bytes as u32)),
+        if self.progressed.last() != Some(&id) {
+            self.progressed.push(id);
         }
         Some((id, bytes))
     }

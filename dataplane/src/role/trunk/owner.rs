@@ -1,29 +1,26 @@
-//! `Trunk`: all tunnels that this worker owns, and the streams in them. Both ends of a tunnel are the same code: at
-//! the front-end the asker is a client's exchange, at the back-end the stream itself asks the origins.
-//!
-//! Not here: what the bytes mean (clients, origins), which bytes leave first (blender), how they arrive (tmp).
+//! `Trunk`: all tunnels that this worker owns, and how the parts of the node speak to them.
 //!
 //! Order of a turn: `handle_datagram`s, then `deliver` (tunnel → parts), the parts' own flushes (parts → tunnel), then
-//! `transmit` until it has nothing.
+//! `transmit`.
 
 use core::net::SocketAddr;
 
-use crate::blender::{Blender, BlenderOptions};
-use crate::exchange::envelope::{OpeningEnvelope, Parsed};
+use crate::blender::{Blender, Options as BlenderOptions};
 use crate::exchange::failure::Failure;
 use crate::exchange::link::{Answer, Ask, Asker, Downstream, Kind, Opening, Served, Upstream, Way};
-use crate::port::{Ecn, Port, SocketId, TRAIN_BYTES};
-use crate::role::counters::Counters;
-use crate::role::plan::Plan;
+use crate::port::{Ecn, Port, SocketId};
+use crate::role::status::{StatusBoard, TunnelStatus};
 use crate::role::trunk::line::Line;
 use crate::role::trunk::stream::{End, Stream, Streams};
+use crate::stdx::slab::Handle;
 use crate::time::{Duration, Instant};
-use crate::tmp::endpoint::{Endpoint, EndpointEvent, TunnelId};
-use crate::tmp::id::StreamId;
-use crate::tmp::tunnel::{Event, Tunnel};
+use crate::tmp::carrier::Ecn as TunnelEcn;
+use crate::tmp::endpoint::Endpoint;
+use crate::tmp::id::{PeerId, StreamId, TunnelId};
+use crate::tmp::tunnel::Tunnel;
 
 /// Sizes of a trunk.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct TrunkOptions {
     /// How the blender of each tunnel works.
     pub blender: BlenderOptions,
@@ -33,77 +30,91 @@ pub struct TrunkOptions {
     pub stream_bytes: u32,
     /// How long streams wait for a lost path.
     pub tunnel_wait: Duration,
-    /// Datagrams per train (1 switches GSO off).
+    /// Datagrams per train; 1 switches segmentation off.
     pub segments_max: usize,
-    /// Workers of this process, and exchanges of each: how askers are found.
+    /// Workers of this process.
     pub workers: usize,
-    /// Exchanges of each worker.
-    pub exchanges_max: usize,
 }
 
 /// The tunnels of one worker.
 pub struct Trunk {
-    endpoint: Endpoint<Tunnel>,
-    socket: SocketId,
-    options: TrunkOptions,
-    lines: Vec<Line>,
-    /// Line of each route, where this worker owns it.
-    routes: Vec<Option<u16>>,
-    /// The stream of each asker: row = worker, column = slot.
-    askers: Vec<Vec<Option<(Asker, u16, StreamId)>>>,
-    /// Answers that could not be said yet.
-    refusals: Vec<(Asker, Failure)>,
-    next_look: Instant,
+    pub(crate) endpoint: Endpoint<Tunnel>,
+    pub(crate) socket: SocketId,
+    pub(crate) options: TrunkOptions,
+    /// By the slot of the tunnel's id.
+    pub(crate) lines: Vec<Option<Line>>,
+    routes: Vec<Option<u32>>,
+    /// The stream of each asker: row = worker, column = slot of its handle.
+    askers: Vec<Vec<Option<(Asker, u32, StreamId)>>>,
+    pub(crate) next_look: Instant,
+    pub(crate) streams_opened: u64,
+    /// Used within one call only.
+    pub(crate) blocked: Vec<StreamId>,
 }
 
 impl Trunk {
     /// A trunk over `endpoint`, which sends and receives on `socket`.
     pub fn new(endpoint: Endpoint<Tunnel>, socket: SocketId, routes: usize, options: TrunkOptions) -> Self {
-        let row = || Vec::with_capacity(options.exchanges_max);
         Self {
             endpoint,
             socket,
-            lines: Vec::with_capacity(64),
+            lines: Vec::new(),
             routes: vec![None; routes],
-            askers: (0..options.workers).map(|_| row()).collect(),
-            refusals: Vec::with_capacity(64),
+            askers: vec![Vec::new(); options.workers],
             next_look: Instant::ORIGIN,
+            streams_opened: 0,
+            blocked: Vec::new(),
             options,
         }
     }
 
-    /// Makes the tunnel of `route`; it keeps trying to reach `peer` for ever.
-    pub fn add_route(&mut self, now: Instant, route: u16, tunnel: TunnelId, peer: usize) {
-        let line = self.add_line(now, tunnel, peer);
-        self.lines[usize::from(line)].route = Some(route);
-        self.routes[usize::from(route)] = Some(line);
+    /// Makes the tunnel of `route` to a peer that has an address; it keeps trying for ever.
+    pub fn add_route(&mut self, now: Instant, route: u16, peer: PeerId) {
+        if let Some(tunnel) = self.endpoint.connect(now, peer) {
+            self.add_line(tunnel, peer, Some(route), Some(now));
+            self.routes[usize::from(route)] = Some(tunnel.0.slot);
+        }
     }
 
-    /// The endpoint, for adding peers and for its counters.
-    pub fn endpoint(&mut self) -> &mut Endpoint<Tunnel> {
-        &mut self.endpoint
+    /// The endpoint, for its counters.
+    pub fn endpoint(&self) -> &Endpoint<Tunnel> {
+        &self.endpoint
     }
 
-    /// The tunnels, for the status page.
-    pub fn lines(&self) -> &[Line] {
-        &self.lines
+    /// The tunnels.
+    pub fn lines(&self) -> impl Iterator<Item = &Line> {
+        self.lines.iter().flatten()
     }
 
-    /// Streams open.
+    /// Streams open, in all tunnels.
     pub fn streams(&self) -> usize {
-        self.lines.iter().map(|line| line.streams.count()).sum()
+        self.lines().map(Line::streams).sum()
     }
 
-    /// Takes one datagram in.
-    pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, ecn: Ecn, datagram: &mut [u8]) {
-        self.endpoint.handle_datagram(now, from, ecn, datagram);
+    /// Streams opened by either end since the start.
+    pub fn streams_opened(&self) -> u64 {
+        self.streams_opened
+    }
+
+    /// Takes datagrams of one sender in, each `segment_bytes` long but the last.
+    pub fn handle_datagrams(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        ecn: Ecn,
+        segment_bytes: usize,
+        bytes: &mut [u8],
+    ) {
+        let ecn = TunnelEcn::from_bits(ecn.to_bits());
+        for datagram in bytes.chunks_mut(segment_bytes.max(1)) {
+            self.endpoint.handle_datagram(now, from, ecn, datagram);
+        }
     }
 
     /// When `tick` has something to do.
     pub fn deadline(&self) -> Option<Instant> {
-        let waiting = self.lines.iter().any(|line| line.down_since.is_some() && line.streams.count() > 0);
-        let look = waiting.then_some(self.next_look);
-        [self.endpoint.deadline(), look].into_iter().flatten().min()
+        let waits = self.lines().any(|line| line.down_since.is_some() && line.streams() > 0);
+        [self.endpoint.deadline(), waits.then_some(self.next_look)].into_iter().flatten().min()
     }
 
     /// Lets time pass.
@@ -111,14 +122,196 @@ impl Trunk {
         self.endpoint.tick(now);
     }
 
-    fn add_line(&mut self, now: Instant, tunnel: TunnelId, peer: usize) -> u16 {
-        let blender = Blender::new(&self.options.blender, self.options.streams_max);
-        let line = Line::new(tunnel, blender, Streams::new(self.options.streams_max), peer, now);
-        self.lines.push(line);
-        (self.lines.len() - 1) as u16
+    /// Says goodbye on every tunnel.
+    pub fn close(&mut self) {
+        for line in self.lines.iter().flatten() {
+            self.endpoint.close(line.tunnel);
+        }
     }
 
-    fn line_of(&self, tunnel: TunnelId) -> Option<usize> {
-        self.lines.iter().position(|line| line.tunnel == tunnel)
+    /// Shows the tunnels' numbers.
+    pub fn show(&mut self, _: Instant, board: &StatusBoard) {
+        let endpoint = &mut self.endpoint;
+        board.show(self.lines.iter().flatten().filter_map(|line| {
+            Some(TunnelStatus {
+                route: line.route,
+                peer: line.peer.0,
+                is_up: line.is_up(),
+                streams: line.streams(),
+                transport: endpoint.tunnel(line.tunnel)?.snapshot(),
+                blender: line.blender(),
+            })
+        }));
+    }
+
+    pub(crate) fn add_line(
+        &mut self,
+        tunnel: TunnelId,
+        peer: PeerId,
+        route: Option<u16>,
+        down: Option<Instant>,
+    ) {
+        let slot = tunnel.0.slot as usize;
+        if self.lines.len() <= slot {
+            self.lines.resize_with(slot + 1, || None);
+        }
+        let blender = Blender::new(self.options.blender, self.options.streams_max);
+        let streams = Streams::new(self.options.streams_max);
+        self.lines[slot] = Some(Line::new(tunnel, peer, route, blender, streams, down));
+    }
+
+    /// The tunnel's transport and its line, for one turn of work.
+    pub(crate) fn both(&mut self, slot: usize) -> Option<(&mut Tunnel, &mut Line)> {
+        let line = self.lines.get_mut(slot)?.as_mut()?;
+        let tunnel = self.endpoint.tunnel(line.tunnel)?;
+        Some((tunnel, line))
+    }
+
+    /// How the server of a stream calls the stream.
+    pub(crate) fn stream_asker(slot: usize, id: StreamId) -> Asker {
+        Asker(0xff << 56 | (slot as u64) << 24 | u64::from(id.slot) << 8 | u64::from(id.generation))
+    }
+
+    /// The inverse of `stream_asker`.
+    fn of_stream_asker(asker: Asker) -> (usize, StreamId) {
+        let id = StreamId { slot: (asker.0 >> 8) as u16, generation: asker.0 as u8 };
+        ((asker.0 >> 24) as u32 as usize, id)
+    }
+
+    fn asker_place(&mut self, asker: Asker) -> &mut Option<(Asker, u32, StreamId)> {
+        let (worker, slot) = ((asker.0 >> 56) as usize, asker.0 as u32 as usize);
+        let row = &mut self.askers[worker];
+        if row.len() <= slot {
+            row.resize(slot + 1, None);
+        }
+        &mut row[slot]
+    }
+
+    pub(crate) fn forget_asker(&mut self, asker: Asker) {
+        let place = self.asker_place(asker);
+        if place.is_some_and(|(living, ..)| living == asker) {
+            *place = None;
+        }
+    }
+}
+
+/// The asking end: exchanges of this process go out over a tunnel.
+impl Upstream for Trunk {
+    fn open(
+        &mut self,
+        now: Instant,
+        _: &mut Port,
+        way: Way,
+        asker: Asker,
+        opening: &Opening<'_>,
+    ) -> Result<Served, Failure> {
+        let Way::Route(route) = way else { panic!("origins are not served by tunnels") };
+        let slot = self.routes.get(usize::from(route)).copied().flatten().ok_or(Failure::TunnelTimeout)?;
+        let credit = self.options.stream_bytes;
+        let Some((tunnel, line)) = self.both(slot as usize) else { return Err(Failure::TunnelTimeout) };
+        let id = tunnel.open(opening.class, opening.kind.to_u8()).map_err(|_| Failure::Shed)?;
+        let stream = Stream {
+            id,
+            end: End::Asker(asker),
+            credit,
+            owed: 0,
+            kind: opening.kind.to_u8(),
+            class: opening.class,
+            opened: now,
+            is_told_end: false,
+            is_listed: false,
+            is_owing: false,
+        };
+        line.streams.insert(stream);
+        let written = tunnel.write(id, opening.envelope);
+        if written < opening.envelope.len() {
+            tunnel.abort(id, Failure::Shed.code());
+            line.streams.remove(id);
+            return Err(Failure::Shed);
+        }
+        self.streams_opened += 1;
+        *self.asker_place(asker) = Some((asker, slot, id));
+        Ok(Served(Handle { slot, generation: 0 }))
+    }
+
+    fn ask(&mut self, _: Instant, _: &mut Port, _: Way, asker: Asker, _: Served, ask: Ask<'_>) -> bool {
+        let Some((living, slot, id)) = *self.asker_place(asker) else { return true };
+        if living != asker {
+            return true;
+        }
+        let slot = slot as usize;
+        match ask {
+            Ask::Data(bytes) => self.write(slot, id, bytes),
+            Ask::Finish => {
+                if let Some((tunnel, _)) = self.both(slot) {
+                    tunnel.finish(id);
+                }
+            }
+            Ask::Grant(bytes) => {
+                if let Some((_, line)) = self.both(slot)
+                    && let Some(stream) = line.streams.get_mut(id)
+                {
+                    stream.credit += bytes;
+                    line.streams.list(id);
+                }
+            }
+            Ask::Abandon => {
+                self.forget_asker(asker);
+                self.abandon(slot, id, Failure::Cancelled);
+            }
+        }
+        true
+    }
+}
+
+/// The serving end: fetches of this process answer what came in over a tunnel.
+impl Downstream for Trunk {
+    fn answer(&mut self, _: Instant, _: &mut Port, asker: Asker, answer: Answer<'_>) -> bool {
+        let (slot, id) = Self::of_stream_asker(asker);
+        let Some((tunnel, line)) = self.both(slot) else { return true };
+        let Some(stream) = line.streams.get_mut(id) else { return true };
+        match answer {
+            Answer::Data(bytes) => self.write(slot, id, bytes),
+            Answer::Finish => {
+                tunnel.finish(id);
+                // HTTP is over with its answer; what the client still sends is of no use to anybody.
+                if stream.kind == Kind::Http.to_u8() && !tunnel.is_read_finished(id) {
+                    stream.end = End::Nobody;
+                    tunnel.stop(id, Failure::Cancelled.code());
+                }
+            }
+            Answer::Failed(failure) => {
+                stream.end = End::Nobody;
+                tunnel.abort(id, failure.code());
+            }
+            Answer::Room(bytes) => {
+                stream.credit += bytes;
+                line.streams.list(id);
+            }
+        }
+        true
+    }
+}
+
+impl Trunk {
+    /// Writes into a stream. The parts keep to their credit, so only a pool that is used up can refuse.
+    fn write(&mut self, slot: usize, id: StreamId, bytes: &[u8]) {
+        let Some((tunnel, line)) = self.both(slot) else { return };
+        if tunnel.write(id, bytes) < bytes.len() {
+            line.short.push(id);
+            return;
+        }
+        if let Some(stream) = line.streams.get_mut(id) {
+            stream.owed += bytes.len() as u32;
+        }
+    }
+
+    /// Ends a stream that nobody at this end wants any more.
+    pub(crate) fn abandon(&mut self, slot: usize, id: StreamId, failure: Failure) {
+        let Some((tunnel, line)) = self.both(slot) else { return };
+        if let Some(stream) = line.streams.get_mut(id) {
+            stream.end = End::Nobody;
+        }
+        tunnel.abort(id, failure.code());
     }
 }

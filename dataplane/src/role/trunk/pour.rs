@@ -1,20 +1,21 @@
-//! `Trunk` at work: pouring streams into parts and parts into streams. See `owner` for the turn's order.
+//! `Trunk` at work: pouring streams into parts, and the parts' bytes into packets. See `owner` for the turn's order.
 
 use crate::exchange::envelope::{OpeningEnvelope, Parsed};
 use crate::exchange::failure::Failure;
-use crate::exchange::link::{Answer, Ask, Asker, Downstream, Kind, Opening, Served, Upstream, Way};
-use crate::port::{Port, TRAIN_BYTES};
+use crate::exchange::link::{Answer, Ask, Downstream, Kind, Opening, Upstream, Way};
+use crate::port::{Ecn, Port};
 use crate::role::plan::Plan;
+use crate::role::trunk::line::Line;
 use crate::role::trunk::owner::Trunk;
 use crate::role::trunk::stream::{End, Stream};
-use crate::stdx::slab::Handle;
-use crate::time::{Duration, Instant};
+use crate::time::Instant;
+use crate::tmp::carrier::Blend;
 use crate::tmp::endpoint::EndpointEvent;
-use crate::tmp::id::StreamId;
-use crate::tmp::tunnel::Event;
+use crate::tmp::event::Event;
+use crate::tmp::id::{StreamId, TunnelId};
 
-/// How often streams that wait for a lost path are looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// Bytes handed over at once: a record of the rings between cores holds no more.
+pub(crate) const PIECE_BYTES_MAX: usize = 16 << 10;
 
 /// What a trunk pours into: the other parts of the node.
 pub struct Parts<'a> {
@@ -26,91 +27,361 @@ pub struct Parts<'a> {
     pub plan: &'a Plan,
 }
 
+/// All blenders of a trunk, as the endpoint sees them.
+struct Blenders<'a>(&'a mut [Option<Line>]);
+
+impl Blend for Blenders<'_> {
+    fn next(&mut self, tunnel: TunnelId, room: usize) -> Option<(StreamId, usize)> {
+        self.0.get_mut(tunnel.0.slot as usize)?.as_mut()?.next(room)
+    }
+}
+
 impl Trunk {
     /// Tunnel → parts: what has arrived since the last call.
     pub fn deliver(&mut self, now: Instant, port: &mut Port, parts: &mut Parts<'_>) {
         while let Some(event) = self.endpoint.poll_event() {
             self.on_endpoint_event(now, port, parts, event);
         }
-        for line in 0..self.lines.len() {
-            self.on_tunnel_events(now, port, parts, line);
-            let count = self.lines[line].streams.listed_count();
-            for index in 0..count {
-                if let Some(id) = self.lines[line].streams.listed_at(index) {
-                    self.pour(now, port, parts, line, id);
-                }
+        for slot in 0..self.lines.len() {
+            while let Some(event) = self.both(slot).and_then(|(tunnel, _)| tunnel.poll_event()) {
+                self.on_tunnel_event(now, port, parts, slot, event);
             }
-            self.lines[line].streams.forget_listed(count);
+            self.retry_failures(now, port, parts, slot);
+            self.pour_listed(now, port, parts, slot);
         }
-        self.refuse(now, port, parts.down);
-        if now >= self.next_look {
-            self.next_look = now + LOOK_EVERY;
-            self.give_up_waiting(now, port, parts.down);
-        }
+        self.give_up_waiting(now, port, parts);
     }
 
-    /// Parts → network: builds one train; false when nothing more may or need be sent.
-    pub fn transmit(&mut self, now: Instant, port: &mut Port, parts: &mut Parts<'_>) -> bool {
-        for line in 0..self.lines.len() {
-            self.mirror(line);
+    /// Whether `deliver` would do something.
+    pub fn has_work(&self) -> bool {
+        self.lines()
+            .any(|line| line.streams.has_listed() || !line.short.is_empty() || !line.failures.is_empty())
+    }
+
+    /// Parts → network: sends what may be sent.
+    pub fn transmit(&mut self, now: Instant, port: &mut Port, parts: &mut Parts<'_>) {
+        self.endpoint.handle_batch_end(now);
+        for slot in 0..self.lines.len() {
+            self.mirror(slot);
         }
-        let mut sent = false;
         while let Some(buffer) = port.train() {
-            debug_assert_eq!(buffer.len(), TRAIN_BYTES);
-            let Some(transmit) = self.endpoint.transmit(now, buffer, self.options.segments_max, &mut self.lines)
-            else {
-                break;
-            };
-            port.send_train(self.socket, transmit.to, transmit.bytes, transmit.segment_bytes, transmit.ecn);
-            sent = true;
+            let mut blenders = Blenders(&mut self.lines);
+            let segments_max = self.options.segments_max;
+            let Some(sent) = self.endpoint.transmit(now, buffer, segments_max, &mut blenders) else { break };
+            let ecn = Ecn::from_bits(sent.ecn as u8);
+            port.send_train(self.socket, sent.to, sent.bytes, sent.segment_bytes, ecn);
         }
-        for line in 0..self.lines.len() {
-            self.settle(now, port, parts, line);
+        for slot in 0..self.lines.len() {
+            self.pay_room(now, port, parts, slot);
         }
-        sent
     }
 
-    fn on_endpoint_event(&mut self, now: Instant, port: &mut Port, parts: &mut Parts<'_>, event: EndpointEvent) {
+    fn on_endpoint_event(
+        &mut self,
+        now: Instant,
+        port: &mut Port,
+        parts: &mut Parts<'_>,
+        event: EndpointEvent,
+    ) {
         match event {
             EndpointEvent::Connected { tunnel } => {
-                if let Some(line) = self.line_of(tunnel) {
-                    self.lines[line].down_since = None;
+                if let Some(line) = self.line(tunnel) {
+                    line.down_since = None;
                 }
             }
-            EndpointEvent::Accepted { tunnel, peer } => {
-                let line = self.add_line(now, tunnel, peer.index());
-                self.lines[usize::from(line)].down_since = None;
-            }
+            EndpointEvent::Accepted { tunnel, peer } => self.add_line(tunnel, peer, None, None),
             EndpointEvent::Restarted { tunnel } => {
-                if let Some(line) = self.line_of(tunnel) {
-                    self.fail_all(now, port, parts, line, Failure::Restarted);
-                    self.lines[line].down_since = Some(now);
+                self.fail_all(now, port, parts, tunnel, Failure::Restarted);
+                if let Some(line) = self.line(tunnel) {
+                    let (peer, route) = (line.peer, line.route);
+                    self.add_line(tunnel, peer, route, Some(now));
                 }
             }
             EndpointEvent::Closed { tunnel } => {
-                if let Some(line) = self.line_of(tunnel) {
-                    self.fail_all(now, port, parts, line, Failure::Restarted);
-                    self.lines[line].is_closed = true;
+                self.fail_all(now, port, parts, tunnel, Failure::Restarted);
+                if self.line(tunnel).is_some_and(|line| line.route.is_none()) {
+                    self.lines[tunnel.0.slot as usize] = None;
                 }
             }
         }
     }
 
-    fn on_tunnel_events(&mut self, now: Instant, port: &mut Port, parts: &mut Parts<'_>, line: usize) {
-        let tunnel = self.lines[line].tunnel;
-        while let Some(event) = self.endpoint.tunnel(tunnel).and_then(|tunnel| tunnel.poll_event()) {
-            match event {
-                Event::Opened { stream, class, kind: _ } => self.accept(now, line, stream, class),
-                Event::Readable(stream) => self.lines[line].streams.list(stream),
-                Event::Reset { stream, code } => {
-                    self.fail(now, port, parts, line, stream, Failure::from_code(code));
+    fn on_tunnel_event(
+        &mut self,
+        now: Instant,
+        port: &mut Port,
+        parts: &mut Parts<'_>,
+        slot: usize,
+        event: Event,
+    ) {
+        let credit = self.options.stream_bytes;
+        match event {
+            Event::Opened { stream, class, kind } => {
+                self.streams_opened += 1;
+                let record = Stream {
+                    id: stream,
+                    end: End::Opening,
+                    credit,
+                    owed: 0,
+                    kind,
+                    class,
+                    opened: now,
+                    is_told_end: false,
+                    is_listed: false,
+                    is_owing: false,
+                };
+                if let Some((_, line)) = self.both(slot) {
+                    line.streams.insert(record);
                 }
-                Event::Stopped { stream, code: _ } => self.fail(now, port, parts, line, stream, Failure::Cancelled),
-                Event::Writable(_) | Event::Closed(_) => {}
-                Event::PathLost => self.lines[line].down_since = Some(now),
-                Event::PathFound => self.lines[line].down_since = None,
-                Event::PeerClosed => self.fail_all(now, port, parts, line, Failure::Restarted),
+            }
+            Event::Readable(stream) => {
+                if let Some((_, line)) = self.both(slot) {
+                    line.streams.list(stream);
+                }
+            }
+            Event::Reset { stream, code } => {
+                self.tell_failed(now, port, parts, slot, stream, Failure::from_code(code));
+            }
+            Event::Stopped { stream, code: _ } => self.on_stopped(slot, stream),
+            Event::Closed(stream) => self.on_closed(now, port, parts, slot, stream),
+            Event::PathLost => {
+                if let Some((_, line)) = self.both(slot) {
+                    line.down_since = line.down_since.or(Some(now));
+                }
+            }
+            Event::PathFound => {
+                if let Some((_, line)) = self.both(slot) {
+                    line.down_since = None;
+                }
+            }
+            // The endpoint says the same with `Closed`. `Writable` follows a short write, and those fail.
+            Event::PeerClosed { .. } | Event::Writable(_) => {}
+        }
+    }
+
+    fn pour_listed(&mut self, now: Instant, port: &mut Port, parts: &mut Parts<'_>, slot: usize) {
+        let mut blocked = core::mem::take(&mut self.blocked);
+        while let Some(id) = self.both(slot).and_then(|(_, line)| line.streams.take_listed()) {
+            if !self.pour(now, port, parts, slot, id) {
+                blocked.push(id);
             }
         }
+        if let Some((_, line)) = self.both(slot) {
+            blocked.drain(..).for_each(|id| line.streams.list(id));
+        }
+        self.blocked = blocked;
+        while let Some(id) = self.both(slot).and_then(|(_, line)| line.short.pop()) {
+            self.tell_failed(now, port, parts, slot, id, Failure::Shed);
+        }
+    }
+
+    /// Hands what a stream has to the part at this end; false if a ring to another core was full.
+    fn pour(
+        &mut self,
+        now: Instant,
+        port: &mut Port,
+        parts: &mut Parts<'_>,
+        slot: usize,
+        id: StreamId,
+    ) -> bool {
+        loop {
+            let Some((tunnel, line)) = self.both(slot) else { return true };
+            let Some(stream) = line.streams.get_mut(id) else { return true };
+            let bytes = tunnel.read(id);
+            if bytes.is_empty() {
+                break;
+            }
+            let count = bytes.len().min(stream.credit as usize).min(PIECE_BYTES_MAX);
+            let taken = match stream.end {
+                End::Nobody => bytes.len(),
+                End::Opening => {
+                    if !self.begin(now, port, parts, slot, id) {
+                        return true;
+                    }
+                    continue;
+                }
+                End::Asker(_) | End::Server(..) if count == 0 => return true,
+                End::Asker(asker) => {
+                    if !parts.down.answer(now, port, asker, Answer::Data(&bytes[..count])) {
+                        return false;
+                    }
+                    count
+                }
+                End::Server(way, served) => {
+                    let asker = Self::stream_asker(slot, id);
+                    if !parts.up.ask(now, port, way, asker, served, Ask::Data(&bytes[..count])) {
+                        return false;
+                    }
+                    count
+                }
+            };
+            if stream.end != End::Nobody {
+                stream.credit -= taken as u32;
+            }
+            tunnel.consumed(id, taken);
+        }
+        self.tell_end(now, port, parts, slot, id)
+    }
+
+    /// Tells this end the far end's last byte, once.
+    fn tell_end(
+        &mut self,
+        now: Instant,
+        port: &mut Port,
+        parts: &mut Parts<'_>,
+        slot: usize,
+        id: StreamId,
+    ) -> bool {
+        let Some((tunnel, line)) = self.both(slot) else { return true };
+        let Some(stream) = line.streams.get_mut(id) else { return true };
+        if stream.is_told_end || !tunnel.is_read_finished(id) {
+            return true;
+        }
+        let told = match stream.end {
+            End::Asker(asker) => parts.down.answer(now, port, asker, Answer::Finish),
+            End::Server(way, served) => {
+                parts.up.ask(now, port, way, Self::stream_asker(slot, id), served, Ask::Finish)
+            }
+            End::Opening => {
+                tunnel.abort(id, Failure::BadStream.code());
+                stream.end = End::Nobody;
+                true
+            }
+            End::Nobody => true,
+        };
+        stream.is_told_end = told;
+        told
+    }
+
+    /// Reads the opening envelope and asks the origins; false if it is not whole.
+    fn begin(
+        &mut self,
+        now: Instant,
+        port: &mut Port,
+        parts: &mut Parts<'_>,
+        slot: usize,
+        id: StreamId,
+    ) -> bool {
+        let Some((tunnel, line)) = self.both(slot) else { return false };
+        let peer = line.peer;
+        let Some(stream) = line.streams.get_mut(id) else { return false };
+        let bytes = tunnel.read(id);
+        let (envelope, length) = match OpeningEnvelope::parse(bytes) {
+            Parsed::Complete(envelope, length) => (envelope, length),
+            Parsed::Partial => return false,
+            Parsed::Invalid => {
+                stream.end = End::Nobody;
+                tunnel.abort(id, Failure::BadStream.code());
+                return true;
+            }
+        };
+        let opened = choose(parts.plan, peer.0 as usize, &envelope).and_then(|way| {
+            let opening = Opening { class: stream.class, kind: envelope.kind, envelope: &bytes[..length] };
+            let asker = Self::stream_asker(slot, id);
+            parts.up.open(now, port, way, asker, &opening).map(|served| (way, served))
+        });
+        tunnel.consumed(id, length);
+        match opened {
+            Ok((way, served)) => stream.end = End::Server(way, served),
+            Err(failure) => {
+                stream.end = End::Nobody;
+                tunnel.abort(id, failure.code());
+            }
+        }
+        true
+    }
+
+    /// The far end reads no more of a stream: whoever writes it here may stop working.
+    fn on_stopped(&mut self, slot: usize, id: StreamId) {
+        // An HTTP answer that came before the request was whole; the answer itself tells the asker.
+        if let Some((tunnel, line)) = self.both(slot)
+            && let Some(stream) = line.streams.get_mut(id)
+            && matches!(stream.end, End::Asker(_))
+        {
+            let _ = tunnel;
+            line.streams.list(id);
+        }
+    }
+
+    /// The tunnel has forgotten a stream.
+    fn on_closed(&mut self, now: Instant, port: &mut Port, parts: &mut Parts<'_>, slot: usize, id: StreamId) {
+        let Some((_, line)) = self.both(slot) else { return };
+        line.remove_sendable(id);
+        let Some(stream) = line.streams.remove(id) else { return };
+        match stream.end {
+            End::Asker(asker) => {
+                self.forget_asker(asker);
+                if !stream.is_told_end {
+                    let _told = parts.down.answer(now, port, asker, Answer::Failed(Failure::Cancelled));
+                }
+            }
+            End::Server(way, served) if !stream.is_told_end => {
+                let _told = parts.up.ask(now, port, way, Self::stream_asker(slot, id), served, Ask::Abandon);
+            }
+            End::Server(..) | End::Opening | End::Nobody => {}
+        }
+    }
+
+    /// The blender learns what could leave.
+    fn mirror(&mut self, slot: usize) {
+        let Some((tunnel, line)) = self.both(slot) else { return };
+        while let Some(sendable) = tunnel.poll_sendable() {
+            line.set_sendable(&sendable);
+        }
+    }
+
+    /// Gives room to whoever's bytes have left.
+    fn pay_room(&mut self, now: Instant, port: &mut Port, parts: &mut Parts<'_>, slot: usize) {
+        let portion = self.options.stream_bytes / 4;
+        while let Some(id) = self.both(slot).and_then(|(_, line)| line.take_progressed()) {
+            let Some((tunnel, line)) = self.both(slot) else { return };
+            let Some(stream) = line.streams.get_mut(id) else { continue };
+            let room = stream.owed.saturating_sub(tunnel.unsent_bytes(id) as u32);
+            if room < portion {
+                continue;
+            }
+            let paid = match stream.end {
+                End::Asker(asker) => parts.down.answer(now, port, asker, Answer::Room(room)),
+                End::Server(way, served) => {
+                    parts.up.ask(now, port, way, Self::stream_asker(slot, id), served, Ask::Grant(room))
+                }
+                End::Opening | End::Nobody => true,
+            };
+            if paid {
+                stream.owed -= room;
+            } else {
+                line.streams.list_owing(id);
+            }
+        }
+        self.retry_owing(slot);
+    }
+
+    /// Streams whose room could not be said because a ring was full are looked at again in the next turn.
+    fn retry_owing(&mut self, slot: usize) {
+        if let Some((_, line)) = self.both(slot) {
+            while let Some(id) = line.streams.take_owing() {
+                line.note_progress(id);
+            }
+        }
+    }
+
+    fn line(&mut self, tunnel: TunnelId) -> Option<&mut Line> {
+        self.lines.get_mut(tunnel.0.slot as usize)?.as_mut().filter(|line| line.tunnel == tunnel)
+    }
+}
+
+/// Which origin serves what the far end asks for, if it may ask.
+fn choose(plan: &Plan, peer: usize, envelope: &OpeningEnvelope<'_>) -> Result<Way, Failure> {
+    if !plan.is_allowed(peer, envelope.site) {
+        return Err(Failure::SiteNotAllowed);
+    }
+    let other = match envelope.kind {
+        Kind::Http => Kind::Tcp,
+        Kind::Tcp => Kind::Http,
+    };
+    match plan.origin(envelope.site, envelope.kind) {
+        Some(origin) => Ok(Way::Origin(origin)),
+        None if plan.origin(envelope.site, other).is_some() => Err(Failure::WrongKind),
+        None => Err(Failure::UnknownSite),
     }
 }

@@ -5,57 +5,61 @@ use crate::time::Instant;
 use crate::tmp::id::StreamId;
 
 /// Who is at this end of a stream.
-#[derive(Clone, Copy, Debug)]
-pub enum End {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
     /// A part that asked; the stream carries its exchange away.
     Asker(Asker),
-    /// The opening envelope has not been read whole yet.
+    /// The far end asks; its opening envelope has not been read whole yet.
     Opening,
-    /// A part that serves what came in.
+    /// A part that serves what the far end asks.
     Server(Way, Served),
+    /// Nobody any more: what still comes is thrown away until the tunnel forgets the stream too.
+    Nobody,
 }
 
 /// The record of one stream.
 #[derive(Clone, Copy, Debug)]
-pub struct Stream {
-    /// The stream that lives in this slot.
-    pub id: StreamId,
-    /// Who is at this end.
-    pub end: End,
+pub(crate) struct Stream {
+    pub(crate) id: StreamId,
+    pub(crate) end: End,
     /// Bytes that may still be handed to this end.
-    pub credit: u32,
-    /// Bytes that this end handed in and that have not yet been sent for the first time.
-    pub unsent: u32,
-    /// Bytes sent for the first time for which this end has not got new room.
-    pub owed: u32,
-    /// Priority class.
-    pub class: u8,
-    /// When it was opened.
-    pub opened: Instant,
-    /// This end has said its last byte.
-    pub finished_out: bool,
+    pub(crate) credit: u32,
+    /// Bytes that this end handed in and for which it has not got new room.
+    pub(crate) owed: u32,
+    /// What it carries, as the opener said.
+    pub(crate) kind: u8,
+    pub(crate) class: u8,
+    pub(crate) opened: Instant,
     /// This end has been told the far end's last byte.
-    pub finished_in: bool,
-    /// It stands on the list of streams that have something for this end.
-    pub is_listed: bool,
+    pub(crate) is_told_end: bool,
+    /// It stands on the list of streams to pour.
+    pub(crate) is_listed: bool,
+    /// It stands on the list of streams that may get room.
+    pub(crate) is_owing: bool,
 }
 
 /// Streams by slot, and which of them need a look.
 #[derive(Debug)]
-pub struct Streams {
+pub(crate) struct Streams {
     slots: Vec<Option<Stream>>,
-    listed: Vec<u16>,
+    listed: Vec<StreamId>,
+    owing: Vec<StreamId>,
     count: usize,
 }
 
 impl Streams {
     /// For at most `max` streams (65,535 at the most).
-    pub fn new(max: usize) -> Self {
-        Self { slots: Vec::with_capacity(max), listed: Vec::with_capacity(max), count: 0 }
+    pub(crate) fn new(max: usize) -> Self {
+        Self {
+            slots: Vec::with_capacity(max),
+            listed: Vec::with_capacity(max),
+            owing: Vec::with_capacity(max),
+            count: 0,
+        }
     }
 
     /// Records a stream.
-    pub fn insert(&mut self, stream: Stream) {
+    pub(crate) fn insert(&mut self, stream: Stream) {
         let slot = usize::from(stream.id.slot);
         if self.slots.len() <= slot {
             self.slots.resize(slot + 1, None);
@@ -65,7 +69,7 @@ impl Streams {
     }
 
     /// Forgets a stream.
-    pub fn remove(&mut self, id: StreamId) -> Option<Stream> {
+    pub(crate) fn remove(&mut self, id: StreamId) -> Option<Stream> {
         let slot = self.slots.get_mut(usize::from(id.slot))?;
         let stream = slot.take_if(|stream| stream.id == id)?;
         self.count -= 1;
@@ -73,50 +77,69 @@ impl Streams {
     }
 
     /// The record of a stream, if it still lives.
-    pub fn get_mut(&mut self, id: StreamId) -> Option<&mut Stream> {
+    pub(crate) fn get_mut(&mut self, id: StreamId) -> Option<&mut Stream> {
         self.slots.get_mut(usize::from(id.slot))?.as_mut().filter(|stream| stream.id == id)
     }
 
-    /// Puts a stream on the list, once.
-    pub fn list(&mut self, id: StreamId) {
-        if let Some(stream) = self.get_mut(id)
-            && !stream.is_listed
-        {
-            stream.is_listed = true;
-            self.listed.push(id.slot);
-        }
-    }
-
-    /// How many are listed now.
-    pub fn listed_count(&self) -> usize {
-        self.listed.len()
-    }
-
-    /// Takes the oldest `count` listed streams off the list one by one; call with an index below `listed_count`.
-    pub fn listed_at(&mut self, index: usize) -> Option<StreamId> {
-        let slot = usize::from(*self.listed.get(index)?);
-        let stream = self.slots.get_mut(slot)?.as_mut()?;
-        stream.is_listed = false;
-        Some(stream.id)
-    }
-
-    /// Drops the first `count` of the list, which have been looked at.
-    pub fn forget_listed(&mut self, count: usize) {
-        self.listed.drain(..count);
-    }
-
-    /// A stream by slot, for walks over all of them.
-    pub fn at(&self, slot: usize) -> Option<&Stream> {
+    /// The stream that lives in a slot.
+    pub(crate) fn at(&self, slot: usize) -> Option<&Stream> {
         self.slots.get(slot)?.as_ref()
     }
 
     /// Slots ever used.
-    pub fn slots(&self) -> usize {
+    pub(crate) fn slots(&self) -> usize {
         self.slots.len()
     }
 
     /// Streams that live.
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.count
+    }
+
+    /// Puts a stream on the list of those to pour, once.
+    pub(crate) fn list(&mut self, id: StreamId) {
+        if let Some(stream) = self.get_mut(id)
+            && !stream.is_listed
+        {
+            stream.is_listed = true;
+            self.listed.push(id);
+        }
+    }
+
+    /// Takes a stream off that list.
+    pub(crate) fn take_listed(&mut self) -> Option<StreamId> {
+        loop {
+            let id = self.listed.pop()?;
+            if let Some(stream) = self.get_mut(id) {
+                stream.is_listed = false;
+                return Some(id);
+            }
+        }
+    }
+
+    /// Puts a stream on the list of those that may get room, once.
+    pub(crate) fn list_owing(&mut self, id: StreamId) {
+        if let Some(stream) = self.get_mut(id)
+            && !stream.is_owing
+        {
+            stream.is_owing = true;
+            self.owing.push(id);
+        }
+    }
+
+    /// Takes a stream off that list.
+    pub(crate) fn take_owing(&mut self) -> Option<StreamId> {
+        loop {
+            let id = self.owing.pop()?;
+            if let Some(stream) = self.get_mut(id) {
+                stream.is_owing = false;
+                return Some(id);
+            }
+        }
+    }
+
+    /// Whether anything is listed.
+    pub(crate) fn has_listed(&self) -> bool {
+        !self.listed.is_empty()
     }
 }

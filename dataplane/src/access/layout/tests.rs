@@ -2,6 +2,8 @@
 //! other kind are refused without a panic.
 
 use super::*;
+use crate::access::outcome::{Refusal, Wait};
+use crate::access::record::{Decision, Timings};
 use proptest::prelude::*;
 
 fn full() -> AccessRecord<'static> {

@@ -1,0 +1,16 @@
+//! Names of origins to addresses: a stub resolver on a thread of its own, which keeps what it knows.
+
+mod answer;
+mod exchange;
+#[cfg(test)]
+mod fake_server;
+mod files;
+mod name;
+mod options;
+mod question;
+mod resolver;
+mod stats;
+
+pub use options::ResolveOptions;
+pub use resolver::{OnChange, Resolver};
+pub use stats::ResolveStats;

@@ -1,0 +1,366 @@
+//! The blender as a whole: golden vectors, the naive reference, and the properties an operator relies on.
+
+use crate::blender::blend::{Blender, Grant};
+use crate::blender::options::{
+    BACKGROUND_EVERY_BYTES, Mode, Options, PACKET_ROOM_MIN, RINGS, SLIVER_BYTES, WEIGHTS,
+};
+use crate::blender::reference::Reference;
+use crate::stdx::prng::Prng;
+
+/// What a piece costs besides its bytes, and the room of a packet: the worked example's.
+const FRAME_BYTES: usize = 10;
+const ROOM_BYTES: usize = 1447;
+
+/// Ready sources and bytes per ring: the worked example.
+const EXAMPLE: [(u64, u64); RINGS] = [(2, 3000), (5, 12000), (20, 40000), (8, 60000), (3, 90000)];
+
+fn literal() -> Options {
+    Options { mode: Mode::Literal, ..Options::default() }
+}
+
+fn class_of(key: u32) -> usize {
+    (key / 100) as usize
+}
+
+/// How the bytes of a ring lie in its sources.
+#[derive(Clone, Copy, PartialEq)]
+enum Lie {
+    /// As if from one undivided buffer: whole sub-packets, and one shorter one at the end.
+    Undivided,
+    /// The same number in each source.
+    Equal,
+}
+
+fn example(options: Options, lie: Lie) -> Blender {
+    let mut blender = Blender::new(options, 500);
+    for (class, &(ready, bytes)) in EXAMPLE.iter().enumerate() {
+        let pieces = bytes.div_ceil(512);
+        let mut left = bytes;
+        for index in 0..ready {
+            let whole = (pieces / ready + u64::from(index < pieces % ready)) * 512;
+            let part = if lie == Lie::Equal { bytes / ready } else { whole.min(left) };
+            blender.set((class as u64 * 100 + index) as u32, class as u8, part, false);
+            left -= part;
+        }
+        assert_eq!(left, 0);
+    }
+    blender
+}
+
+/// Fills one packet.
+fn packet(blender: &mut Blender) -> Vec<Grant> {
+    let (mut room, mut grants) = (ROOM_BYTES, Vec::new());
+    while room > FRAME_BYTES {
+        let Some(grant) = blender.next(room - FRAME_BYTES) else {
+            break;
+        };
+        room -= FRAME_BYTES + grant.bytes;
+        grants.push(grant);
+    }
+    grants
+}
+
+/// One loop of the worked example: the packets, and per ring the sub-packets and the last packet with its bytes.
+fn first_loop(lie: Lie) -> (usize, [u64; RINGS], [usize; RINGS]) {
+    let mut blender = example(literal(), lie);
+    let (mut packets, mut last) = (1, [0; RINGS]);
+    let mut room = ROOM_BYTES;
+    loop {
+        let before = blender.counters();
+        let Some(grant) = blender.next(room.saturating_sub(FRAME_BYTES)) else {
+            (packets, room) = (packets + 1, ROOM_BYTES);
+            continue;
+        };
+        if blender.counters().loops == 2 {
+            return (last[2], before.rings.map(|ring| ring.sub_packets), last);
+        }
+        room -= FRAME_BYTES + grant.bytes;
+        last[class_of(grant.key)] = packets;
+    }
+}
+
+#[test]
+fn the_worked_example_leaves_in_the_known_order() {
+    let mut blender = example(literal(), Lie::Equal);
+    let mut known = |wanted: &[(usize, usize)]| {
+        let pieces: Vec<_> =
+            packet(&mut blender).iter().map(|grant| (class_of(grant.key), grant.bytes)).collect();
+        assert_eq!(pieces, wanted);
+    };
+    known(&[(0, 512), (0, 512), (1, 393)]);
+    known(&[(1, 119), (0, 512), (1, 512), (2, 264)]);
+    known(&[(2, 248), (0, 512), (1, 512), (2, 135)]);
+    known(&[(2, 377), (3, 512), (0, 476)]);
+}
+
+#[test]
+fn the_worked_example_has_the_known_counts() {
+    assert_eq!(first_loop(Lie::Undivided), (46, [6, 24, 79, 16, 3], [6, 22, 46, 27, 13]));
+    // 1,500 B per source of ring 0, 2,400 of ring 1, 2,000 of ring 2, 7,500 of ring 3, 30,000 of ring 4; what
+    // ring 4's third sub-packet has left after packet 13 opens packet 14.
+    assert_eq!(first_loop(Lie::Equal), (46, [6, 25, 80, 16, 3], [6, 23, 46, 27, 14]));
+}
+
+/// Random operations on the blender and its judge; both must answer alike, packet by packet.
+fn agree(options: Options, seed: u64, operations: u32) {
+    const SOURCES: u64 = 24;
+    let mut prng = Prng::new(seed);
+    let mut blender = Blender::new(options, SOURCES as usize);
+    let mut judge = Reference::new(options);
+    let mut waiting = [0u64; SOURCES as usize];
+    for operation in 0..operations {
+        let key = prng.below(SOURCES) as u32;
+        let class = prng.below(5) as u8;
+        let bytes = &mut waiting[key as usize];
+        match prng.below(100) {
+            0..40 => {
+                let scale = [1, 100, 600, 3_000, 40_000][prng.below(5) as usize];
+                *bytes += prng.below(scale);
+                let at_head = prng.below(8) == 0;
+                blender.set(key, class, *bytes, at_head);
+                judge.set(key, class, *bytes, at_head);
+            }
+            40..45 => {
+                blender.reclass(key, class);
+                judge.reclass(key, class);
+            }
+            45..48 => {
+                *bytes = 0;
+                blender.remove(key);
+                judge.remove(key);
+            }
+            48..50 => {
+                *bytes /= 2;
+                blender.set(key, class, *bytes, false);
+                judge.set(key, class, *bytes, false);
+            }
+            50 if prng.below(20) == 0 => {
+                let weights = core::array::from_fn(|_| prng.below(20) as u32);
+                let sub_packet_bytes = prng.between(128, 1500) as u32;
+                assert_eq!(blender.configure(weights, sub_packet_bytes), Ok(()));
+                judge.configure(weights, sub_packet_bytes);
+            }
+            _ => {
+                let mut room = prng.between(PACKET_ROOM_MIN as u64, 1500) as usize;
+                while let Some(grant) = blender.next(room) {
+                    assert_eq!(judge.next(room), Some(grant));
+                    room -= grant.bytes;
+                    waiting[grant.key as usize] -= grant.bytes as u64;
+                    let ends = waiting[grant.key as usize] == 0;
+                    let literal = blender.options().mode == Mode::Literal;
+                    assert!(literal || ends || grant.bytes >= SLIVER_BYTES as usize, "a sliver");
+                }
+                assert_eq!(judge.next(room), None);
+                assert!(room < PACKET_ROOM_MIN || blender.is_empty(), "a packet left short");
+            }
+        }
+        assert_eq!(blender.ready_bytes(), waiting.iter().sum::<u64>(), "after operation {operation}");
+        assert!(blender.counts_hold());
+    }
+}
+
+#[test]
+fn the_literal_blender_equals_the_naive_one() {
+    for seed in 0..10 {
+        agree(literal(), seed, 10_000);
+    }
+}
+
+#[test]
+fn the_bounded_blender_equals_the_naive_one() {
+    for seed in 0..10 {
+        let loop_bytes_max = [1, 4_000, 65_536][seed as usize % 3];
+        agree(Options { loop_bytes_max, ..Options::default() }, seed, 10_000);
+    }
+}
+
+/// Sources that always have `bytes` waiting: ring `i` has `ready[i]` of them. Calls `see` for each grant with the
+/// loop that it belongs to, until `loops` loops are over.
+fn backlogged(
+    options: Options,
+    ready: [u32; RINGS],
+    bytes: u64,
+    loops: u64,
+    mut see: impl FnMut(Grant, u64),
+) {
+    let mut blender = Blender::new(options, 500);
+    for (class, &count) in ready.iter().enumerate() {
+        for index in 0..count {
+            blender.set(class as u32 * 100 + index, class as u8, bytes, false);
+        }
+    }
+    loop {
+        let Some(grant) = blender.next(1400) else {
+            panic!("backlogged sources always send");
+        };
+        let number = blender.counters().loops;
+        if number > loops {
+            return;
+        }
+        see(grant, number);
+        blender.set(grant.key, class_of(grant.key) as u8, bytes, false);
+    }
+}
+
+/// Bytes per ring after 300 loops.
+fn shares(options: Options, ready: [u32; RINGS], bytes: u64) -> [f64; RINGS] {
+    let mut sent = [0; RINGS];
+    backlogged(options, ready, bytes, 300, |grant, _| sent[class_of(grant.key)] += grant.bytes);
+    let total: usize = sent.iter().sum();
+    sent.map(|sent| sent as f64 / total as f64)
+}
+
+#[test]
+fn at_every_loop_s_end_shares_are_within_a_sub_packet_of_the_weights() {
+    let ready = [2, 5, 20, 8, 3];
+    for (weights, bytes) in [(WEIGHTS, 5_000), (WEIGHTS, 700), ([3, 7, 1, 1, 90], 2_000)] {
+        let (mut sent, mut current) = ([0f64; RINGS], 1);
+        let options = Options { weights, ..Options::default() };
+        backlogged(options, ready, bytes, 200, |grant, number| {
+            if number != current {
+                current = number;
+                let total: f64 = sent.iter().sum();
+                let sum: u32 = (0..RINGS).map(|ring| weights[ring] * ready[ring]).sum();
+                for ring in 0..RINGS {
+                    let wanted = total * f64::from(weights[ring] * ready[ring]) / f64::from(sum);
+                    let error = (sent[ring] - wanted).abs();
+                    assert!(error <= 512.0 * f64::from(ready[ring]), "ring {ring}: {error}");
+                }
+            }
+            sent[class_of(grant.key)] += grant.bytes as f64;
+        });
+    }
+}
+
+#[test]
+fn neither_the_scale_of_the_weights_nor_that_of_the_loop_changes_a_share() {
+    let ready = [1, 2, 3, 4, 5];
+    let base = shares(Options::default(), ready, 5_000);
+    let doubled = Options { weights: WEIGHTS.map(|weight| weight * 2), ..Options::default() };
+    let long = Options { loop_bytes_max: 1 << 20, ..Options::default() };
+    for other in [shares(doubled, ready, 5_000), shares(long, ready, 5_000), shares(literal(), ready, 5_000)]
+    {
+        for ring in 0..RINGS {
+            assert!((other[ring] - base[ring]).abs() < 0.002, "{other:?} {base:?}");
+        }
+    }
+}
+
+#[test]
+fn equal_sources_of_a_ring_get_equal_shares_and_none_waits_longer_than_two_loops() {
+    let (mut sent, mut last, mut now) = ([0f64; 500], [0; 500], 0);
+    backlogged(Options::default(), [3, 0, 40, 0, 100], 9_000, 300, |grant, number| {
+        sent[grant.key as usize] += grant.bytes as f64;
+        assert!(number - last[grant.key as usize] <= 2, "source {} starves", grant.key);
+        last[grant.key as usize] = number;
+        now = number;
+    });
+    assert!(now == 300 && last[400..500].iter().all(|&number| number + 1 >= now));
+    for ring in [&sent[0..3], &sent[200..240], &sent[400..500]] {
+        let (sum, squares) = (ring.iter().sum::<f64>(), ring.iter().map(|x| x * x).sum::<f64>());
+        assert!(sum * sum / squares / ring.len() as f64 >= 0.999);
+    }
+}
+
+#[test]
+fn what_arrives_in_the_top_ring_waits_for_five_sub_packets_at_most() {
+    let mut blender = Blender::new(Options::default(), 500);
+    let mut prng = Prng::new(7);
+    let mut room = ROOM_BYTES;
+    for class in 1..RINGS as u32 {
+        for index in 0..20 {
+            blender.set(class * 100 + index, class as u8, 100_000_000, false);
+        }
+    }
+    for _ in 0..2_000 {
+        blender.set(prng.below(50) as u32, 0, prng.between(1, 600), false);
+        let begun = |blender: &Blender| -> u64 {
+            blender.counters().rings[1..].iter().map(|ring| ring.sub_packets).sum()
+        };
+        let before = begun(&blender);
+        while blender.counters().rings[0].bytes > 0 {
+            match blender.next(room) {
+                Some(grant) if class_of(grant.key) == 0 => break,
+                Some(grant) => room -= grant.bytes,
+                None => room = ROOM_BYTES,
+            }
+        }
+        assert!(begun(&blender) - before <= 5);
+        for _ in 0..prng.below(40) {
+            let bytes = blender.next(room).map_or(0, |grant| grant.bytes);
+            room = if bytes == 0 { ROOM_BYTES } else { room - bytes };
+        }
+    }
+}
+
+#[test]
+fn a_turn_is_kept_until_something_leaves() {
+    for mode in [Mode::Literal, Mode::Bounded] {
+        let mut blender = Blender::new(Options { mode, ..Options::default() }, 3);
+        blender.set(0, 0, 2_000, false);
+        blender.set(1, 0, 2_000, false);
+        assert!((0..63).all(|room| blender.next(room).is_none()));
+        assert_eq!(blender.peek(), Some(0));
+        assert_eq!(blender.next(512), Some(Grant { key: 0, bytes: 512 }));
+        assert_eq!(blender.next(512), Some(Grant { key: 1, bytes: 512 }));
+    }
+}
+
+#[test]
+fn a_sub_packet_that_was_cut_continues_before_anything_else() {
+    let mut blender = Blender::new(Options::default(), 3);
+    blender.set(1, 1, 2_000, false);
+    // 500 would leave a sliver of 12.
+    assert_eq!(blender.next(500), Some(Grant { key: 1, bytes: 448 }));
+    blender.set(2, 1, 100, true);
+    blender.set(0, 0, 100, false);
+    assert_eq!((blender.next(52), blender.peek()), (None, Some(1)));
+    assert_eq!(blender.next(1400), Some(Grant { key: 1, bytes: 64 }));
+    assert_eq!(blender.next(1400), Some(Grant { key: 0, bytes: 100 }));
+    assert_eq!(blender.next(1400), Some(Grant { key: 2, bytes: 100 }));
+}
+
+#[test]
+fn a_source_that_goes_takes_the_rest_of_its_sub_packet_with_it() {
+    let mut blender = Blender::new(Options::default(), 2);
+    blender.set(0, 1, 2_000, false);
+    blender.set(1, 1, 300, false);
+    assert_eq!(blender.next(100), Some(Grant { key: 0, bytes: 100 }));
+    blender.remove(0);
+    assert_eq!(blender.next(1400), Some(Grant { key: 1, bytes: 300 }));
+    assert!(blender.is_empty() && blender.counters().rings[1].sources == 1);
+}
+
+#[test]
+fn a_ring_of_weight_0_is_served_when_others_are_empty_and_now_and_then() {
+    let weights = [1, 0, 0, 0, 0];
+    for (options, wanted) in [(Options { weights, ..Options::default() }, 1), (literal(), 0)] {
+        let mut blender = Blender::new(Options { weights, ..options }, 2);
+        blender.set(1, 4, 1_500, false);
+        assert_eq!(blender.next(1400), Some(Grant { key: 1, bytes: 512 }));
+        let mut sent = 0;
+        while sent < 3 * BACKGROUND_EVERY_BYTES / 2 {
+            blender.set(0, 0, 1_000, false);
+            sent += blender.next(1400).map_or(0, |grant| grant.bytes as u64);
+        }
+        assert_eq!(blender.counters().rings[4].sub_packets, 1 + wanted);
+    }
+}
+
+#[test]
+fn a_long_loop_is_cut_short_only_when_bounded() {
+    let loops = |options| {
+        let mut blender = Blender::new(options, 1);
+        blender.set(0, 4, 10_000_000, false);
+        while blender.next(1400).is_some() {}
+        blender.counters().loops
+    };
+    assert_eq!((loops(literal()), loops(Options::default())), (1, 153));
+}
+
+#[test]
+fn a_refused_change_changes_nothing() {
+    let mut blender = Blender::new(Options::default(), 1);
+    assert!(blender.configure(WEIGHTS, 3).is_err() && blender.options().sub_packet_bytes == 512);
+    assert!(blender.configure([1; RINGS], 1_400).is_ok() && blender.options().weights == [1; RINGS]);
+}

@@ -1,0 +1,82 @@
+//! What a node is started with. Plain data, checked by whoever made it.
+
+use core::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::blender::Options as BlenderOptions;
+use crate::reactor::options::DriverOptions;
+use crate::reactor::socket::{ListenOptions, UdpOptions};
+use crate::role::limits::Limits;
+use crate::role::plan::Plan;
+use crate::tmp::key::{PresharedKey, PrivateKey, PublicKey};
+use crate::tmp::options::TunnelOptions;
+
+/// Which driver runs the roles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Io {
+    /// io_uring.
+    Uring,
+    /// epoll, through mio.
+    Epoll,
+}
+
+/// Where one worker runs and what it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WorkerPlace {
+    /// The CPU that it is pinned to; `None`: wherever the kernel likes.
+    pub cpu: Option<usize>,
+    /// Whether it accepts clients; a worker for tunnels alone does not.
+    pub accepts: bool,
+    /// Whether it may own tunnels.
+    pub owns_tunnels: bool,
+}
+
+/// The tunnels of a node.
+#[derive(Clone)]
+pub struct TunnelSetup {
+    /// Our private key.
+    pub key: PrivateKey,
+    /// The secret shared with the peers, if any.
+    pub psk: Option<PresharedKey>,
+    /// The back-end of each route of the plan; empty at a back-end.
+    pub routes: Vec<(PublicKey, Vec<SocketAddr>)>,
+    /// The front-ends that may connect, as the plan numbers them; empty at a front-end.
+    pub peers: Vec<PublicKey>,
+    /// Our UDP addresses, at most one of each family.
+    pub addresses: Vec<SocketAddr>,
+    /// Sizes of a tunnel.
+    pub transport: TunnelOptions,
+    /// How streams share it.
+    pub blender: BlenderOptions,
+    /// Tunnels that one worker may have at once.
+    pub tunnels_max: usize,
+}
+
+/// The whole node.
+#[derive(Clone)]
+pub struct NodeOptions {
+    /// Sites, ways, listeners.
+    pub plan: Arc<Plan>,
+    /// Bounds of each worker.
+    pub limits: Arc<Limits>,
+    /// The workers, at most 64.
+    pub workers: Vec<WorkerPlace>,
+    /// The driver.
+    pub io: Io,
+    /// The driver's sizes.
+    pub driver: DriverOptions,
+    /// Options of the listening sockets.
+    pub listen: ListenOptions,
+    /// Options of the tunnels' sockets.
+    pub udp: UdpOptions,
+    /// Tunnels, if there are any.
+    pub tunnels: Option<TunnelSetup>,
+    /// Trains of datagrams of one worker on their way at once.
+    pub trains: usize,
+    /// Records per priority ring between two workers; a power of two.
+    pub ring_slots: usize,
+    /// Access records that may wait for the log, per worker; a power of two.
+    pub record_slots: usize,
+    /// Whether write queues and train buffers ask for huge pages.
+    pub huge_pages: bool,
+}

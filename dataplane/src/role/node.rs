@@ -1,0 +1,437 @@
+//! `Node`: one worker's role, made of parts. A front-end has clients and a trunk, a back-end a trunk and origins; either
+//! end alone has clients and origins. The parts do not know each other: the node hands what one asks to whoever serves
+//! it, and the answers back.
+//!
+//! ```text
+//!               ┌ crossing ┐ (other workers)
+//!   clients ─ask┤          ├─► trunk ══ tunnel ══ trunk ─ask─► origins      front-end … back-end
+//!   clients ─ask────────────────────────────────────────────► origins      one end alone
+//! ```
+
+use std::sync::Arc;
+
+use crate::exchange::failure::Failure;
+use crate::exchange::link::{Answer, Ask, Asker, Downstream, Opening, Served, Upstream, Way};
+use crate::port::{Input, Port, Role};
+use crate::reactor::sleep::Sleep;
+use crate::role::clients::Clients;
+use crate::role::control::{Control, Stage};
+use crate::role::counters::Counters;
+use crate::role::crossing::Crossing;
+use crate::role::limits::Limits;
+use crate::role::origins::Origins;
+use crate::role::plan::Plan;
+use crate::role::status::StatusBoard;
+use crate::role::token::{self, Part};
+use crate::role::trunk::{Parts, Trunk};
+use crate::time::{Duration, Instant};
+
+/// Rounds of passing words between the parts in one turn: a request goes up and its refusal comes down in two.
+const ROUNDS_MAX: usize = 4;
+/// How often the tunnels' numbers are shown to the control thread.
+const STATUS_EVERY: Duration = Duration::from_millis(500);
+/// Marks the askers that are streams of this worker's trunk.
+const STREAM_ASKER: u64 = 0xff << 56;
+
+/// What a node is made of.
+pub struct NodeParts {
+    /// This worker's number.
+    pub worker: u8,
+    /// Sites and ways.
+    pub plan: Arc<Plan>,
+    /// Bounds.
+    pub limits: Arc<Limits>,
+    /// Where to count.
+    pub counters: Arc<Counters>,
+    /// What the control thread says.
+    pub control: Arc<Control>,
+    /// This worker's sleep flag and the others', by number.
+    pub sleeps: Vec<Arc<Sleep>>,
+    /// Clients, if this worker accepts any.
+    pub clients: Option<Clients>,
+    /// Tunnels, if this worker owns any.
+    pub trunk: Option<Trunk>,
+    /// Origins, if this process has any.
+    pub origins: Option<Origins>,
+    /// Rings to the other workers.
+    pub crossing: Crossing,
+    /// Where the tunnels' numbers are shown.
+    pub status: Arc<StatusBoard>,
+}
+
+/// One worker's role.
+pub struct Node {
+    parts: NodeParts,
+    stage: Stage,
+    drain_deadline: Instant,
+    status_at: Instant,
+    is_finished: bool,
+    cut: usize,
+}
+
+/// Whoever serves, by way.
+struct Servers<'a> {
+    worker: u8,
+    trunk: Option<&'a mut Trunk>,
+    origins: Option<&'a mut Origins>,
+    crossing: Option<&'a mut Crossing>,
+    is_draining: bool,
+}
+
+/// Whoever asked, by asker.
+struct Askers<'a> {
+    worker: u8,
+    clients: Option<&'a mut Clients>,
+    trunk: Option<&'a mut Trunk>,
+    crossing: Option<&'a mut Crossing>,
+}
+
+impl Node {
+    /// A node that has not begun.
+    pub fn new(parts: NodeParts) -> Self {
+        let origin = Instant::ORIGIN;
+        Self {
+            parts,
+            stage: Stage::Running,
+            drain_deadline: origin,
+            status_at: origin,
+            is_finished: false,
+            cut: 0,
+        }
+    }
+
+    /// Exchanges that were cut at the end.
+    pub fn cut(&self) -> usize {
+        self.cut
+    }
+
+    /// The parts, for a simulator's checks.
+    pub fn parts(&self) -> &NodeParts {
+        &self.parts
+    }
+
+    fn pass(&mut self, now: Instant, port: &mut Port) {
+        let is_draining = self.stage != Stage::Running;
+        let NodeParts { worker, plan, clients, trunk, origins, crossing, .. } = &mut self.parts;
+        if let Some(trunk) = trunk {
+            let mut up = Servers {
+                worker: *worker,
+                trunk: None,
+                origins: origins.as_mut(),
+                crossing: None,
+                is_draining,
+            };
+            let mut down =
+                Askers { worker: *worker, clients: clients.as_mut(), trunk: None, crossing: Some(crossing) };
+            trunk.deliver(now, port, &mut Parts { up: &mut up, down: &mut down, plan });
+        }
+        if let Some(origins) = origins {
+            let mut down =
+                Askers { worker: *worker, clients: clients.as_mut(), trunk: trunk.as_mut(), crossing: None };
+            origins.flush(now, port, &mut down);
+        }
+        if let Some(clients) = clients {
+            let mut up = Servers {
+                worker: *worker,
+                trunk: trunk.as_mut(),
+                origins: origins.as_mut(),
+                crossing: Some(crossing),
+                is_draining,
+            };
+            clients.flush(now, port, &mut up);
+        }
+    }
+
+    fn has_work(&self) -> bool {
+        let parts = &self.parts;
+        parts.clients.as_ref().is_some_and(Clients::has_work)
+            || parts.origins.as_ref().is_some_and(Origins::has_work)
+            || parts.trunk.as_ref().is_some_and(Trunk::has_work)
+    }
+
+    fn receive(&mut self, now: Instant, port: &mut Port) {
+        let NodeParts { worker, clients, trunk, origins, crossing, .. } = &mut self.parts;
+        if crossing.is_empty() {
+            return;
+        }
+        let mut up = Servers {
+            worker: *worker,
+            trunk: trunk.as_mut(),
+            origins: origins.as_mut(),
+            crossing: None,
+            is_draining: false,
+        };
+        let mut down = Askers { worker: *worker, clients: clients.as_mut(), trunk: None, crossing: None };
+        crossing.receive(now, port, &mut up, &mut down);
+    }
+
+    fn transmit(&mut self, now: Instant, port: &mut Port) {
+        let NodeParts { worker, plan, clients, trunk, origins, crossing, .. } = &mut self.parts;
+        if let Some(trunk) = trunk {
+            let mut up = Servers {
+                worker: *worker,
+                trunk: None,
+                origins: origins.as_mut(),
+                crossing: None,
+                is_draining: false,
+            };
+            let mut down =
+                Askers { worker: *worker, clients: clients.as_mut(), trunk: None, crossing: Some(crossing) };
+            trunk.transmit(now, port, &mut Parts { up: &mut up, down: &mut down, plan });
+        }
+    }
+
+    fn advance_stage(&mut self, now: Instant, port: &mut Port) {
+        let wanted = self.parts.control.stage();
+        if wanted > self.stage {
+            self.stage = wanted;
+            port.accept(false);
+            self.drain_deadline = now + self.parts.limits.drain_timeout;
+            if let Some(clients) = &mut self.parts.clients {
+                clients.drain(port);
+            }
+        }
+        let is_over = match self.stage {
+            Stage::Running => return,
+            Stage::Draining => self.is_drained() || now >= self.drain_deadline,
+            Stage::Stopping => true,
+        };
+        if is_over && !self.is_finished {
+            self.end(now, port);
+        }
+    }
+
+    fn is_drained(&self) -> bool {
+        let parts = &self.parts;
+        parts.clients.as_ref().is_none_or(|clients| clients.clients() == 0)
+            && parts.trunk.as_ref().is_none_or(|trunk| trunk.streams() == 0)
+            && parts.origins.as_ref().is_none_or(|origins| origins.fetches() == 0)
+    }
+
+    fn end(&mut self, now: Instant, port: &mut Port) {
+        let NodeParts { worker, clients, trunk, origins, crossing, .. } = &mut self.parts;
+        if let Some(clients) = clients {
+            let mut up = Servers {
+                worker: *worker,
+                trunk: trunk.as_mut(),
+                origins: origins.as_mut(),
+                crossing: Some(crossing),
+                is_draining: true,
+            };
+            self.cut += clients.cut(now, port, &mut up);
+        } else if let Some(trunk) = trunk {
+            self.cut += trunk.streams();
+        }
+        if let Some(origins) = origins {
+            origins.drain(port);
+        }
+        if let Some(trunk) = trunk {
+            trunk.close();
+        }
+        self.is_finished = true;
+    }
+
+    fn show_status(&mut self, now: Instant) {
+        if now < self.status_at {
+            return;
+        }
+        self.status_at = now + STATUS_EVERY;
+        let parts = &mut self.parts;
+        if let Some(trunk) = &mut parts.trunk {
+            parts.counters.streams.set(trunk.streams() as u64);
+            let opened = parts.counters.streams_opened.read();
+            parts.counters.streams_opened.add(trunk.streams_opened() - opened);
+            trunk.show(now, &parts.status);
+        }
+    }
+}
+
+impl Role for Node {
+    fn handle(&mut self, now: Instant, input: Input<'_>, port: &mut Port) {
+        let is_draining = self.stage != Stage::Running;
+        let NodeParts { worker, clients, trunk, origins, crossing, .. } = &mut self.parts;
+        let worker = *worker;
+        let (tcp, part, handle) = match &input {
+            Input::Datagrams { .. } => {
+                if let (Some(trunk), Input::Datagrams { from, ecn, segment_bytes, bytes, .. }) =
+                    (trunk, input)
+                {
+                    trunk.handle_datagrams(now, from, ecn, segment_bytes, bytes);
+                }
+                return;
+            }
+            Input::Tick => return,
+            Input::Accepted { tcp, listener, peer } => {
+                let Some(clients) = clients else {
+                    port.abort(*tcp);
+                    return;
+                };
+                let mut up = Servers {
+                    worker,
+                    trunk: trunk.as_mut(),
+                    origins: origins.as_mut(),
+                    crossing: Some(crossing),
+                    is_draining,
+                };
+                clients.on_accepted(now, port, &mut up, *tcp, *listener, *peer);
+                return;
+            }
+            Input::Connected { tcp, token }
+            | Input::Read { tcp, token, .. }
+            | Input::ReadEnd { tcp, token }
+            | Input::Wrote { tcp, token }
+            | Input::Failed { tcp, token, .. } => {
+                let Some((part, handle)) = token::unpack(*token) else { return };
+                (*tcp, part, handle)
+            }
+        };
+        let _ = tcp;
+        match (part, clients, origins) {
+            (Part::Client, Some(clients), origins) => {
+                let mut up = Servers {
+                    worker,
+                    trunk: trunk.as_mut(),
+                    origins: origins.as_mut(),
+                    crossing: Some(crossing),
+                    is_draining,
+                };
+                match input {
+                    Input::Read { bytes, .. } => clients.on_read(now, port, &mut up, handle, bytes),
+                    Input::ReadEnd { .. } => clients.on_read_end(now, port, &mut up, handle),
+                    Input::Wrote { .. } => clients.on_wrote(now, port, &mut up, handle),
+                    Input::Failed { failure, .. } => clients.on_failed(now, port, &mut up, handle, failure),
+                    Input::Connected { .. }
+                    | Input::Accepted { .. }
+                    | Input::Datagrams { .. }
+                    | Input::Tick => {}
+                }
+            }
+            (Part::Connection, clients, Some(origins)) => {
+                let mut down =
+                    Askers { worker, clients: clients.as_mut(), trunk: trunk.as_mut(), crossing: None };
+                match input {
+                    Input::Connected { .. } => origins.on_connected(now, port, handle),
+                    Input::Read { bytes, .. } => origins.on_read(now, port, &mut down, handle, bytes),
+                    Input::ReadEnd { .. } => origins.on_read_end(now, port, &mut down, handle),
+                    Input::Wrote { .. } => origins.on_wrote(now, port, &mut down, handle),
+                    Input::Failed { failure, .. } => origins.on_failed(now, port, &mut down, handle, failure),
+                    Input::Accepted { .. } | Input::Datagrams { .. } | Input::Tick => {}
+                }
+            }
+            (Part::Client | Part::Connection | Part::Exchange | Part::Fetch, _, _) => {}
+        }
+    }
+
+    fn flush(&mut self, now: Instant, port: &mut Port) {
+        if self.is_finished {
+            return;
+        }
+        self.receive(now, port);
+        if let Some(trunk) = &mut self.parts.trunk {
+            trunk.tick(now);
+        }
+        for _ in 0..ROUNDS_MAX {
+            self.pass(now, port);
+            if !self.has_work() {
+                break;
+            }
+        }
+        self.advance_stage(now, port);
+        self.transmit(now, port);
+        self.show_status(now);
+        let sleeps = &self.parts.sleeps;
+        self.parts.crossing.publish(port, |worker| sleeps[usize::from(worker)].must_wake());
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let parts = &self.parts;
+        let drain = (self.stage != Stage::Running).then_some(self.drain_deadline);
+        let status = parts.trunk.is_some().then_some(self.status_at);
+        [
+            parts.clients.as_ref().and_then(Clients::deadline),
+            parts.origins.as_ref().and_then(Origins::deadline),
+            parts.trunk.as_ref().and_then(Trunk::deadline),
+            self.has_work().then_some(Instant::ORIGIN),
+            drain,
+            status,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    fn may_sleep(&mut self) -> bool {
+        let parts = &self.parts;
+        parts.sleeps[usize::from(parts.worker)].prepare();
+        parts.crossing.is_empty() && parts.control.stage() <= self.stage
+    }
+
+    fn awake(&mut self) {
+        self.parts.sleeps[usize::from(self.parts.worker)].cancel();
+    }
+
+    fn is_finished(&self) -> bool {
+        self.is_finished
+    }
+}
+
+impl Upstream for Servers<'_> {
+    fn open(
+        &mut self,
+        now: Instant,
+        port: &mut Port,
+        way: Way,
+        asker: Asker,
+        opening: &Opening<'_>,
+    ) -> Result<Served, Failure> {
+        if self.is_draining && self.trunk.is_none() && self.crossing.is_none() {
+            return Err(Failure::Draining);
+        }
+        match self.server(way) {
+            Some(server) => server.open(now, port, way, asker, opening),
+            None => Err(Failure::UnknownSite),
+        }
+    }
+
+    fn ask(
+        &mut self,
+        now: Instant,
+        port: &mut Port,
+        way: Way,
+        asker: Asker,
+        served: Served,
+        ask: Ask<'_>,
+    ) -> bool {
+        self.server(way).is_none_or(|server| server.ask(now, port, way, asker, served, ask))
+    }
+}
+
+impl Servers<'_> {
+    fn server(&mut self, way: Way) -> Option<&mut dyn Upstream> {
+        match way {
+            Way::Origin(_) => self.origins.as_deref_mut().map(|origins| origins as &mut dyn Upstream),
+            Way::Route(route) => {
+                let is_remote =
+                    self.crossing.as_ref().is_some_and(|crossing| crossing.owner(route) != self.worker);
+                if is_remote {
+                    self.crossing.as_deref_mut().map(|crossing| crossing as &mut dyn Upstream)
+                } else {
+                    self.trunk.as_deref_mut().map(|trunk| trunk as &mut dyn Upstream)
+                }
+            }
+        }
+    }
+}
+
+impl Downstream for Askers<'_> {
+    fn answer(&mut self, now: Instant, port: &mut Port, asker: Asker, answer: Answer<'_>) -> bool {
+        let worker = (asker.0 >> 56) as u8;
+        if asker.0 & STREAM_ASKER == STREAM_ASKER {
+            return self.trunk.as_mut().is_none_or(|trunk| trunk.answer(now, port, asker, answer));
+        }
+        if worker == self.worker {
+            return self.clients.as_mut().is_none_or(|clients| clients.answer(now, port, asker, answer));
+        }
+        self.crossing.as_mut().is_none_or(|crossing| crossing.answer(now, port, asker, answer))
+    }
+}

@@ -1,0 +1,315 @@
+//! Which packets arrived, and when to say so: the duplicate check, the ranges of the next ACK, the policy of
+//! acknowledging.
+//!
+//! ```text
+//!            too old │ one bit per number, 16,384 of them │ end = largest + 1
+//! ```
+//! Packets are acknowledged every two, and every sixteen once the path has been in order for a while; at once on
+//! a gap, a filled gap and a congestion mark; at the end of a batch that was a train; and at the latest
+//! after an eighth of the rtt or 5 ms. It writes no frame. Unit: packet numbers, µs.
+
+use crate::time::{Duration, Instant};
+use crate::tmp::ack_frame::{AckHeader, EcnCounts};
+use crate::tmp::carrier::Ecn;
+use crate::tmp::loss::ACK_DELAY_US_MAX;
+
+/// Numbers remembered: more than four times the packets that 1 Gbit/s and 30 ms keep under way. What is older
+/// counts as received: its sender gives it up and sends again.
+pub const NUMBERS: u64 = 16_384;
+const WORDS: usize = (NUMBERS / 64) as usize;
+/// Packets per ACK at first and after a gap, RFC 9000 §13.2.2.
+const EVERY_FIRST: u32 = 2;
+/// Packets per ACK on a path in order.
+const EVERY_MAX: u32 = 16;
+/// Packets in order before the path is taken to be so.
+const IN_ORDER_MIN: u32 = 64;
+/// Packets of one batch that are a train: its end is a good moment for an ACK.
+const TRAIN_MIN: u32 = 8;
+
+/// The set and the policy.
+#[derive(Debug)]
+pub struct Received {
+    bits: Box<[u64]>,
+    /// The largest number, plus one.
+    end: u64,
+    /// The peer knows that everything below was reported.
+    report_from: u64,
+    largest_at: Instant,
+    /// Packets that must be acknowledged and are not yet; those of the running batch.
+    waiting: u32,
+    batch: u32,
+    in_order: u32,
+    /// When the ACK is due at the latest.
+    due: Option<Instant>,
+    ecn: EcnCounts,
+    ecn_seen: bool,
+    delay_us_max: u64,
+}
+
+impl Default for Received {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Received {
+    /// Nothing arrived yet.
+    pub fn new() -> Self {
+        Self {
+            bits: vec![0; WORDS].into_boxed_slice(),
+            end: 0,
+            report_from: 0,
+            largest_at: Instant::ORIGIN,
+            waiting: 0,
+            batch: 0,
+            in_order: 0,
+            due: None,
+            ecn: EcnCounts { capable: 0, congested: 0 },
+            ecn_seen: false,
+            delay_us_max: ACK_DELAY_US_MAX,
+        }
+    }
+
+    /// Whether the packet is neither known nor too old.
+    pub fn is_new(&self, number: u64) -> bool {
+        number >= self.end || (number + NUMBERS >= self.end && !self.bit(number))
+    }
+
+    /// The largest number, or 0.
+    pub const fn largest(&self) -> u64 {
+        self.end.saturating_sub(1)
+    }
+
+    /// Notes a new packet; `eliciting` if it has to be acknowledged.
+    pub fn record(&mut self, now: Instant, number: u64, eliciting: bool, ecn: Ecn) {
+        assert!(self.is_new(number), "a packet is noted once");
+        let in_order = number == self.end;
+        if number >= self.end {
+            self.advance(number + 1);
+            self.largest_at = now;
+        }
+        self.set(number);
+        self.report_from = self.report_from.min(number);
+        self.count_mark(ecn);
+        self.in_order = if in_order { self.in_order.saturating_add(1) } else { 0 };
+        if eliciting {
+            self.waiting += 1;
+            self.batch += 1;
+            let wait_us = if in_order && ecn != Ecn::Congested { self.delay_us_max } else { 0 };
+            let due = now + Duration::from_micros(wait_us);
+            self.due = Some(self.due.map_or(due, |earlier| earlier.min(due)));
+        }
+    }
+
+    /// All packets that were there have been handed in.
+    pub fn batch_end(&mut self, now: Instant) {
+        let every = if self.in_order >= IN_ORDER_MIN { EVERY_MAX } else { EVERY_FIRST };
+        if self.waiting >= every || self.batch >= TRAIN_MIN {
+            self.due = Some(now);
+        }
+        self.batch = 0;
+    }
+
+    /// Takes the rtt into account: an ACK waits an eighth of it, at most 5 ms.
+    pub fn set_rtt(&mut self, rtt_us: u64) {
+        self.delay_us_max = (rtt_us / 8).min(ACK_DELAY_US_MAX);
+    }
+
+    /// When an ACK is due, if one is.
+    pub const fn due(&self) -> Option<Instant> {
+        self.due
+    }
+
+    /// Whether an ACK would say something new, due or not.
+    pub const fn is_waiting(&self) -> bool {
+        self.waiting > 0
+    }
+
+    /// The ranges to report, `(first, last)`, highest first; none if nothing arrived.
+    pub fn ranges(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        let bottom = self.report_from.max(self.end.saturating_sub(NUMBERS)).min(self.largest());
+        let mut end = self.end;
+        core::iter::from_fn(move || {
+            end = self.run_down(end, false, bottom);
+            if end <= bottom {
+                return None;
+            }
+            let last = end - 1;
+            end = self.run_down(end, true, bottom);
+            Some((end, last))
+        })
+    }
+
+    /// The fixed part of the ACK.
+    pub fn header(&self, now: Instant) -> AckHeader {
+        AckHeader {
+            path: 0,
+            largest_low: self.largest() as u32,
+            delay_units: AckHeader::delay_units_of(now.us_since(self.largest_at)),
+            rx_time_us: self.largest_at.as_us() as u32,
+            ecn: self.ecn_seen.then_some(self.ecn),
+        }
+    }
+
+    /// An ACK has left; what to remember with its packet.
+    pub const fn reported(&mut self) -> u64 {
+        self.waiting = 0;
+        self.due = None;
+        self.end
+    }
+
+    /// The packet that carried an ACK has arrived, with what `reported` gave.
+    pub fn report_confirmed(&mut self, below: u64) {
+        self.report_from = self.report_from.max(below);
+    }
+
+    fn advance(&mut self, end: u64) {
+        if end - self.end >= NUMBERS {
+            self.bits.fill(0);
+        } else {
+            // The bits of the new numbers are those of numbers that grow too old.
+            for number in self.end..end {
+                self.bits[Self::word(number)] &= !(1 << (number % 64));
+            }
+        }
+        self.end = end;
+    }
+
+    fn count_mark(&mut self, ecn: Ecn) {
+        match ecn {
+            Ecn::NotCapable => return,
+            Ecn::Capable0 | Ecn::Capable1 => self.ecn.capable = self.ecn.capable.wrapping_add(1),
+            Ecn::Congested => self.ecn.congested = self.ecn.congested.wrapping_add(1),
+        }
+        self.ecn_seen = true;
+    }
+
+    /// The end of the run of equal bits that begins below `end` and goes down, at most to `bottom`.
+    fn run_down(&self, end: u64, set: bool, bottom: u64) -> u64 {
+        let mut end = end;
+        while end > bottom {
+            let top = end - 1;
+            let word = self.bits[Self::word(top)] << (63 - top % 64);
+            let run = u64::from(if set { (!word).leading_zeros() } else { word.leading_zeros() });
+            let inside = top % 64 + 1;
+            end = end.saturating_sub(run.min(inside)).max(bottom);
+            if run < inside {
+                break;
+            }
+        }
+        end
+    }
+
+    fn bit(&self, number: u64) -> bool {
+        self.bits[Self::word(number)] >> (number % 64) & 1 == 1
+    }
+
+    fn set(&mut self, number: u64) {
+        self.bits[Self::word(number)] |= 1 << (number % 64);
+    }
+
+    const fn word(number: u64) -> usize {
+        (number / 64) as usize % WORDS
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stdx::prng::Prng;
+
+    fn at(us: u64) -> Instant {
+        Instant::from_us(us)
+    }
+
+    fn take(received: &mut Received, numbers: impl IntoIterator<Item = u64>) {
+        for number in numbers {
+            received.record(at(number), number, true, Ecn::NotCapable);
+        }
+    }
+
+    #[test]
+    fn agrees_with_a_set() {
+        let mut random = Prng::new(11);
+        let mut received = Received::new();
+        let mut model = std::collections::BTreeSet::new();
+        let mut top = 0;
+        for _ in 0..3_000 {
+            top += random.below(3) + if random.ppm(1_000) { 20_000 } else { 0 };
+            let number = top.saturating_sub(random.below(100));
+            let end = model.last().map_or(0, |last| last + 1);
+            let fresh = number + NUMBERS >= end && !model.contains(&number);
+            assert_eq!(received.is_new(number), fresh);
+            if fresh {
+                take(&mut received, [number]);
+                model.insert(number);
+            }
+            let bottom = received.end.saturating_sub(NUMBERS);
+            let mut numbers = model.range(bottom..).rev().copied();
+            for (first, last) in received.ranges() {
+                assert!((first..=last).rev().all(|number| numbers.next() == Some(number)), "{first} {last}");
+            }
+            assert_eq!(numbers.next(), None);
+        }
+    }
+
+    #[test]
+    fn the_policy_is_the_table() {
+        let mut received = Received::new();
+        received.set_rtt(16_000);
+        take(&mut received, [0]);
+        received.batch_end(at(0));
+        assert_eq!(received.due(), Some(at(2_000)), "one packet waits an eighth of the rtt");
+        take(&mut received, [1]);
+        received.batch_end(at(1));
+        assert_eq!(received.due(), Some(at(1)), "two do not");
+        received.reported();
+        take(&mut received, 2..102);
+        received.batch_end(at(101));
+        received.reported();
+        assert_eq!(received.due(), None);
+        for number in 102..117 {
+            take(&mut received, [number]);
+            received.batch_end(at(number));
+            assert_eq!(received.due(), Some(at(102 + 2_000)), "a path in order is acknowledged less often");
+        }
+        take(&mut received, [117]);
+        received.batch_end(at(117));
+        assert_eq!(received.due(), Some(at(117)));
+        received.reported();
+        take(&mut received, [119]);
+        assert_eq!(received.due(), Some(at(119)), "a gap is told at once");
+        received.reported();
+        take(&mut received, [118]);
+        assert_eq!(received.due(), Some(at(118)), "and so is its end");
+        received.reported();
+        received.record(at(120), 120, true, Ecn::Congested);
+        assert_eq!(received.due(), Some(at(120)), "a mark too");
+        received.reported();
+        received.record(at(121), 121, false, Ecn::NotCapable);
+        assert_eq!(received.due(), None, "an ACK is not acknowledged");
+    }
+
+    #[test]
+    fn a_train_gives_one_ack() {
+        let mut received = Received::new();
+        take(&mut received, 0..200);
+        received.batch_end(at(200));
+        received.reported();
+        take(&mut received, 200..210);
+        received.batch_end(at(210));
+        assert_eq!(received.due(), Some(at(210)));
+    }
+
+    #[test]
+    fn confirmed_reports_are_not_repeated_but_late_packets_are_reported() {
+        let mut received = Received::new();
+        take(&mut received, (0..50).chain(60..100));
+        let below = received.reported();
+        received.report_confirmed(below);
+        take(&mut received, [100, 101]);
+        assert_eq!(received.ranges().collect::<Vec<_>>(), [(100, 101)]);
+        take(&mut received, [55]);
+        assert_eq!(received.ranges().collect::<Vec<_>>(), [(60, 101), (55, 55)]);
+    }
+}

@@ -1,0 +1,69 @@
+//! What can be asked of a tunnel: plain numbers, for logs, views and tests.
+
+/// A tunnel at one moment. Counters run since the tunnel was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Smoothed round trip time.
+    pub srtt_us: u64,
+    /// Least round trip time.
+    pub min_rtt_us: u64,
+    /// Its mean deviation.
+    pub rttvar_us: u64,
+    /// Congestion window.
+    pub window_bytes: u64,
+    /// Bytes sent and neither acknowledged nor given up.
+    pub in_flight_bytes: u64,
+    /// UDP payload that the path carries.
+    pub mtu_bytes: u64,
+    /// What the pacer lets out.
+    pub pacing_bytes_per_s: u64,
+    /// Packets of this end lost in the last ten seconds, per million.
+    pub loss_ppm: u32,
+    /// Streams open.
+    pub streams_open: u64,
+    /// Memory that holds bytes written and not acknowledged.
+    pub send_buffered_bytes: u64,
+    /// Memory that holds bytes received and not read.
+    pub receive_buffered_bytes: u64,
+    /// The counters.
+    pub counters: Counters,
+}
+
+/// Sums since the tunnel was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Packets built.
+    pub sent_packets: u64,
+    /// Their sizes as datagrams.
+    pub sent_bytes: u64,
+    /// Packets taken in for the first time.
+    pub received_packets: u64,
+    /// Their sizes as datagrams.
+    pub received_bytes: u64,
+    /// Packets that had been received before, or were too old to tell.
+    pub duplicate_packets: u64,
+    /// Packets that could not be kept for want of memory: the peer sends them again.
+    pub refused_packets: u64,
+    /// Packets given up.
+    pub lost_packets: u64,
+    /// Packets given up that were only late.
+    pub spurious_packets: u64,
+    /// Stream bytes sent again.
+    pub retransmitted_bytes: u64,
+    /// ACK frames sent.
+    pub acks_sent: u64,
+    /// ACK frames received.
+    pub acks_received: u64,
+    /// Probe time-outs.
+    pub probe_timeouts: u64,
+    /// Times that the path was lost.
+    pub path_losses: u64,
+    /// Times that full-size packets fell into a black hole.
+    pub mtu_black_holes: u64,
+    /// Streams opened, by either end.
+    pub streams_opened: u64,
+    /// Frames of streams that are gone.
+    pub late_frames: u64,
+    /// Packets that broke a rule of the protocol.
+    pub violations: u64,
+}
