@@ -1,5 +1,6 @@
 //! Workers, where they run, how they meet the kernel, and how much memory all of it may take.
 
+use crate::args::tunnel::Offload;
 use crate::config::{Buffers, Cores, DriverTuning, HugePages, Io, Numa, SocketTuning, TunnelCores, WORKERS_MAX};
 use crate::form::buffers::BufferGroup;
 use crate::form::count::Count;
@@ -9,8 +10,7 @@ use crate::form::otherwise::{All, Auto, Off, Otherwise, Shared};
 use crate::form::size::Size;
 use crate::form::word::Word;
 use crate::machine::Machine;
-use crate::problem::{Problems, Wrong};
-use crate::args::tunnel::Offload;
+use crate::problem::Problems;
 
 /// Bytes of a datagram buffer: what UDP_GRO hands over at most.
 const DATAGRAM_BUFFER_BYTES: usize = 65_536;
@@ -30,7 +30,7 @@ pub(crate) struct CoreArgs {
     tunnel_cores: Given<Otherwise<Shared, CpuList>>,
     /// Run on the cpus of this NUMA node only; `auto`: each worker uses the memory of its own core's node
     #[arg(long, value_name = "NODE", default_value = "auto")]
-    numa: Given<Otherwise<Auto, Count<u32>>>,
+    numa: Given<Otherwise<Auto, Count<usize>>>,
     /// Driver: `uring`, `epoll`, or `auto`, which takes io_uring where it works and says why where not
     #[arg(long, value_name = "DRIVER", default_value_t = Given::of(Io::Auto))]
     io: Given<Word<Io>>,
@@ -143,17 +143,12 @@ impl CoreArgs {
 
     fn usable(&self, numa: Numa, machine: &Machine, problems: &mut Problems) -> Vec<usize> {
         let Numa::Node(node) = numa else { return machine.cpus.clone() };
-        let Some(of_node) = machine.cpus_of_node(node) else {
-            let wrong = Wrong::new("is no node of this machine", "see /sys/devices/system/node, or give auto");
-            problems.add(format_args!("--numa {node}"), &wrong);
-            return machine.cpus.clone();
-        };
-        let usable: Vec<usize> = machine.cpus.iter().copied().filter(|cpu| of_node.contains(cpu)).collect();
+        let usable = machine.cpus_of_node(node);
         problems.require(
             !usable.is_empty(),
             format_args!("--numa {node}"),
             "has no cpu that this process may use",
-            "give another node, or change the affinity mask",
+            "see /sys/devices/system/node, or give auto",
         );
         usable
     }

@@ -17,7 +17,7 @@ impl Form for Peer {
             Wrong::new("says not which sites", "write KEY=SITE[,SITE…], or KEY=* for all sites")
         })?;
         let sites = sites.split(',').map(site_name).collect::<Result<_, _>>()?;
-        Ok(PeerConfig { public_key_text: key::read(key)?, sites })
+        Ok(PeerConfig { public_key: key::read(key)?, sites })
     }
 }
 
@@ -27,7 +27,7 @@ mod tests {
 
     #[test]
     fn a_peer_has_sites() {
-        let key = "b".repeat(52);
+        let key = key::example(2);
         let peer = Peer::read(&format!("{key}=shop.example,MAIL.example")).unwrap();
         assert_eq!(peer.sites, ["shop.example", "mail.example"]);
         for text in [key.clone(), format!("{key}="), "x=shop.example".to_owned(), format!("{key}=a,,b")] {

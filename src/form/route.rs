@@ -32,7 +32,7 @@ impl Form for Route {
         if addresses.len() > ADDRESSES_MAX {
             return Err(Wrong::new("has more than 16 addresses", "give fewer"));
         }
-        Ok(RouteConfig { name: route_name(name)?, public_key_text: key::read(key)?, addresses })
+        Ok(RouteConfig { name: route_name(name)?, public_key: key::read(key)?, addresses })
     }
 }
 
@@ -54,7 +54,7 @@ mod tests {
 
     #[test]
     fn a_route_has_a_key_and_addresses() {
-        let key = "a".repeat(52);
+        let key = key::example(1);
         let route = Route::read(&format!("east={key}@127.0.0.1:7000,[::1]:7000")).unwrap();
         assert_eq!((route.name.as_str(), route.addresses.len()), ("east", 2));
         for text in [
