@@ -6,6 +6,7 @@
 
 #![allow(dead_code, reason = "the whole contract stands here, also the fields that no part reads yet")]
 
+use controlplane::logs::daemon::Level;
 use core::net::SocketAddr;
 use dataplane::role::limits::Limits;
 use dataplane::role::plan::Plan;
@@ -271,21 +272,6 @@ pub(crate) enum AccessLog {
     File(PathBuf),
 }
 
-/// How much the node says on standard error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum LogLevel {
-    /// What stops it.
-    Error,
-    /// And what is wrong.
-    Warning,
-    /// And what changed.
-    Notice,
-    /// And what it is doing.
-    Info,
-    /// Everything.
-    Debug,
-}
-
 /// What operators see.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Seeing {
@@ -296,5 +282,5 @@ pub(crate) struct Seeing {
     /// Where the access log goes, if anywhere.
     pub(crate) access_log: Option<AccessLog>,
     /// How much is said.
-    pub(crate) log_level: LogLevel,
+    pub(crate) log_level: Level,
 }

@@ -44,7 +44,8 @@ fn memory_bytes() -> Option<u64> {
     let path = line_after(&cgroup, "0::").unwrap_or("/").trim_start_matches('/').to_owned();
     let limits = Path::new("/sys/fs/cgroup").join(path);
     // A group is also bound by those above it.
-    let group = limits.ancestors().filter_map(|group| read(group.join("memory.max")).trim().parse().ok()).min();
+    let group =
+        limits.ancestors().filter_map(|group| read(group.join("memory.max")).trim().parse().ok()).min();
     machine.into_iter().chain(group).min()
 }
 

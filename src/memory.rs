@@ -103,7 +103,8 @@ fn per_worker(config: &NodeConfig) -> Vec<Holder> {
     let (limits, driver) = (&config.limits, &config.driver);
     let connections = connections(config);
     let group = |buffers: &Buffers| (buffers.bytes as u64).saturating_mul(buffers.count as u64);
-    let sockets = (config.sockets.udp_receive_bytes as u64).saturating_add(config.sockets.udp_send_bytes as u64);
+    let sockets =
+        (config.sockets.udp_receive_bytes as u64).saturating_add(config.sockets.udp_send_bytes as u64);
     let kernel = connections.saturating_mul(KERNEL_CONNECTION_BYTES);
     let rings = u64::from(driver.submission_entries) * 64 + u64::from(driver.completion_entries) * 16;
     [
@@ -130,7 +131,8 @@ fn per_worker(config: &NodeConfig) -> Vec<Holder> {
 /// TCP connections of one worker at most: clients, those being told 503, and those to origins.
 fn connections(config: &NodeConfig) -> u64 {
     let limits = &config.limits;
-    let clients = if config.plan.listeners.is_empty() { 0 } else { limits.connections_max + limits.shedding_max };
+    let clients =
+        if config.plan.listeners.is_empty() { 0 } else { limits.connections_max + limits.shedding_max };
     let idle = config.origins.len().saturating_mul(limits.pool_max);
     let origins = if config.origins.is_empty() { 0 } else { limits.exchanges_max.saturating_add(idle) };
     (clients as u64).saturating_add(origins as u64)

@@ -1,25 +1,30 @@
 //! The flags of `longhaul back`.
 
+use crate::args::keys::KeyFileArgs;
 use crate::args::node::NodeArgs;
 use crate::form::address::Address;
 use crate::form::given::Given;
 use crate::form::listen::Listen;
 use crate::form::origin::Origin;
 use crate::form::peer::Peer;
+use clap::{Args, Command, FromArgMatches};
+use std::ffi::OsString;
 
 /// Examples at the foot of the help.
 const EXAMPLES: &str = "\
 Examples:
   Two sites for one front-end:
-    longhaul back --listen 0.0.0.0:7000 --key back.key --peer FRONT_PUBLIC_KEY=shop.example,mail.example \\
-                  --origin shop.example=http://127.0.0.1:9000 --origin mail.example=tcp://127.0.0.1:25
+    longhaul back --listen 0.0.0.0:7000 --key back.key \\
+                  --peer FRONT_PUBLIC_KEY=shop.example,mail.example \\
+                  --origin shop.example=http://127.0.0.1:9000 \\
+                  --origin mail.example=tcp://127.0.0.1:25
   An origin that wants to know the users' addresses:
     … --origin shop.example=http://10.0.0.8:80,proxy=v2
   Alone, without front-end and keys:
     longhaul back --http-listen 127.0.0.1:8080 --origin shop.example=http://127.0.0.1:9000
 
 Signals: SIGTERM and SIGINT drain, a second one ends at once; SIGUSR1 reopens the access log.
-Exit statuses: 0 done, 1 failed, 2 wrong flags or files, 4 machine not able, 75 try again (`longhaul --help`).";
+Exit statuses: 0 done, 1 failed, 2 wrong flags or files, 4 machine not able, 75 try again.";
 
 /// Ends the tunnels of front-ends and speaks to the origin servers
 #[derive(clap::Args, Clone, Debug)]
@@ -48,5 +53,19 @@ pub(crate) struct BackArgs {
     #[arg(long, value_name = "NAME", default_value = "longhaul-back")]
     pub(crate) name: String,
     #[command(flatten)]
+    pub(crate) keys: KeyFileArgs,
+    #[command(flatten)]
     pub(crate) node: NodeArgs,
+}
+
+impl BackArgs {
+    /// The same from a list of flags; for nodes that the program itself starts. The error is clap's sentence.
+    #[allow(dead_code, reason = "the demonstration makes its nodes by it")]
+    pub(crate) fn from_flags<T: Into<OsString> + Clone>(
+        flags: impl IntoIterator<Item = T>,
+    ) -> Result<Self, String> {
+        let command = Self::augment_args(Command::new("back").no_binary_name(true));
+        let matches = command.try_get_matches_from(flags).map_err(|error| error.to_string())?;
+        Self::from_arg_matches(&matches).map_err(|error| error.to_string())
+    }
 }

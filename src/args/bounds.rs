@@ -13,8 +13,8 @@ macro_rules! limit_flags {
             $($(#[$help:meta])* $flag:ident: $form:ty, $unit:literal => $($target:ident).+;)*
         }
     ) => {
-        $(#[$outer])*
         #[derive(clap::Args, Clone, Debug)]
+        $(#[$outer])*
         pub(crate) struct $group {
             $(
                 $(#[$help])*

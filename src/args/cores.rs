@@ -1,7 +1,9 @@
 //! Workers, where they run, how they meet the kernel, and how much memory all of it may take.
 
 use crate::args::tunnel::Offload;
-use crate::config::{Buffers, Cores, DriverTuning, HugePages, Io, Numa, SocketTuning, TunnelCores, WORKERS_MAX};
+use crate::config::{
+    Buffers, Cores, DriverTuning, HugePages, Io, Numa, SocketTuning, TunnelCores, WORKERS_MAX,
+};
 use crate::form::buffers::BufferGroup;
 use crate::form::count::Count;
 use crate::form::cpus::{self, CpuList};
@@ -87,9 +89,10 @@ impl CoreArgs {
     pub(crate) fn cores(&self, machine: &Machine, problems: &mut Problems) -> Cores {
         let numa = self.numa.take_or("numa", problems, None).map_or(Numa::Auto, Numa::Node);
         let usable = self.usable(numa, machine, problems);
-        let mut cpus = self.cpus.take_or("cpus", problems, None).unwrap_or_else(|| {
-            usable.iter().copied().take(WORKERS_MAX).collect()
-        });
+        let mut cpus = self
+            .cpus
+            .take_or("cpus", problems, None)
+            .unwrap_or_else(|| usable.iter().copied().take(WORKERS_MAX).collect());
         cpus.retain(|cpu| self.is_usable(*cpu, &usable, problems));
         problems.require(
             cpus.len() <= WORKERS_MAX,

@@ -34,21 +34,15 @@ pub(crate) struct Cli {
     pub(crate) door: Door,
 }
 
-/// One per subcommand.
+/// One per subcommand; each is described where its flags are.
 #[derive(clap::Subcommand, Debug)]
 pub(crate) enum Door {
-    /// See [`DemoArgs`].
     Demo(DemoArgs),
-    /// See [`FrontArgs`].
     Front(Box<FrontArgs>),
-    /// See [`BackArgs`].
     Back(Box<BackArgs>),
-    /// See [`KeyArgs`].
     Key(KeyArgs),
     /// Tries what the data plane needs of this machine and says what to do about each
     Doctor,
-    /// See [`OriginArgs`].
     Origin(OriginArgs),
-    /// See [`LoadArgs`].
     Load(Box<LoadArgs>),
 }

@@ -1,5 +1,6 @@
 //! The flags of `longhaul front`.
 
+use crate::args::keys::KeyFileArgs;
 use crate::args::node::NodeArgs;
 use crate::form::address::Address;
 use crate::form::class::Class;
@@ -8,23 +9,27 @@ use crate::form::listen::Listen;
 use crate::form::route::Route;
 use crate::form::site::Site;
 use crate::form::tcp::Tcp;
+use clap::{Args, Command, FromArgMatches};
+use std::ffi::OsString;
 
 /// Examples at the foot of the help.
 const EXAMPLES: &str = "\
 Examples:
-  A site over one back-end, plain HTTP for users on port 80, figures on loopback:
+  A site over one back-end, HTTP on port 80 in both families, figures on loopback:
     longhaul front --listen 0.0.0.0:80 --listen '[::]:80' --key front.key \\
-                   --route east=BACK_PUBLIC_KEY@192.0.2.9:7000 --site shop.example=east --admin 127.0.0.1:8088
-  Everything else to another back-end, and mail beside it:
-    … --route west=OTHER_PUBLIC_KEY@198.51.100.4:7000 --site '*=west' --site mail.example=east \\
-      --tcp 0.0.0.0:25=mail.example
-  Behind a load balancer that speaks the PROXY protocol, checkout first, crawlers' map last:
-    … --listen 10.0.0.5:8080,proxy --class 'path=/checkout/*:0' --class path=/sitemap.xml:4 --class default:2
+                   --route east=BACK_PUBLIC_KEY@192.0.2.9:7000 \\
+                   --site shop.example=east --admin 127.0.0.1:8088
+  Everything else over another back-end, and mail beside it:
+    … --route west=OTHER_PUBLIC_KEY@198.51.100.4:7000 --site '*=west' \\
+      --site mail.example=east --tcp 0.0.0.0:25=mail.example
+  Behind a balancer that speaks the PROXY protocol; checkout first, the crawlers' map last:
+    … --listen 10.0.0.5:8080,proxy --class 'path=/checkout/*:0' \\
+      --class path=/sitemap.xml:4 --class default:2
   Alone, without tunnel and keys:
     longhaul front --listen 127.0.0.1:8080 --site shop.example=http://127.0.0.1:9000
 
 Signals: SIGTERM and SIGINT drain, a second one ends at once; SIGUSR1 reopens the access log.
-Exit statuses: 0 done, 1 failed, 2 wrong flags or files, 4 machine not able, 75 try again (`longhaul --help`).";
+Exit statuses: 0 done, 1 failed, 2 wrong flags or files, 4 machine not able, 75 try again.";
 
 /// Takes the users' connections and carries them over tunnels to back-ends (or straight to origins)
 #[derive(clap::Args, Clone, Debug)]
@@ -56,10 +61,24 @@ pub(crate) struct FrontArgs {
     /// The name that Via fields and decision records carry
     #[arg(long, value_name = "NAME", default_value = "longhaul-front")]
     pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) keys: KeyFileArgs,
+    #[command(flatten)]
+    pub(crate) node: NodeArgs,
     /// Which class (0 highest … 4) a request gets: `path=/checkout/*:0`, `path=/exact:1`, `default:2`; the first that
     /// fits holds, without any it is 2; repeatable
     #[arg(long, value_name = "RULE", help_heading = "Blender")]
     pub(crate) class: Vec<Given<Class>>,
-    #[command(flatten)]
-    pub(crate) node: NodeArgs,
+}
+
+impl FrontArgs {
+    /// The same from a list of flags; for nodes that the program itself starts. The error is clap's sentence.
+    #[allow(dead_code, reason = "the demonstration makes its nodes by it")]
+    pub(crate) fn from_flags<T: Into<OsString> + Clone>(
+        flags: impl IntoIterator<Item = T>,
+    ) -> Result<Self, String> {
+        let command = Self::augment_args(Command::new("front").no_binary_name(true));
+        let matches = command.try_get_matches_from(flags).map_err(|error| error.to_string())?;
+        Self::from_arg_matches(&matches).map_err(|error| error.to_string())
+    }
 }

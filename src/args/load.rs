@@ -5,20 +5,24 @@ use crate::form::count::Count;
 use crate::form::given::Given;
 use crate::form::otherwise::{Off, Otherwise};
 use crate::form::size::Size;
-use crate::form::span::SpanOrOff;
 use crate::form::span::Span;
+use crate::form::span::SpanOrOff;
 use core::time::Duration;
 
 /// Examples at the foot of the help.
 const EXAMPLES: &str = "\
 Examples:
-  longhaul load http://127.0.0.1:8080/b128                                 64 connections for 10 s, closed loop
-  longhaul load --rate 4000 --duration 30s http://127.0.0.1:8080/b16k      open loop: latency from intended start
-  longhaul load --verify --requests 1000 --header 'Cookie: a=b' --host shop.example \\
-                --connect 127.0.0.1:8080 http://shop.example/bytes/1m      every byte is compared
-  longhaul load --json --pid 4242 http://127.0.0.1:8080/b128               with the CPU time of process 4242
+  64 connections for 10 s, each asking again as soon as it is answered:
+    longhaul load http://127.0.0.1:8080/b128
+  4,000 requests a second whatever the answers do, latency from the intended start:
+    longhaul load --rate 4000 --duration 30s http://127.0.0.1:8080/b16k
+  Every byte compared, through a front-end that serves shop.example:
+    longhaul load --verify --requests 1000 --connect 127.0.0.1:8080 http://shop.example/bytes/1m
+  JSON, with the CPU time of process 4242:
+    longhaul load --json --pid 4242 http://127.0.0.1:8080/b128
 
-Exit statuses: 0 every answer as it should be, 1 could not run, 2 wrong flags, 3 some answers were not.";
+Exit statuses: 0 every answer as it should be, 1 failed, 2 wrong flags, 3 some answers were not,
+4 not enough descriptors.";
 
 /// Asks for URLs, in a closed loop or at a constant rate, and looks closely at the answers
 #[derive(clap::Args, Clone, Debug)]

@@ -3,7 +3,6 @@
 use crate::args::blender::BlenderArgs;
 use crate::args::bounds::BoundArgs;
 use crate::args::cores::CoreArgs;
-use crate::args::keys::KeyFileArgs;
 use crate::args::seeing::SeeingArgs;
 use crate::args::stopping::StoppingArgs;
 use crate::args::timeouts::TimeoutArgs;
@@ -12,8 +11,6 @@ use crate::args::tunnel::TunnelArgs;
 /// In the order of the help.
 #[derive(clap::Args, Clone, Debug)]
 pub(crate) struct NodeArgs {
-    #[command(flatten)]
-    pub(crate) keys: KeyFileArgs,
     #[command(flatten)]
     pub(crate) tunnel: TunnelArgs,
     #[command(flatten)]

@@ -1,11 +1,12 @@
 //! What operators see of a node.
 
-use crate::config::{AccessLog, LogLevel, Seeing};
+use crate::config::{AccessLog, Seeing};
 use crate::form::address::Address;
 use crate::form::given::Given;
 use crate::form::otherwise::{Off, Otherwise};
 use crate::form::word::Word;
 use crate::problem::Problems;
+use controlplane::logs::daemon::Level;
 use std::path::PathBuf;
 
 /// All of it is read-only.
@@ -22,8 +23,8 @@ pub(crate) struct SeeingArgs {
     #[arg(long, value_name = "FILE", default_value = "off")]
     access_log: PathBuf,
     /// How much the node itself says on standard error: error, warning, notice, info, debug
-    #[arg(long, value_name = "LEVEL", default_value_t = Given::of(LogLevel::Info))]
-    log_level: Given<Word<LogLevel>>,
+    #[arg(long, value_name = "LEVEL", default_value_t = Given::of(Level::Info))]
+    log_level: Given<Word<Level>>,
     /// Print every effective value, one per line with where it comes from, and stop
     #[arg(long)]
     pub(crate) print_config: bool,
@@ -42,7 +43,7 @@ impl SeeingArgs {
             admin: self.admin.take_or("admin", problems, None),
             admin_hosts: self.admin_host.clone(),
             access_log: self.access_log(),
-            log_level: self.log_level.take_or("log_level", problems, LogLevel::Info),
+            log_level: self.log_level.take_or("log_level", problems, Level::Info),
         }
     }
 

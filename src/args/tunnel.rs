@@ -83,7 +83,11 @@ impl TunnelArgs {
         let tuning = TunnelTuning {
             streams_max: self.streams_max.take_or("streams_max", problems, 1),
             send_budget_bytes: self.tunnel_send_bytes.take_or("tunnel_send_bytes", problems, usize::MAX),
-            receive_budget_bytes: self.tunnel_receive_bytes.take_or("tunnel_receive_bytes", problems, usize::MAX),
+            receive_budget_bytes: self.tunnel_receive_bytes.take_or(
+                "tunnel_receive_bytes",
+                problems,
+                usize::MAX,
+            ),
             credit_bytes_min: self.credit_min.take_or("credit_min", problems, 1),
             datagram_bytes_max: self.datagram_bytes_max(problems),
             keep_alive: self.keep_alive.take_or("keep_alive", problems, Duration::ZERO),

@@ -35,7 +35,10 @@ impl Form for Class {
         let prefix = path.strip_suffix('*');
         let path_prefix = prefix.unwrap_or(path).to_owned();
         if path_prefix.contains(['*', '?', '#']) {
-            return Err(Wrong::new("has a path with * ? or # inside", "one * may stand at its end, nothing else"));
+            return Err(Wrong::new(
+                "has a path with * ? or # inside",
+                "one * may stand at its end, nothing else",
+            ));
         }
         Ok(ClassText::Path(ClassRule { path_prefix, exact: prefix.is_none(), class }))
     }
@@ -52,7 +55,9 @@ mod tests {
         let Ok(ClassText::Path(rule)) = Class::read("path=/a:b:4") else { panic!("a rule") };
         assert_eq!((rule.path_prefix.as_str(), rule.exact, rule.class), ("/a:b", true, 4));
         assert!(matches!(Class::read("default:1"), Ok(ClassText::Default(1))));
-        for text in ["", "default", "default:5", "path=x:1", "path=/a*b:1", "path=/a?b:1", "host=/:1", "path=/a"] {
+        for text in
+            ["", "default", "default:5", "path=x:1", "path=/a*b:1", "path=/a?b:1", "host=/:1", "path=/a"]
+        {
             assert!(Class::read(text).is_err(), "{text}");
         }
     }

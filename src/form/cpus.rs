@@ -11,7 +11,8 @@ impl Form for CpuList {
     type Value = Vec<usize>;
 
     fn read(text: &str) -> Result<Vec<usize>, Wrong> {
-        parse_cpus(text).map_err(|error| Wrong::new(format!("is no list of cpus: {error}"), "give numbers and ranges"))
+        parse_cpus(text)
+            .map_err(|error| Wrong::new(format!("is no list of cpus: {error}"), "give numbers and ranges"))
     }
 }
 

@@ -5,7 +5,8 @@ use dataplane::tmp::key::{KeyError, KeyKind, PublicKey};
 
 /// Reads a public key; other keys are named as what they are, but never repeated in a message.
 pub(crate) fn read(text: &str) -> Result<PublicKey, Wrong> {
-    PublicKey::from_text(text).map_err(|error| Wrong::new(format!("has no public key: {error}"), remedy(error)))
+    PublicKey::from_text(text)
+        .map_err(|error| Wrong::new(format!("has no public key: {error}"), remedy(error)))
 }
 
 const fn remedy(error: KeyError) -> &'static str {
@@ -40,7 +41,9 @@ mod tests {
         assert!(read(&example(1)).is_ok());
         let private = PrivateKey::generate(&mut PredictableRandom::new(1)).to_text();
         let wrong = read(&private).unwrap_err().to_string();
-        assert!(wrong.contains("private key") && wrong.contains("compromised") && !wrong.contains(&**private));
+        assert!(
+            wrong.contains("private key") && wrong.contains("compromised") && !wrong.contains(&**private)
+        );
         for text in ["", "abc", &"a1".repeat(27), &"a".repeat(54)] {
             assert!(read(text).is_err(), "{text}");
         }

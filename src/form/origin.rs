@@ -64,7 +64,8 @@ pub(crate) fn site_name(text: &str) -> Result<String, Wrong> {
 pub(crate) fn target(text: &str) -> Result<OriginTarget, Wrong> {
     let (url, options) = text.split_once(',').map_or((text, None), |(url, options)| (url, Some(options)));
     let (kind, authority) = scheme(url)?;
-    let authority = if kind == Kind::Http { authority.strip_suffix('/').unwrap_or(authority) } else { authority };
+    let authority =
+        if kind == Kind::Http { authority.strip_suffix('/').unwrap_or(authority) } else { authority };
     let address = host_port(authority, kind)?;
     let proxy = options.map(proxy_version).transpose()?;
     Ok(OriginTarget { kind, address, proxy, label: url.to_owned() })

@@ -20,12 +20,16 @@ impl Form for Route {
 
     fn read(text: &str) -> Result<RouteConfig, Wrong> {
         let form = || {
-            Wrong::new("is no route", "write NAME=KEY@ADDR[,ADDR…], such as east=BACK_PUBLIC_KEY@192.0.2.9:7000")
+            Wrong::new(
+                "is no route",
+                "write NAME=KEY@ADDR[,ADDR…], such as east=BACK_PUBLIC_KEY@192.0.2.9:7000",
+            )
         };
         let (name, rest) = text.split_once('=').ok_or_else(form)?;
         let (key, addresses) = rest.split_once('@').ok_or_else(form)?;
         let addresses: Vec<_> = addresses.split(',').map(Address::read).collect::<Result<_, _>>()?;
-        let is_usable = |address: &core::net::SocketAddr| address.port() > 0 && !address.ip().is_unspecified();
+        let is_usable =
+            |address: &core::net::SocketAddr| address.port() > 0 && !address.ip().is_unspecified();
         if !addresses.iter().all(is_usable) {
             return Err(Wrong::new("has an address that nobody can send to", "give the back-end's own"));
         }

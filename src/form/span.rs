@@ -22,7 +22,8 @@ impl Form for Span {
     type Value = Duration;
 
     fn read(text: &str) -> Result<Duration, Wrong> {
-        let span = read(text).ok_or_else(|| wrong("write a number and its unit, such as 500ms, 30s or 2m"))?;
+        let span =
+            read(text).ok_or_else(|| wrong("write a number and its unit, such as 500ms, 30s or 2m"))?;
         match span {
             Duration::ZERO => Err(Wrong::new("leaves no time at all", "give at least 1us")),
             span if span > SPAN_MAX => Err(Wrong::new("is longer than a week", "give less")),

@@ -21,9 +21,9 @@ impl Form for Tcp {
     type Value = TcpListen;
 
     fn read(text: &str) -> Result<TcpListen, Wrong> {
-        let (listen, site) = text
-            .split_once('=')
-            .ok_or_else(|| Wrong::new("says not which site", "write ADDR=SITE, such as 0.0.0.0:25=mail.example"))?;
+        let (listen, site) = text.split_once('=').ok_or_else(|| {
+            Wrong::new("says not which site", "write ADDR=SITE, such as 0.0.0.0:25=mail.example")
+        })?;
         let site = site_name(site)?;
         if site == "*" {
             return Err(Wrong::new("names no site", "plain TCP says no name: write which site it is"));

@@ -1,8 +1,9 @@
 //! Choices among a few words.
 
-use crate::config::{BlenderMode, HugePages, Io, LogLevel};
+use crate::config::{BlenderMode, HugePages, Io};
 use crate::form::given::{Form, Written};
 use crate::problem::Wrong;
+use controlplane::logs::daemon::Level;
 use core::marker::PhantomData;
 
 /// What has a word for each of its values.
@@ -50,7 +51,7 @@ impl Words for BlenderMode {
     const WORDS: &[(&str, Self)] = &[("bounded", Self::Bounded), ("literal", Self::Literal)];
 }
 
-impl Words for LogLevel {
+impl Words for Level {
     const WORDS: &[(&str, Self)] = &[
         ("error", Self::Error),
         ("warning", Self::Warning),
