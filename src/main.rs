@@ -7,7 +7,6 @@ mod args;
 mod assemble;
 mod back;
 mod config;
-mod demo;
 mod doctor;
 mod exit;
 mod form;
@@ -81,9 +80,12 @@ fn enter(door: &Door, entrance: &Entrance<'_>) -> Exit {
     match door {
         Door::Front(args) => entrance.pass_node(front::configure(args), args.node.seeing.print_config),
         Door::Back(args) => entrance.pass_node(back::configure(args), args.node.seeing.print_config),
-        Door::Demo(args) => {
-            entrance.pass(demo::configure(args), args.print_config, |_| Effective::new(), demo::run)
-        }
+        Door::Demo(args) => entrance.pass(
+            args.configure(),
+            args.print_config,
+            |_| Effective::new(),
+            |_| not_connected("demo"),
+        ),
         Door::Origin(args) => {
             entrance.pass(origin::configure(args), args.print_config, |_| Effective::new(), origin::run)
         }
@@ -94,4 +96,10 @@ fn enter(door: &Door, entrance: &Entrance<'_>) -> Exit {
         Door::Key(args) => key::run(args),
         Door::Doctor => doctor::run(),
     }
+}
+
+/// Stands in for the nodes until they are connected.
+fn not_connected(door: &str) -> Exit {
+    eprintln!("longhaul {door}: the nodes are not connected to this door yet");
+    Exit::Failed
 }

@@ -86,7 +86,8 @@ impl Node {
         while !self.running.has_ended() {
             if alive_every.is_some() && Instant::now() >= alive_at {
                 // A worker that stands still is what the watchdog is for.
-                let loops: Vec<u64> = self.running.views().iter().map(|view| view.driver.loops.get()).collect();
+                let loops: Vec<u64> =
+                    self.running.views().iter().map(|view| view.driver.loops.get()).collect();
                 if loops.iter().zip(&loops_seen).all(|(now, before)| now != before) || loops_seen.is_empty() {
                     notify::alive();
                 }
@@ -96,7 +97,9 @@ impl Node {
             match signals.wait(LOOK_EVERY) {
                 Some(Signal::Terminate) => self.advance(),
                 Some(Signal::Reopen) => self.reopen(),
-                Some(Signal::Reload) => daemon::notice("nothing to reload: flags are read at start only", &[]),
+                Some(Signal::Reload) => {
+                    daemon::notice("nothing to reload: flags are read at start only", &[])
+                }
                 None => {}
             }
         }
@@ -164,7 +167,8 @@ fn start_log(config: &NodeConfig, running: &Running, records: Vec<Consumer>) -> 
     let counters = running.views().iter().map(|view| view.counters.clone());
     let source = |(ring, counters)| Box::new(RecordRing { ring, counters }) as Box<dyn Records + Send>;
     let sources = records.into_iter().zip(counters).map(source).collect();
-    LogWriter::start(LogOptions::to(target), sources).map_err(|error| failed("cannot open the access log", &error))
+    LogWriter::start(LogOptions::to(target), sources)
+        .map_err(|error| failed("cannot open the access log", &error))
 }
 
 fn start_resolver(config: &NodeConfig, running: &Running) -> Result<Resolver, Exit> {
@@ -176,7 +180,12 @@ fn start_resolver(config: &NodeConfig, running: &Running) -> Result<Resolver, Ex
 
 type Page = Option<(JoinHandle<io::Result<()>>, Arc<AtomicBool>)>;
 
-fn start_page(config: &NodeConfig, running: &Running, log: &LogWriter, names: &Resolver) -> Result<Page, Exit> {
+fn start_page(
+    config: &NodeConfig,
+    running: &Running,
+    log: &LogWriter,
+    names: &Resolver,
+) -> Result<Page, Exit> {
     let Some(address) = config.seeing.admin else { return Ok(None) };
     let mut admin = Admin::bind(address).map_err(|error| failed("cannot serve the admin page", &error))?;
     config.seeing.admin_hosts.iter().for_each(|name| admin.allow_host(name));
@@ -187,7 +196,8 @@ fn start_page(config: &NodeConfig, running: &Running, log: &LogWriter, names: &R
     let stop = Arc::new(AtomicBool::new(false));
     let told = stop.clone();
     let thread = std::thread::Builder::new().name("admin".to_owned());
-    let thread = thread.spawn(move || admin.run(watch, &told)).map_err(|error| failed("no thread", &error))?;
+    let thread =
+        thread.spawn(move || admin.run(watch, &told)).map_err(|error| failed("no thread", &error))?;
     Ok(Some((thread, stop)))
 }
 

@@ -6,6 +6,8 @@ use crate::form::cpus::CpuList;
 use crate::form::given::Given;
 use crate::form::otherwise::{All, Otherwise};
 use crate::form::word::Word;
+use crate::problem::Problems;
+use core::net::{Ipv4Addr, SocketAddr};
 
 /// Examples at the foot of the help.
 const EXAMPLES: &str = "\
@@ -38,4 +40,39 @@ pub(crate) struct DemoArgs {
     /// Print every effective value, one per line with where it comes from, and stop
     #[arg(long)]
     pub(crate) print_config: bool,
+}
+
+/// What the demonstration is told. Its nodes are made by the same doors as an operator's: `front::configure` and
+/// `back::configure` over `FrontArgs::from_flags` and `BackArgs::from_flags`, with keys in a folder of its own.
+#[derive(Clone, Debug)]
+#[allow(dead_code, reason = "the nodes of the demonstration read them")]
+pub(crate) struct DemoConfig {
+    /// Fetch, compare and end, instead of serving until interrupted.
+    pub(crate) check: bool,
+    /// Where the front-end listens.
+    pub(crate) listen: SocketAddr,
+    /// Where the front-end serves its figures.
+    pub(crate) admin: SocketAddr,
+    /// The driver of both nodes.
+    pub(crate) io: Io,
+    /// Cpus of both nodes; `None`: all that may be used.
+    pub(crate) cpus: Option<Vec<usize>>,
+}
+
+impl DemoArgs {
+    /// Reads and checks the flags.
+    pub(crate) fn configure(&self) -> Result<DemoConfig, Problems> {
+        let mut problems = Problems::default();
+        let nowhere = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0);
+        let config = DemoConfig {
+            check: self.check,
+            listen: self.listen.take_or("listen", &mut problems, nowhere),
+            admin: self.admin.take_or("admin", &mut problems, nowhere),
+            io: self.io.take_or("io", &mut problems, Io::Auto),
+            cpus: self.cpus.take_or("cpus", &mut problems, None),
+        };
+        let is_free = config.admin.port() == 0 || config.admin != config.listen;
+        problems.require(is_free, "--admin", "listens where --listen does", "give another port");
+        problems.into_result(config)
+    }
 }
