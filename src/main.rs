@@ -16,6 +16,8 @@ mod key_file;
 mod load;
 mod machine;
 mod memory;
+mod node;
+mod outfit;
 mod origin;
 mod print_config;
 mod problem;
@@ -24,6 +26,7 @@ mod scratch;
 mod serve;
 mod show;
 mod startup;
+mod watch;
 
 use crate::args::door::{Cli, Door};
 use crate::config::NodeConfig;

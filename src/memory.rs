@@ -17,7 +17,7 @@ const EXCHANGE_BYTES: u64 = 2_048;
 const STREAM_BYTES: u64 = 256;
 
 /// Bytes of a slot of a priority ring: a record and its length.
-const RING_SLOT_BYTES: u64 = 4_096 + 64;
+const RING_SLOT_BYTES: u64 = 2_048 + 64;
 
 /// Priority rings between two workers: one per class.
 const RINGS: u64 = 5;

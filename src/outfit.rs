@@ -139,8 +139,3 @@ fn raise_descriptors(config: &NodeConfig) -> Result<(), Exit> {
         }
     }
 }
-
-fn wrong(what: &str, why: &dyn core::fmt::Display) -> Exit {
-    daemon::error("a key cannot be used", &[("key", &what), ("why", &why)]);
-    Exit::Usage
-}

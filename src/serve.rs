@@ -2,6 +2,7 @@
 
 use crate::config::NodeConfig;
 use crate::exit::Exit;
+use crate::node;
 use crate::startup;
 use controlplane::logs::daemon;
 
@@ -11,6 +12,5 @@ pub(crate) fn run(config: &NodeConfig) -> Exit {
     for line in startup::lines(config) {
         daemon::info(&line, &[]);
     }
-    daemon::error("the node is not connected to this door yet", &[("end", &config.end.name())]);
-    Exit::Failed
+    node::run(config)
 }
