@@ -17,8 +17,8 @@ mod load;
 mod machine;
 mod memory;
 mod node;
-mod outfit;
 mod origin;
+mod outfit;
 mod print_config;
 mod problem;
 #[cfg(test)]

@@ -129,7 +129,10 @@ fn raise_descriptors(config: &NodeConfig) -> Result<(), Exit> {
     match machine::raise_descriptor_limit(wanted) {
         Ok(held) if held < wanted => {
             let advice = "raise LimitNOFILE (systemd) or ulimit -n, or lower --connections-max";
-            daemon::warning("fewer descriptors than clients", &[("wanted", &wanted), ("held", &held), ("do", &advice)]);
+            daemon::warning(
+                "fewer descriptors than clients",
+                &[("wanted", &wanted), ("held", &held), ("do", &advice)],
+            );
             Ok(())
         }
         Ok(_) => Ok(()),

@@ -7,12 +7,23 @@ use core::fmt;
 pub(crate) struct Wrong {
     what: String,
     instead: String,
+    is_secret: bool,
 }
 
 impl Wrong {
     /// Both halves.
     pub(crate) fn new(what: impl Into<String>, instead: impl Into<String>) -> Self {
-        Self { what: what.into(), instead: instead.into() }
+        Self { what: what.into(), instead: instead.into(), is_secret: false }
+    }
+
+    /// The same about a text that holds a secret: the message must not repeat it.
+    pub(crate) fn about_secret(self) -> Self {
+        Self { is_secret: true, ..self }
+    }
+
+    /// Whether the text that this is about must not be shown.
+    pub(crate) const fn is_secret(&self) -> bool {
+        self.is_secret
     }
 }
 

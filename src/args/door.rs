@@ -18,6 +18,17 @@ A first look:
     format!("{start}\n\n{}", exit::help())
 }
 
+/// What stands at the foot of the doctor's page.
+const DOCTOR: &str = "\
+One row per question: ok, warn (it runs, with the loss that the row names) or fail; what was found,
+and what to do about it. Everything is tried, not read off version numbers; it takes under two
+seconds and changes nothing.
+
+Example:
+  longhaul doctor && longhaul demo --check
+
+Exit statuses: 0 this machine will do, 4 it will not do as it is.";
+
 /// The command line.
 #[derive(clap::Parser, Debug)]
 #[command(
@@ -42,6 +53,7 @@ pub(crate) enum Door {
     Back(Box<BackArgs>),
     Key(KeyArgs),
     /// Tries what the data plane needs of this machine and says what to do about each
+    #[command(after_long_help = DOCTOR)]
     Doctor,
     Origin(OriginArgs),
     Load(Box<LoadArgs>),

@@ -35,7 +35,8 @@ impl<F: Form> Given<F> {
         match &self.value {
             Ok(value) => Some(value.clone()),
             Err(wrong) => {
-                problems.add(format_args!("--{} {}", field.replace('_', "-"), self.text), wrong);
+                let text = if wrong.is_secret() { "…" } else { &self.text };
+                problems.add(format_args!("--{} {text}", field.replace('_', "-")), wrong);
                 None
             }
         }

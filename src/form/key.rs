@@ -5,8 +5,15 @@ use dataplane::tmp::key::{KeyError, KeyKind, PublicKey};
 
 /// Reads a public key; other keys are named as what they are, but never repeated in a message.
 pub(crate) fn read(text: &str) -> Result<PublicKey, Wrong> {
-    PublicKey::from_text(text)
-        .map_err(|error| Wrong::new(format!("has no public key: {error}"), remedy(error)))
+    PublicKey::from_text(text).map_err(|error| {
+        let wrong = Wrong::new(format!("has no public key: {error}"), remedy(error));
+        // Right but for its kind, or for one character: it may be somebody's secret.
+        if matches!(error, KeyError::Length { .. } | KeyError::Character) {
+            wrong
+        } else {
+            wrong.about_secret()
+        }
+    })
 }
 
 const fn remedy(error: KeyError) -> &'static str {
