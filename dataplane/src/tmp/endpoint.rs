@@ -376,10 +376,8 @@ impl<C: Carrier> Endpoint<C> {
         old.own_ids().for_each(|id| self.receivers.remove(id));
         self.begin_dial(now, tunnel);
         self.report(EndpointEvent::Restarted { tunnel, reason });
-        let was_on_purpose = reason != CloseReason::PeerRestarted;
-        if was_on_purpose && let Some(dial) = self.links.get_mut(tunnel.0).and_then(|link| link.dial.as_mut())
-        {
-            dial.hold_until(now + INIT_PAUSE_MIN);
+        if let Some(dial) = self.links.get_mut(tunnel.0).and_then(|link| link.dial.as_mut()) {
+            dial.hold_until(now + pause_after(reason));
         }
     }
 
@@ -415,6 +413,3 @@ impl<C: Carrier> core::fmt::Debug for Endpoint<C> {
         write!(f, "Endpoint({}, {} tunnels)", self.identity.public(), self.links.len())
     }
 }
-
-#[cfg(test)]
-mod tests;

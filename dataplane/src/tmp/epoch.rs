@@ -12,20 +12,16 @@ pub(in crate::tmp) struct Epoch {
     pub(in crate::tmp) own_id: ReceiverId,
     /// How we name them towards the peer.
     pub(in crate::tmp) peer_id: ReceiverId,
-    keys: Keys,
+    /// Boxed, because an epoch moves about before it is used, and key schedules are large.
+    keys: Box<Keys>,
     began: Instant,
     opened_packets: u64,
 }
 
 impl Epoch {
     /// Fresh keys.
-    pub(in crate::tmp) const fn new(
-        now: Instant,
-        own_id: ReceiverId,
-        peer_id: ReceiverId,
-        keys: Keys,
-    ) -> Self {
-        Self { own_id, peer_id, keys, began: now, opened_packets: 0 }
+    pub(in crate::tmp) fn new(now: Instant, own_id: ReceiverId, peer_id: ReceiverId, keys: Keys) -> Self {
+        Self { own_id, peer_id, keys: Box::new(keys), began: now, opened_packets: 0 }
     }
 
     /// When the initiator should begin to replace these keys, by age.

@@ -13,7 +13,6 @@ use std::collections::{BTreeSet, VecDeque};
 /// The carrier; its fields are for tests to look at.
 #[derive(Debug)]
 pub(in crate::tmp) struct PlainCarrier {
-    pub(in crate::tmp) side: Side,
     pub(in crate::tmp) next_number: u64,
     pub(in crate::tmp) seen: BTreeSet<u64>,
     /// Bytes that are to be sent, one packet each.
@@ -79,9 +78,8 @@ impl PlainCarrier {
 impl Carrier for PlainCarrier {
     type Options = ();
 
-    fn new(_: &(), side: Side, _: Instant) -> Self {
+    fn new(_: &(), _: Side, _: Instant) -> Self {
         Self {
-            side,
             next_number: 0,
             seen: BTreeSet::new(),
             to_send: VecDeque::new(),
