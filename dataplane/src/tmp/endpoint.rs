@@ -205,6 +205,11 @@ impl<C: Carrier> Endpoint<C> {
         Ok(PeerId(self.peers.len() as u32 - 1))
     }
 
+    /// A peer listens elsewhere from now on; tunnels that are connected stay where they are.
+    pub fn set_address(&mut self, peer: PeerId, address: SocketAddr) {
+        self.peers[peer.0 as usize].address = Some(address);
+    }
+
     /// Begins a tunnel to a peer and keeps it up until `close`. Streams may be opened at once.
     pub fn connect(&mut self, now: Instant, peer: PeerId) -> Result<TunnelId, Refused> {
         self.peers[peer.0 as usize].address.ok_or(Refused::NoAddress)?;

@@ -10,6 +10,7 @@ use crate::tmp::limits::{
 };
 use crate::tmp::link::CloseReason;
 use crate::tmp::packet::{DATA, INIT, RESET, RESP};
+use crate::tmp::plain_carrier::PlainCarrier;
 
 #[test]
 fn a_tunnel_connects_and_carries_both_ways() {
@@ -288,4 +289,19 @@ fn deadlines_lead_through_a_whole_life_without_polling() {
     assert_eq!(world.ends[BACK].counters().handshakes_done, 3);
     assert!(wakes < 12, "{wakes} wakes");
     world.assert_alive(tunnel);
+}
+
+#[test]
+fn when_keys_have_ended_the_carrier_does_not_keep_the_worker_awake() {
+    let (mut world, tunnel) = World::connected();
+    world.pass_if(REJECT_AFTER + Duration::from_secs(1), |_| false);
+    world.carrier(FRONT, tunnel).wakes_at = Some(world.now);
+    world.ends[FRONT].tick(world.now);
+    assert!(world.ends[FRONT].deadline().is_some_and(|at| at > world.now));
+}
+
+#[test]
+fn an_endpoint_may_be_made_on_one_thread_and_live_on_another() {
+    const fn assert_send<T: Send>() {}
+    assert_send::<Endpoint<PlainCarrier>>();
 }

@@ -22,6 +22,7 @@ pub(in crate::tmp) struct PlainCarrier {
     pub(in crate::tmp) is_connected: bool,
     pub(in crate::tmp) path_changes: usize,
     pub(in crate::tmp) batch_ends: usize,
+    pub(in crate::tmp) wakes_at: Option<Instant>,
     ping: bool,
     owes_ack: bool,
     challenge: Option<u64>,
@@ -87,6 +88,7 @@ impl Carrier for PlainCarrier {
             is_connected: false,
             path_changes: 0,
             batch_ends: 0,
+            wakes_at: None,
             ping: false,
             owes_ack: false,
             challenge: None,
@@ -146,7 +148,7 @@ impl Carrier for PlainCarrier {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        None
+        self.wakes_at
     }
 
     fn tick(&mut self, _: Instant) {}
