@@ -44,6 +44,8 @@ mod receivers;
 mod reset;
 pub mod seal;
 mod session;
+#[cfg(test)]
+mod spec_citations;
 mod unconfirmed;
 pub mod varint;
 
