@@ -7,8 +7,6 @@
 //! `received`, `loss`, `credit`, `quality` · `send_stream`, `receive_stream` · `streams` · `path` · `tunnel`.
 //! No I/O, no clock.
 
-#![allow(dead_code, reason = "being merged")]
-
 pub mod ack_frame;
 pub mod carrier;
 pub mod congestion;
@@ -19,8 +17,14 @@ pub mod cubic;
 mod dial;
 pub mod endpoint;
 mod endpoint_handshake;
+#[cfg(test)]
+mod endpoint_hostile_tests;
 mod endpoint_receive;
+#[cfg(test)]
+mod endpoint_tests;
 mod endpoint_transmit;
+#[cfg(test)]
+mod endpoint_world;
 mod epoch;
 pub mod error;
 pub mod event;
@@ -67,6 +71,8 @@ pub mod send_stream;
 pub mod sent;
 mod session;
 pub mod signals;
+#[cfg(test)]
+mod spec_citations;
 pub mod stats;
 pub mod stream;
 pub mod stream_frames;
