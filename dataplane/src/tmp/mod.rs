@@ -11,6 +11,7 @@
 
 pub mod ack_frame;
 pub mod carrier;
+pub mod carries;
 pub mod congestion;
 mod cookie;
 pub mod credit;

@@ -7,6 +7,7 @@
 use crate::stdx::chain::Blocks;
 use crate::stdx::slab::Handle;
 use crate::time::Instant;
+use crate::tmp::carries::Carries;
 use crate::tmp::credit::{Budget, Window, WindowBounds};
 use crate::tmp::event::{Event, Full, Sendable};
 use crate::tmp::frame::Opening;
@@ -23,13 +24,6 @@ use crate::tmp::stream_table::StreamTable;
 /// One part of the receive memory in so many is kept for pieces out of order.
 const OUT_OF_ORDER_SHARE: usize = 8;
 
-/// Bytes that the blender granted and the last packet had no room for.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::tmp) struct Carry {
-    pub(in crate::tmp) handle: Handle,
-    pub(in crate::tmp) bytes: usize,
-}
-
 /// The streams.
 #[derive(Debug)]
 pub struct Streams {
@@ -43,7 +37,7 @@ pub struct Streams {
     pub(in crate::tmp) sendable: Marks,
     pub(in crate::tmp) control: Marks,
     pub(in crate::tmp) starved: Marks,
-    pub(in crate::tmp) carry: Option<Carry>,
+    pub(in crate::tmp) carries: Carries,
     /// Sum of what the blender was told and has not granted.
     pub(in crate::tmp) told_bytes: usize,
     /// Grants of the last packet changed between streams.
@@ -82,7 +76,7 @@ impl Streams {
             sendable: Marks::new(options.streams_max),
             control: Marks::new(options.streams_max),
             starved: Marks::new(options.streams_max),
-            carry: None,
+            carries: Carries::default(),
             told_bytes: 0,
             alternating: false,
             send_buffer_bytes: options.send_buffer_bytes,
@@ -232,7 +226,7 @@ impl Streams {
     pub fn poll_sendable(&mut self) -> Option<Sendable> {
         while let Some(slot) = self.sendable.pop() {
             let Some(handle) = self.table.handle_at(slot) else { continue };
-            let carried_bytes = self.carried_bytes(handle);
+            let carried_bytes = self.carries.bytes_of(handle);
             let Some(stream) = self.table.get_mut(handle) else { continue };
             let bytes = stream.send.sendable_bytes().saturating_sub(carried_bytes);
             self.told_bytes = self.told_bytes - stream.told_bytes + bytes;
@@ -245,6 +239,11 @@ impl Streams {
             });
         }
         None
+    }
+
+    /// Whether the blender or a carry has bytes that want to be sent.
+    pub(in crate::tmp) const fn has_waiting(&self) -> bool {
+        self.told_bytes > 0 || !self.carries.is_empty()
     }
 
     /// Gives up the sending half of a stream and lets the peer know.
@@ -280,21 +279,12 @@ impl Streams {
         self.table.get_mut(handle).map(|stream| (handle, stream))
     }
 
-    fn carried_bytes(&self, handle: Handle) -> usize {
-        match self.carry {
-            Some(carry) if carry.handle == handle => carry.bytes,
-            Some(_) | None => 0,
-        }
-    }
-
     fn forget(&mut self, handle: Handle) {
         let Some(mut stream) = self.table.remove(handle, self.side == Side::Initiator) else { return };
         self.told_bytes -= stream.told_bytes;
         stream.send.clear(&mut self.send);
         stream.receive.clear(&mut self.receive, &mut self.budget);
-        if self.carried_bytes(handle) > 0 {
-            self.carry = None;
-        }
+        self.carries.forget(handle);
     }
 }
 

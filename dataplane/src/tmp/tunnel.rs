@@ -253,10 +253,7 @@ impl Carrier for Tunnel {
         if !self.is_connected {
             return None;
         }
-        let waits = self.streams.told_bytes > 0
-            || self.streams.carry.is_some()
-            || !self.streams.control.is_empty()
-            || self.signals.any();
+        let waits = self.streams.has_waiting() || !self.streams.control.is_empty() || self.signals.any();
         let timers = [
             self.path.received.due(),
             self.path.lost_at.or_else(|| self.path.probe_deadline()),
