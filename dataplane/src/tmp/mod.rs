@@ -35,6 +35,12 @@ pub mod pacer;
 pub mod packet;
 mod packet_in;
 mod packet_out;
+#[cfg(test)]
+mod pair;
+#[cfg(test)]
+mod pair_link;
+#[cfg(test)]
+mod pair_tests;
 mod params;
 pub mod path;
 pub mod path_acks;

@@ -24,6 +24,9 @@ use crate::tmp::stream_table::StreamTable;
 /// One part of the receive memory in so many is kept for pieces out of order.
 const OUT_OF_ORDER_SHARE: usize = 8;
 
+/// One stream may fill one part in so many of the send memory that is free.
+const FREE_SHARE: usize = 8;
+
 /// The streams.
 #[derive(Debug)]
 pub struct Streams {
@@ -66,7 +69,12 @@ impl Streams {
                 ranges: RangePool::new(ranges_max),
             },
             receive: ReceiveMemory::new(block_bytes, receive_blocks, segments_max),
-            budget: Budget::new(block_bytes, receive_blocks - segments_max),
+            budget: Budget::new(
+                block_bytes,
+                receive_blocks - segments_max,
+                options.streams_max,
+                options.credit_bytes_min,
+            ),
             bounds: WindowBounds {
                 bytes_min: options.credit_bytes_min,
                 bytes_usual: options.receive_window_bytes,
@@ -117,8 +125,9 @@ impl Streams {
     pub fn write(&mut self, id: StreamId, bytes: &[u8]) -> usize {
         let Some(handle) = self.table.find(id) else { return 0 };
         let Some(stream) = self.table.get_mut(handle) else { return 0 };
-        let taken = stream.send.write(&mut self.send, bytes, self.send_buffer_bytes);
-        if stream.send.wants_room() && stream.send.room(self.send_buffer_bytes) > 0 {
+        let buffer_bytes = shared_buffer_bytes(&self.send, self.send_buffer_bytes);
+        let taken = stream.send.write(&mut self.send, bytes, buffer_bytes);
+        if stream.send.wants_room() && buffer_bytes < self.send_buffer_bytes {
             self.starved.mark(handle.slot);
         }
         if taken > 0 {
@@ -129,8 +138,8 @@ impl Streams {
 
     /// See `Tunnel::writable_bytes`.
     pub fn writable_bytes(&self, id: StreamId) -> usize {
-        let room = self.get(id).map_or(0, |stream| stream.send.room(self.send_buffer_bytes));
-        room.min(self.send.blocks.free_bytes())
+        let buffer_bytes = shared_buffer_bytes(&self.send, self.send_buffer_bytes);
+        self.get(id).map_or(0, |stream| stream.send.room(buffer_bytes))
     }
 
     /// See `Tunnel::finish`.
@@ -286,6 +295,12 @@ impl Streams {
         stream.receive.clear(&mut self.receive, &mut self.budget);
         self.carries.forget(handle);
     }
+}
+
+/// What one stream may have written: its bound, and never more than an eighth of what is still free. So however
+/// many streams are stuck, a further one finds memory.
+pub(in crate::tmp) fn shared_buffer_bytes(memory: &SendMemory, buffer_bytes: usize) -> usize {
+    buffer_bytes.min(memory.blocks.free_bytes() / FREE_SHARE)
 }
 
 /// Takes the event that comes first.
