@@ -242,7 +242,11 @@ impl Pair {
         let mut still = 0;
         self.work();
         while !done(self) {
-            let Some(next) = self.next_at().filter(|next| *next <= until) else { return done(self) };
+            let Some(next) = self.next_at() else { return done(self) };
+            if next > until {
+                self.now = until;
+                return done(self);
+            }
             still = if next <= self.now { still + 1 } else { 0 };
             assert!(still < 1_000, "time stands still at {:?}: {self:?}", self.now);
             self.now = self.now.max(next);

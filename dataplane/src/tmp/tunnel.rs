@@ -209,6 +209,8 @@ impl Carrier for Tunnel {
     fn on_connected(&mut self, now: Instant) {
         self.advance(now);
         self.is_connected = true;
+        // Both ends learn the rtt, and may search the mtu, before there is anything to carry.
+        self.signals.ping = true;
         self.path.last_sent = now;
     }
 
