@@ -9,6 +9,7 @@
 
 pub mod ack_frame;
 pub mod carrier;
+pub mod carries;
 pub mod congestion;
 mod cookie;
 pub mod counters;
@@ -49,6 +50,12 @@ pub mod pacer;
 pub mod packet;
 mod packet_in;
 mod packet_out;
+#[cfg(test)]
+mod pair;
+#[cfg(test)]
+mod pair_link;
+#[cfg(test)]
+mod pair_tests;
 mod params;
 pub mod path;
 pub mod path_acks;
