@@ -25,6 +25,8 @@ mod endpoint_receive;
 mod endpoint_tests;
 mod endpoint_transmit;
 #[cfg(test)]
+mod endpoint_tunnel_tests;
+#[cfg(test)]
 mod endpoint_world;
 mod epoch;
 pub mod error;
