@@ -212,7 +212,7 @@ fn tunnel_from(args: &FrontArgs, routes: &[RouteConfig], problems: &mut Problems
             "give one per family",
         );
         if uses(is_ipv6) {
-            from.push(of_family.first().copied().unwrap_or(SocketAddr::new(any, 0)));
+            from.push(of_family.first().copied().unwrap_or_else(|| SocketAddr::new(any, 0)));
         }
     }
     from

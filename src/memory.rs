@@ -142,33 +142,3 @@ fn connections(config: &NodeConfig) -> u64 {
 pub(crate) fn enough(config: &NodeConfig) -> String {
     size::write(sum(&holders(config)).div_ceil(1 << 20) << 20)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::args::front::FrontArgs;
-    use crate::front;
-
-    fn config(flags: &[&str]) -> NodeConfig {
-        let base = ["--listen", "127.0.0.1:0", "--site", "*=http://h", "--cpus", "0"];
-        front::configure(&FrontArgs::from_flags([&base[..], flags].concat()).unwrap()).unwrap()
-    }
-
-    #[test]
-    fn the_sum_follows_the_bounds() {
-        let (small, large) = (config(&[]), config(&["--queue-bytes", "1g"]));
-        let difference = sum(&holders(&large)) - sum(&holders(&small));
-        assert_eq!(difference, (1 << 30) - (128 << 20));
-        assert_eq!(lines(&small).len(), holders(&small).len() + 2);
-    }
-
-    #[test]
-    fn what_is_enough_is_enough() {
-        let enough = enough(&config(&[]));
-        assert!(excess(&config(&["--mem-limit", &enough])).is_none());
-        assert!(excess(&config(&["--mem-limit", "off"])).is_none());
-        let base = ["--listen", "127.0.0.1:0", "--site", "*=http://h", "--cpus", "0", "--mem-limit", "100m"];
-        let problems = front::configure(&FrontArgs::from_flags(base).unwrap()).unwrap_err();
-        assert!(problems.lines()[0].contains(&format!("--mem-limit {enough}")), "{problems:?}");
-    }
-}

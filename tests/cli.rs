@@ -1,6 +1,8 @@
 //! The command line over the real binary: help texts, what is said about wrong flags and files, keys, effective
 //! values. `UPDATE=1 cargo test --test cli` rewrites the expected texts. Nothing here starts a node.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
+
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
