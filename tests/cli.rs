@@ -66,7 +66,8 @@ fn expect(name: &str, found: &str) {
         fs::write(&path, found).unwrap();
     }
     let expected = fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(found, expected, "{name} differs; UPDATE=1 rewrites it");
+    let differing = found.lines().zip(expected.lines()).find(|(found, expected)| found != expected);
+    assert!(found == expected, "{name} differs, first here: {differing:?}; UPDATE=1 rewrites it");
 }
 
 /// Every sentence must be there, and the status must be 2.
