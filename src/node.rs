@@ -1,10 +1,230 @@
-//! The node: starts workers, tunnels and the threads beside them, waits for signals, drains. Not yet connected.
+//! The node: starts the workers and the threads beside them (log, names, page), waits for signals, drains.
 
-use crate::config::NodeConfig;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use controlplane::logs::{LogOptions, LogTarget, LogWriter, Records, Reopen, daemon};
+use controlplane::notify;
+use controlplane::resolve::{ResolveOptions, Resolver};
+use controlplane::signal::{Signal, Signals};
+use controlplane::view::Admin;
+use dataplane::node::{self, NodeOptions, Running, StartError};
+use dataplane::reactor::spsc::Consumer;
+use dataplane::role::control::Stage;
+use dataplane::role::counters::Counters;
+
+use crate::config::{AccessLog, NodeConfig};
 use crate::exit::Exit;
+use crate::outfit;
+use crate::watch::Watch;
+
+/// How often the main thread looks whether the workers still run while it waits for signals.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// A node with the threads beside it.
+pub(crate) struct Node {
+    running: Running,
+    log: LogWriter,
+    resolver: Resolver,
+    page: Option<(JoinHandle<io::Result<()>>, Arc<AtomicBool>)>,
+    end: &'static str,
+    drain_timeout: Duration,
+}
 
 /// Runs a node until it is told to stop. Blocks; what went wrong has been logged when it returns.
 pub(crate) fn run(config: &NodeConfig) -> Exit {
-    eprintln!("longhaul {}: the node is not connected to this door yet", config.end.name());
+    // Before any thread: they inherit what is blocked, so that only this thread hears signals.
+    let signals = match Signals::block() {
+        Ok(signals) => signals,
+        Err(error) => return failed("cannot listen to signals", &error),
+    };
+    match Node::start(config) {
+        Ok(node) => node.serve(&signals),
+        Err(exit) => exit,
+    }
+}
+
+impl Node {
+    /// Starts everything; what went wrong has been logged on an error.
+    pub(crate) fn start(config: &NodeConfig) -> Result<Self, Exit> {
+        let options = outfit::options(config)?;
+        let driver = options.io;
+        let mut running = start_workers(options)?;
+        let records = running.take_records();
+        let log = start_log(config, &running, records)?;
+        let resolver = start_resolver(config, &running)?;
+        let page = start_page(config, &running, &log, &resolver)?;
+        let listening: Vec<String> = running.listening().iter().map(ToString::to_string).collect();
+        let tunnels: Vec<String> = running.tunnel_addresses().iter().map(ToString::to_string).collect();
+        daemon::notice(
+            "started",
+            &[
+                ("end", &config.end.name()),
+                ("io", &format!("{driver:?}").to_lowercase()),
+                ("workers", &running.views().len()),
+                ("listening", &listening.join(",")),
+                ("tunnel_udp", &tunnels.join(",")),
+            ],
+        );
+        notify::ready("serving");
+        let (end, drain_timeout) = (config.end.name(), config.limits.drain_timeout);
+        Ok(Self { running, log, resolver, page, end, drain_timeout })
+    }
+
+    /// The workers, for a demo that looks at them.
+    pub(crate) fn running(&self) -> &Running {
+        &self.running
+    }
+
+    fn serve(self, signals: &Signals) -> Exit {
+        let alive_every = notify::alive_interval();
+        let mut alive_at = Instant::now();
+        let mut loops_seen = Vec::new();
+        while !self.running.has_ended() {
+            if alive_every.is_some() && Instant::now() >= alive_at {
+                // A worker that stands still is what the watchdog is for.
+                let loops: Vec<u64> =
+                    self.running.views().iter().map(|view| view.driver.loops.get()).collect();
+                if loops.iter().zip(&loops_seen).all(|(now, before)| now != before) || loops_seen.is_empty() {
+                    notify::alive();
+                }
+                loops_seen = loops;
+                alive_at = Instant::now() + alive_every.unwrap_or(LOOK_EVERY);
+            }
+            match signals.wait(LOOK_EVERY) {
+                Some(Signal::Terminate) => self.advance(),
+                Some(Signal::Reopen) => self.reopen(),
+                Some(Signal::Reload) => {
+                    daemon::notice("nothing to reload: flags are read at start only", &[])
+                }
+                None => {}
+            }
+        }
+        self.finish()
+    }
+
+    /// The first word drains, the second ends at once.
+    pub(crate) fn advance(&self) {
+        let stage = match self.running.control().stage() {
+            Stage::Running => Stage::Draining,
+            Stage::Draining | Stage::Stopping => Stage::Stopping,
+        };
+        notify::stopping();
+        if stage == Stage::Draining {
+            let seconds = self.drain_timeout.as_secs();
+            daemon::notice("draining; a second signal ends at once", &[("timeout_s", &seconds)]);
+        } else {
+            daemon::warning("stopping at once", &[]);
+        }
+        (self.running.stopper())(stage);
+    }
+
+    fn reopen(&self) {
+        let reopen: Reopen = self.log.reopen();
+        reopen.request();
+        daemon::notice("the access log is opened again", &[]);
+    }
+
+    /// Waits for the workers and ends the threads beside them.
+    pub(crate) fn finish(self) -> Exit {
+        let asked = self.running.control().stage() != Stage::Running;
+        let ended = self.running.join();
+        self.resolver.stop();
+        if let Some((thread, stop)) = self.page {
+            stop.store(true, Ordering::Release);
+            let _ended = thread.join();
+        }
+        self.log.stop();
+        match ended {
+            Ok(cut) => {
+                daemon::notice("ended", &[("end", &self.end), ("exchanges_cut", &cut)]);
+                if asked { Exit::Done } else { Exit::Failed }
+            }
+            Err(error) => failed("a worker has failed", &error),
+        }
+    }
+}
+
+fn start_workers(options: NodeOptions) -> Result<Running, Exit> {
+    node::start(options).map_err(|error| {
+        daemon::error("cannot start", &[("why", &error)]);
+        match error {
+            StartError::Bind(_, error) if error.kind() == io::ErrorKind::AddrInUse => Exit::TryAgain,
+            StartError::Bind(..) | StartError::System(_) => Exit::Failed,
+        }
+    })
+}
+
+fn start_log(config: &NodeConfig, running: &Running, records: Vec<Consumer>) -> Result<LogWriter, Exit> {
+    let target = match &config.seeing.access_log {
+        Some(AccessLog::File(path)) => LogTarget::File(path.clone()),
+        Some(AccessLog::Stderr) => LogTarget::StandardError,
+        None => LogTarget::Nowhere,
+    };
+    let counters = running.views().iter().map(|view| view.counters.clone());
+    let source = |(ring, counters)| Box::new(RecordRing { ring, counters }) as Box<dyn Records + Send>;
+    let sources = records.into_iter().zip(counters).map(source).collect();
+    LogWriter::start(LogOptions::to(target), sources)
+        .map_err(|error| failed("cannot open the access log", &error))
+}
+
+fn start_resolver(config: &NodeConfig, running: &Running) -> Result<Resolver, Exit> {
+    let names = config.origins.iter().map(|origin| (origin.host.clone(), origin.port)).collect();
+    let publish = running.publisher();
+    Resolver::start(names, ResolveOptions::default(), Box::new(publish))
+        .map_err(|error| failed("cannot resolve the origins' names", &error))
+}
+
+type Page = Option<(JoinHandle<io::Result<()>>, Arc<AtomicBool>)>;
+
+fn start_page(
+    config: &NodeConfig,
+    running: &Running,
+    log: &LogWriter,
+    names: &Resolver,
+) -> Result<Page, Exit> {
+    let Some(address) = config.seeing.admin else { return Ok(None) };
+    let mut admin = Admin::bind(address).map_err(|error| failed("cannot serve the admin page", &error))?;
+    config.seeing.admin_hosts.iter().for_each(|name| admin.allow_host(name));
+    if let Ok(bound) = admin.local_addr() {
+        daemon::notice("admin page", &[("address", &bound)]);
+    }
+    let watch = Watch::new(config, running, log.stats(), names.stats());
+    let stop = Arc::new(AtomicBool::new(false));
+    let told = stop.clone();
+    let thread = std::thread::Builder::new().name("admin".to_owned());
+    let thread =
+        thread.spawn(move || admin.run(watch, &told)).map_err(|error| failed("no thread", &error))?;
+    Ok(Some((thread, stop)))
+}
+
+fn failed(what: &str, why: &dyn core::fmt::Display) -> Exit {
+    daemon::error(what, &[("why", &why)]);
     Exit::Failed
+}
+
+/// The access records of one worker, as the log's thread takes them.
+struct RecordRing {
+    ring: Consumer,
+    counters: Arc<Counters>,
+}
+
+impl Records for RecordRing {
+    fn drain(&mut self, budget: usize, each: &mut dyn FnMut(&[u8])) -> usize {
+        let mut taken = 0;
+        while taken < budget {
+            let Some(record) = self.ring.front() else { break };
+            each(record);
+            self.ring.release();
+            taken += 1;
+        }
+        taken
+    }
+
+    fn dropped(&self) -> u64 {
+        self.counters.records_dropped.read()
+    }
 }

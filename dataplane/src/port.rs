@@ -382,6 +382,16 @@ impl Port {
         self.tcp.capacity()
     }
 
+    /// Whether `connect` and `insert` would give `None`.
+    pub fn is_full(&self) -> bool {
+        self.tcp.is_full()
+    }
+
+    /// Trains that can be on their way at once; their buffers are numbered below this.
+    pub fn train_count(&self) -> usize {
+        self.train_memory.len() / TRAIN_BYTES
+    }
+
     /// The pool of the write queues, for counters.
     pub fn blocks(&self) -> &Blocks {
         &self.blocks

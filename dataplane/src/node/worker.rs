@@ -12,7 +12,7 @@ use crate::reactor::options::Sockets;
 use crate::reactor::sleep::Sleep;
 use crate::reactor::spsc::Producer;
 use crate::reactor::wake::Waker;
-use crate::reactor::{clock, epoll, machine, placement};
+use crate::reactor::{clock, epoll, machine, placement, uring};
 use crate::role::clients::{Clients, ClientsOptions, RecordSink};
 use crate::role::control::Control;
 use crate::role::counters::Counters;
@@ -86,10 +86,10 @@ pub(crate) fn run(outfit: Outfit) -> io::Result<usize> {
         ),
         status: outfit.status,
     });
+    let driver = &options.driver;
     match options.io {
-        Io::Epoll | Io::Uring => {
-            epoll::run(&mut node, &mut port, sockets, &options.driver, &waker, &peers, &driver_counters)?;
-        }
+        Io::Epoll => epoll::run(&mut node, &mut port, sockets, driver, &waker, &peers, &driver_counters)?,
+        Io::Uring => uring::run(&mut node, &mut port, sockets, driver, &waker, &peers, &driver_counters)?,
     }
     Ok(node.cut())
 }

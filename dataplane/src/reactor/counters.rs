@@ -84,6 +84,7 @@ driver_counters! {
     wakes_out: "Other workers woken.",
     wakes_in: "Times this worker was woken.",
     timer_arms: "Times the kernel timer was set.",
+    stale_completions: "Completions for connections that had gone; always zero unless the driver is wrong.",
     completion_overflows: "Times the completion queue overflowed.",
     rearms: "Multishot operations armed again.",
     cancels: "Operations cancelled.",

@@ -5,6 +5,7 @@
 
 pub mod address;
 mod atomics;
+mod buffers;
 #[cfg(test)]
 pub(crate) mod checks;
 pub mod clock;
@@ -14,13 +15,17 @@ pub mod datagram;
 pub(crate) mod echo;
 pub mod epoll;
 pub mod errno;
+pub mod feature;
 pub mod lanes;
 pub mod machine;
+mod operation;
 pub mod options;
 pub mod placement;
+mod ring;
 pub mod sleep;
 mod slots;
 pub mod socket;
 pub mod spsc;
 pub mod stream;
+pub mod uring;
 pub mod wake;

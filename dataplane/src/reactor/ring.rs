@@ -1,0 +1,319 @@
+//! One io_uring: how it is made, what it may do, and how it is entered. Not what the operations mean.
+//!
+//! The kernel floor is 6.1 (DEFER_TASKRUN); younger flags are tried and dropped when refused. Before the ring is
+//! enabled it is restricted to the operations that this driver uses, because io_uring passes seccomp by: a
+//! forbidden operation ends with EACCES. Sizes are in entries, spans in µs.
+
+#![allow(unsafe_code, reason = "entries of a ring carry pointers")]
+
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use io_uring::register::Restriction;
+use io_uring::types::{Fd, SubmitArgs, Timespec};
+use io_uring::{CompletionQueue, EnterFlags, IoUring, SubmissionQueue, Submitter, cqueue, opcode, squeue};
+
+use crate::reactor::operation::{Completion, Name};
+use crate::time::Duration;
+
+/// No completion queue is made smaller than this for want of memory: below it the driver would overflow at once.
+const CQ_ENTRIES_MIN: u32 = 256;
+
+/// An enter that waits for one completion brings at most this many (IO_LOCAL_TW_DEFAULT_MAX): when so many came,
+/// more may be ready, and the driver enters again instead of sleeping.
+pub(crate) const BATCH_CAP: usize = 20;
+
+/// The operations that the driver uses; the ring refuses all others.
+pub(crate) const OPERATIONS: [(u8, &str); 10] = [
+    (opcode::AcceptMulti::CODE, "accept"),
+    (opcode::RecvMulti::CODE, "recv"),
+    (opcode::RecvMsgMulti::CODE, "recvmsg"),
+    (opcode::Send::CODE, "send"),
+    (opcode::SendMsg::CODE, "sendmsg"),
+    (opcode::Connect::CODE, "connect"),
+    (opcode::Close::CODE, "close"),
+    (opcode::AsyncCancel::CODE, "cancel"),
+    (opcode::Write::CODE, "write"),
+    (opcode::PollAdd::CODE, "poll"),
+];
+
+/// IORING_UNREGISTER_RING_FDS, the one register call that is made after the ring is enabled.
+const UNREGISTER_RING_FDS: u8 = 21;
+
+/// Set once the kernel has refused NO_SQARRAY, so that other workers do not ask again.
+static SQARRAY_NEEDED: AtomicBool = AtomicBool::new(false);
+
+/// Makes a ring, disabled: the thread that enables it becomes its only issuer.
+///
+/// `cq_entries` is halved, down to a floor, while the kernel says ENOMEM.
+pub(crate) fn create(sq_entries: u32, cq_entries: u32) -> io::Result<IoUring> {
+    let mut cq_entries = cq_entries.max(sq_entries).next_power_of_two();
+    loop {
+        let array = SQARRAY_NEEDED.load(Ordering::Relaxed);
+        match build(sq_entries, cq_entries, !array) {
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) && !array => {
+                SQARRAY_NEEDED.store(true, Ordering::Relaxed);
+            }
+            Err(error)
+                if error.raw_os_error() == Some(libc::ENOMEM)
+                    && cq_entries / 2 >= CQ_ENTRIES_MIN.max(sq_entries) =>
+            {
+                cq_entries /= 2;
+            }
+            result => return result,
+        }
+    }
+}
+
+fn build(sq_entries: u32, cq_entries: u32, without_array: bool) -> io::Result<IoUring> {
+    let mut builder = IoUring::builder();
+    builder
+        .dontfork()
+        .setup_single_issuer()
+        .setup_defer_taskrun()
+        .setup_taskrun_flag()
+        .setup_submit_all()
+        .setup_cqsize(cq_entries)
+        .setup_clamp()
+        .setup_r_disabled();
+    if without_array {
+        builder.setup_no_sqarray();
+    }
+    builder.build(sq_entries)
+}
+
+/// How long an enter waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// Not at all.
+    No,
+    /// For `completions`, at most `limit` (for ever when `None`); after `least_us` one is enough.
+    For {
+        /// How many completions to wait for.
+        completions: u32,
+        /// The longest wait.
+        limit: Option<Duration>,
+        /// After so many µs a single completion ends the wait; zero: no such bound.
+        least_us: u32,
+    },
+}
+
+/// A ring in use by its one thread.
+pub(crate) struct Ring<'a> {
+    submitter: Submitter<'a>,
+    sq: SubmissionQueue<'a>,
+    cq: CompletionQueue<'a>,
+    flags: EnterFlags,
+    has_min_wait: bool,
+    has_registered_fd: bool,
+    /// Operations that will still end with a completion.
+    in_flight: usize,
+    enters: u64,
+}
+
+impl<'a> Ring<'a> {
+    /// Takes the ring into use by the calling thread; it stays disabled.
+    pub(crate) fn new(io_uring: &'a mut IoUring) -> Self {
+        let no_iowait = io_uring.params().is_feature_no_iowait();
+        let has_min_wait = io_uring.params().is_feature_min_timeout();
+        let (mut submitter, sq, cq) = io_uring.split();
+        // The index lives in this one submitter. A kernel before 5.18 would refuse; then the descriptor serves.
+        let has_registered_fd = submitter.register_ring_fd().is_ok();
+        let mut flags = EnterFlags::GETEVENTS | EnterFlags::EXT_ARG;
+        // Without NO_IOWAIT an idle worker looks like 100 % iowait.
+        if no_iowait {
+            flags |= EnterFlags::NO_IOWAIT;
+        }
+        Self { submitter, sq, cq, flags, has_min_wait, has_registered_fd, in_flight: 0, enters: 0 }
+    }
+
+    /// Whether an enter can wait for a batch with a bound (6.12).
+    pub(crate) fn has_min_wait(&self) -> bool {
+        self.has_min_wait
+    }
+
+    /// What younger kernels offer, and whether this one does.
+    pub(crate) fn abilities(&self) -> [(&'static str, bool); 4] {
+        [
+            ("registered ring", self.has_registered_fd),
+            ("queue without array", !SQARRAY_NEEDED.load(Ordering::Relaxed)),
+            ("bounded batch wait", self.has_min_wait),
+            ("sleep without iowait", self.flags.contains(EnterFlags::NO_IOWAIT)),
+        ]
+    }
+
+    /// The registering half, for what must be registered before `enable`.
+    pub(crate) fn submitter(&self) -> &Submitter<'a> {
+        &self.submitter
+    }
+
+    /// Restricts the ring to what the driver does and makes the calling thread its only issuer.
+    pub(crate) fn enable(&mut self) -> io::Result<()> {
+        let flags = squeue::Flags::BUFFER_SELECT | squeue::Flags::SKIP_SUCCESS;
+        let mut restrictions: [Restriction; OPERATIONS.len() + 2] = core::array::from_fn(|at| match at {
+            0 => Restriction::sqe_flags_allowed(flags.bits()),
+            1 => Restriction::register_op(UNREGISTER_RING_FDS),
+            _ => Restriction::sqe_op(OPERATIONS[at - 2].0),
+        });
+        self.submitter.register_restrictions(&mut restrictions)?;
+        self.submitter.register_enable_rings()
+    }
+
+    /// Queues an operation; enters the kernel first if the queue is full.
+    ///
+    /// # Safety
+    /// Everything the entry points to stays where it is, and unchanged where the kernel reads it, until the
+    /// operation's last completion, or for ever if it has none.
+    pub(crate) unsafe fn push(&mut self, entry: squeue::Entry, name: Name) -> io::Result<()> {
+        let entry = if name.kind.is_counted() { entry } else { entry.flags(squeue::Flags::SKIP_SUCCESS) };
+        let entry = entry.user_data(name.to_u64());
+        // SAFETY: the caller promises for what the entry points to.
+        while unsafe { self.sq.push(&entry) }.is_err() {
+            self.enter(Wait::No)?;
+        }
+        self.in_flight += usize::from(name.kind.is_counted());
+        Ok(())
+    }
+
+    /// Gives the kernel what is queued, lets it post what is ready, and waits.
+    pub(crate) fn enter(&mut self, wait: Wait) -> io::Result<()> {
+        self.sq.sync();
+        self.cq.sync();
+        self.enters += 1;
+        let timespec;
+        let mut args = SubmitArgs::new();
+        let mut want = 0;
+        if let Wait::For { completions, limit, least_us } = wait {
+            want = completions;
+            if self.has_min_wait && least_us > 0 {
+                args = args.min_wait_usec(least_us);
+            }
+            if let Some(limit) = limit {
+                timespec = Timespec::from(limit);
+                args = args.timespec(&timespec);
+            }
+        }
+        // SAFETY: `args` is what EXT_ARG announces, and it and the timespec outlive the call.
+        let result =
+            unsafe { self.submitter.enter(self.sq.len() as u32, want, self.flags.bits(), Some(&args)) };
+        self.sq.sync();
+        self.cq.sync();
+        match result {
+            Ok(_) => Ok(()),
+            Err(error) => match error.raw_os_error() {
+                // The time was up; a signal came; completions wait to be taken before more can be submitted.
+                Some(libc::ETIME | libc::EINTR | libc::EBUSY | libc::EAGAIN) => Ok(()),
+                _ => Err(error),
+            },
+        }
+    }
+
+    /// The next completion that has been posted.
+    pub(crate) fn next_completion(&mut self) -> Option<Completion> {
+        let entry = self.cq.next()?;
+        let name = Name::from_u64(entry.user_data());
+        let more = cqueue::more(entry.flags());
+        if !more && name.kind.is_counted() {
+            self.in_flight -= 1;
+        }
+        Some(Completion { name, result: entry.result(), buffer: cqueue::buffer_select(entry.flags()), more })
+    }
+
+    /// Completions that wait to be taken, without entering the kernel.
+    pub(crate) fn ready(&mut self) -> usize {
+        self.cq.sync();
+        self.cq.len()
+    }
+
+    /// Whether an enter would bring completions at once.
+    pub(crate) fn has_work(&self) -> bool {
+        self.sq.taskrun() || self.sq.cq_overflow()
+    }
+
+    /// Whether completions did not fit their queue: nothing is lost, but most multishots end.
+    pub(crate) fn has_overflowed(&self) -> bool {
+        self.sq.cq_overflow()
+    }
+
+    /// How often the kernel was entered since this was last asked.
+    pub(crate) fn take_enters(&mut self) -> u64 {
+        core::mem::take(&mut self.enters)
+    }
+
+    /// Cancels everything that is in flight and waits until nothing is, giving each completion to `on_completion`.
+    ///
+    /// After this the kernel touches no memory that was lent to it. Should it not let go within `limit` rounds of
+    /// 100 ms, the process ends: to go on would let it write into memory that is somebody else's by then.
+    pub(crate) fn quiesce(&mut self, limit: u32, mut on_completion: impl FnMut(Completion)) {
+        for _ in 0..limit {
+            if self.in_flight == 0 && self.sq.is_empty() {
+                return;
+            }
+            let entry = opcode::AsyncCancel2::new(io_uring::types::CancelBuilder::any()).build();
+            // SAFETY: a cancel points to nothing.
+            let pushed = unsafe { self.push(entry, Name::SILENT) };
+            let wait = Wait::For { completions: 1, limit: Some(Duration::from_millis(100)), least_us: 0 };
+            let entered = self.enter(if self.in_flight == 0 { Wait::No } else { wait });
+            while let Some(completion) = self.next_completion() {
+                on_completion(completion);
+            }
+            if pushed.and(entered).is_err() {
+                break;
+            }
+        }
+        if self.in_flight == 0 {
+            return;
+        }
+        std::process::abort();
+    }
+
+    /// Queues the close of a descriptor.
+    pub(crate) fn close(&mut self, fd: i32) -> io::Result<()> {
+        // SAFETY: a close points to nothing.
+        unsafe { self.push(opcode::Close::new(Fd(fd)).build(), Name::SILENT) }
+    }
+
+    /// Queues the cancelling of everything that is in flight on a descriptor.
+    pub(crate) fn cancel_all(&mut self, fd: i32) -> io::Result<()> {
+        let builder = io_uring::types::CancelBuilder::fd(Fd(fd)).all();
+        // SAFETY: a cancel points to nothing.
+        unsafe { self.push(opcode::AsyncCancel2::new(builder).build(), Name::SILENT) }
+    }
+
+    /// Queues the cancelling of one operation; that operation's own last completion tells how it went.
+    pub(crate) fn cancel(&mut self, name: Name) -> io::Result<()> {
+        // SAFETY: a cancel points to nothing.
+        unsafe { self.push(opcode::AsyncCancel::new(name.to_u64()).build(), Name::SILENT) }
+    }
+
+    /// Queues a multishot accept.
+    pub(crate) fn accept(&mut self, fd: i32, name: Name) -> io::Result<()> {
+        let entry = opcode::AcceptMulti::new(Fd(fd)).flags(libc::SOCK_CLOEXEC).build();
+        // SAFETY: a multishot accept is given no address to fill.
+        unsafe { self.push(entry, name) }
+    }
+
+    /// Queues a poll for errors and hang-ups (`events` 0) or for more, once or until it is cancelled.
+    pub(crate) fn poll(&mut self, fd: i32, events: i16, multi: bool, name: Name) -> io::Result<()> {
+        let entry = opcode::PollAdd::new(Fd(fd), events as u32).multi(multi).build();
+        // SAFETY: a poll points to nothing.
+        unsafe { self.push(entry, name) }
+    }
+
+    /// Queues the writing of one to an eventfd.
+    pub(crate) fn signal(&mut self, fd: i32) -> io::Result<()> {
+        static ONE: u64 = 1;
+        let entry = opcode::Write::new(Fd(fd), (&raw const ONE).cast(), 8).build();
+        // SAFETY: the kernel reads a static that nobody writes.
+        unsafe { self.push(entry, Name::SILENT) }
+    }
+}
+
+impl Drop for Ring<'_> {
+    fn drop(&mut self) {
+        // The thread's table would keep the ring alive until the thread ends.
+        if self.has_registered_fd {
+            let _ = self.submitter.unregister_ring_fd();
+        }
+    }
+}

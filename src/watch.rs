@@ -1,0 +1,224 @@
+//! What operators see of a node: `/metrics`, `/status`, `/healthz`. Reads counters that the workers write; asks nobody.
+
+use std::sync::Arc;
+
+use controlplane::logs::RecordStats;
+use controlplane::resolve::ResolveStats;
+use controlplane::view::{Health, MetricsText, Source, Unit};
+use dataplane::node::{Running, WorkerView};
+use dataplane::role::control::{Control, Stage};
+use dataplane::role::counters::CounterKind;
+use dataplane::role::status::TunnelStatus;
+use serde_json::{Value, json};
+
+use crate::config::NodeConfig;
+
+/// The page's source.
+pub(crate) struct Watch {
+    end: &'static str,
+    workers: Vec<WorkerView>,
+    control: Arc<Control>,
+    records: Arc<RecordStats>,
+    names: Arc<ResolveStats>,
+    routes: Vec<String>,
+    peers: Vec<String>,
+    origins: Vec<String>,
+    listening: Vec<String>,
+}
+
+impl Watch {
+    pub(crate) fn new(
+        config: &NodeConfig,
+        running: &Running,
+        records: Arc<RecordStats>,
+        names: Arc<ResolveStats>,
+    ) -> Self {
+        Self {
+            end: config.end.name(),
+            workers: running.views().to_vec(),
+            control: running.control().clone(),
+            records,
+            names,
+            routes: config.plan.routes.clone(),
+            peers: config.plan.peers.iter().map(|peer| peer.label.clone()).collect(),
+            origins: config.plan.origins.iter().map(|origin| origin.label.clone()).collect(),
+            listening: running.listening().iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    /// Who is at the far end of a tunnel, by the operator's name.
+    fn far_end(&self, tunnel: &TunnelStatus) -> String {
+        let route = tunnel.route.and_then(|route| self.routes.get(usize::from(route)));
+        route.or_else(|| self.peers.get(tunnel.peer as usize)).cloned().unwrap_or_default()
+    }
+
+    fn tunnels(&self) -> Vec<(usize, TunnelStatus)> {
+        let of = |(worker, view): (usize, &WorkerView)| {
+            view.status.read().into_iter().map(move |tunnel| (worker, tunnel)).collect::<Vec<_>>()
+        };
+        self.workers.iter().enumerate().flat_map(of).collect()
+    }
+
+    fn role_metrics(&self, text: &mut MetricsText) {
+        let mut rows = Vec::new();
+        for (worker, view) in self.workers.iter().enumerate() {
+            view.counters.each(|name, kind, help, value| rows.push((name, kind, help, worker, value)));
+        }
+        rows.sort_by_key(|row| row.0);
+        for family in rows.chunk_by(|a, b| a.0 == b.0) {
+            let (name, kind, help, ..) = family[0];
+            let name = format!("longhaul_{name}");
+            match kind {
+                CounterKind::Total => {
+                    let mut samples = text.counter(&name, Unit::None, help);
+                    for (.., worker, value) in family {
+                        samples.value(&[("worker", worker)], *value);
+                    }
+                }
+                CounterKind::Gauge => {
+                    let mut samples = text.gauge(&name, Unit::None, help);
+                    for (.., worker, value) in family {
+                        samples.value(&[("worker", worker)], *value as f64);
+                    }
+                }
+            }
+        }
+    }
+
+    fn driver_metrics(&self, text: &mut MetricsText) {
+        let mut rows = Vec::new();
+        for (worker, view) in self.workers.iter().enumerate() {
+            rows.extend(view.driver.all().map(|(name, help, value)| (name, help, worker, value)));
+        }
+        rows.sort_by_key(|row| row.0);
+        for family in rows.chunk_by(|a, b| a.0 == b.0) {
+            let name = format!("longhaul_io_{}", family[0].0);
+            let mut samples = text.counter(&name, Unit::None, family[0].1);
+            for (.., worker, value) in family {
+                samples.value(&[("worker", worker)], *value);
+            }
+        }
+    }
+
+    fn tunnel_metrics(&self, text: &mut MetricsText) {
+        let tunnels = self.tunnels();
+        type Read = fn(&TunnelStatus) -> f64;
+        let gauges: [(&str, Unit, &str, Read); 8] = [
+            ("longhaul_tunnel_up", Unit::None, "Whether bytes come through.", |t| f64::from(u8::from(t.is_up))),
+            ("longhaul_tunnel_streams_open", Unit::None, "Streams open.", |t| t.streams as f64),
+            ("longhaul_tunnel_rtt_seconds", Unit::Seconds, "Smoothed round trip time.", |t| {
+                t.transport.srtt_us as f64 / 1e6
+            }),
+            ("longhaul_tunnel_rtt_min_seconds", Unit::Seconds, "Least round trip time.", |t| {
+                t.transport.min_rtt_us as f64 / 1e6
+            }),
+            ("longhaul_tunnel_window_bytes", Unit::Bytes, "Congestion window.", |t| {
+                t.transport.window_bytes as f64
+            }),
+            ("longhaul_tunnel_in_flight_bytes", Unit::Bytes, "Bytes sent and not acknowledged.", |t| {
+                t.transport.in_flight_bytes as f64
+            }),
+            ("longhaul_tunnel_mtu_bytes", Unit::Bytes, "UDP payload that the path carries.", |t| {
+                t.transport.mtu_bytes as f64
+            }),
+            ("longhaul_tunnel_loss_ratio", Unit::Ratio, "Share of packets lost in the last ten seconds.", |t| {
+                f64::from(t.transport.loss_ppm) / 1e6
+            }),
+        ];
+        for (name, unit, help, read) in gauges {
+            let mut samples = text.gauge(name, unit, help);
+            for (worker, tunnel) in &tunnels {
+                samples.value(&[("worker", worker), ("to", &self.far_end(tunnel))], read(tunnel));
+            }
+        }
+        self.ring_metrics(text, &tunnels);
+    }
+
+    fn ring_metrics(&self, text: &mut MetricsText, tunnels: &[(usize, TunnelStatus)]) {
+        let mut samples = text.counter("longhaul_ring_sent_bytes", Unit::Bytes, "Bytes that left by each ring.");
+        for (worker, tunnel) in tunnels {
+            for (ring, counters) in tunnel.blender.rings.iter().enumerate() {
+                let labels: [(&str, &dyn core::fmt::Display); 3] =
+                    [("worker", worker), ("to", &self.far_end(tunnel)), ("ring", &ring)];
+                samples.value(&labels, counters.bytes_sent);
+            }
+        }
+        let mut samples = text.gauge("longhaul_ring_ready", Unit::None, "Streams of each ring with bytes waiting.");
+        for (worker, tunnel) in tunnels {
+            for (ring, counters) in tunnel.blender.rings.iter().enumerate() {
+                let labels: [(&str, &dyn core::fmt::Display); 3] =
+                    [("worker", worker), ("to", &self.far_end(tunnel)), ("ring", &ring)];
+                samples.value(&labels, counters.ready as f64);
+            }
+        }
+    }
+
+    fn tunnel_status(&self, worker: usize, tunnel: &TunnelStatus) -> Value {
+        let path = &tunnel.transport;
+        let rings = tunnel.blender.rings.iter().map(|ring| {
+            json!({
+                "sources": ring.sources, "ready": ring.ready, "bytes": ring.bytes,
+                "quota_bytes": ring.quota_bytes, "sub_packets": ring.sub_packets, "bytes_sent": ring.bytes_sent,
+            })
+        });
+        json!({
+            "worker": worker, "to": self.far_end(tunnel), "up": tunnel.is_up, "streams": tunnel.streams,
+            "rtt_us": path.srtt_us, "rtt_min_us": path.min_rtt_us, "window_bytes": path.window_bytes,
+            "in_flight_bytes": path.in_flight_bytes, "mtu_bytes": path.mtu_bytes, "loss_ppm": path.loss_ppm,
+            "pacing_bytes_per_s": path.pacing_bytes_per_s,
+            "sent_packets": path.counters.sent_packets, "sent_bytes": path.counters.sent_bytes,
+            "received_packets": path.counters.received_packets, "received_bytes": path.counters.received_bytes,
+            "lost_packets": path.counters.lost_packets, "spurious_packets": path.counters.spurious_packets,
+            "retransmitted_bytes": path.counters.retransmitted_bytes,
+            "probe_timeouts": path.counters.probe_timeouts, "path_losses": path.counters.path_losses,
+            "scale_bytes": tunnel.blender.scale_bytes, "rings": rings.collect::<Vec<_>>(),
+        })
+    }
+}
+
+impl Source for Watch {
+    fn metrics(&mut self, text: &mut MetricsText) {
+        text.info("longhaul_build", "The program.", &[("version", &env!("CARGO_PKG_VERSION")), ("end", &self.end)]);
+        self.role_metrics(text);
+        self.driver_metrics(text);
+        self.tunnel_metrics(text);
+        self.records.metrics(text);
+        self.names.metrics(text);
+    }
+
+    fn status(&mut self) -> Value {
+        let worker = |(index, view): (usize, &WorkerView)| {
+            let mut counters = serde_json::Map::new();
+            view.counters.each(|name, _, _, value| {
+                counters.insert(name.to_owned(), value.into());
+            });
+            let io: serde_json::Map<String, Value> =
+                view.driver.all().map(|(name, _, value)| (name.to_owned(), value.into())).collect();
+            json!({ "worker": index, "cpu": view.cpu, "role": counters, "io": io })
+        };
+        let tunnels = self.tunnels();
+        json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "end": self.end,
+            "stage": format!("{:?}", self.control.stage()).to_lowercase(),
+            "listening": self.listening,
+            "workers": self.workers.iter().enumerate().map(worker).collect::<Vec<_>>(),
+            "tunnels": tunnels.iter().map(|(w, tunnel)| self.tunnel_status(*w, tunnel)).collect::<Vec<_>>(),
+            "origins": self.origins,
+            "names": self.names.status(),
+            "log": self.records.status(),
+        })
+    }
+
+    fn health(&mut self) -> Health {
+        if self.control.stage() != Stage::Running {
+            return Health::Draining;
+        }
+        let tunnels = self.tunnels();
+        let is_front = !self.routes.is_empty();
+        if is_front && !tunnels.is_empty() && tunnels.iter().all(|(_, tunnel)| !tunnel.is_up) {
+            return Health::Failing("no tunnel is up".to_owned());
+        }
+        Health::Ok
+    }
+}
