@@ -150,3 +150,23 @@ impl BufferRing {
         usize::from(buffer) * self.bytes_each
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reactor::ring::{Ring, create};
+
+    #[test]
+    #[should_panic(expected = "given back once")]
+    fn a_buffer_is_not_given_back_twice() {
+        let Ok(mut io_uring) = create(2, 16) else { panic!("skipped: a buffer is given back once") };
+        let ring = Ring::new(&mut io_uring);
+        let mut buffers = BufferRing::new(ring.submitter(), 0, 64, 3).unwrap();
+        assert_eq!((buffers.count(), buffers.free()), (4, 4), "a power of two");
+        buffers.take(2);
+        buffers.bytes_mut(2, 5).copy_from_slice(b"hello");
+        assert_eq!((buffers.bytes(2, 5), buffers.free()), (b"hello".as_slice(), 3));
+        buffers.recycle(2);
+        buffers.recycle(2);
+    }
+}

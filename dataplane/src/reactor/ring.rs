@@ -37,6 +37,9 @@ pub(crate) const OPERATIONS: [(u8, &str); 10] = [
     (opcode::PollAdd::CODE, "poll"),
 ];
 
+/// Enters that may pass without the kernel taking an operation; then it has no memory left for them.
+const SUBMIT_TRIES: u32 = 1_000;
+
 /// IORING_UNREGISTER_RING_FDS, the one register call that is made after the ring is enabled.
 const UNREGISTER_RING_FDS: u8 = 21;
 
@@ -167,8 +170,13 @@ impl<'a> Ring<'a> {
     pub(crate) unsafe fn push(&mut self, entry: squeue::Entry, name: Name) -> io::Result<()> {
         let entry = if name.kind.is_counted() { entry } else { entry.flags(squeue::Flags::SKIP_SUCCESS) };
         let entry = entry.user_data(name.to_u64());
+        let mut tries = 0;
         // SAFETY: the caller promises for what the entry points to.
         while unsafe { self.sq.push(&entry) }.is_err() {
+            tries += 1;
+            if tries > SUBMIT_TRIES {
+                return Err(io::Error::from_raw_os_error(libc::EAGAIN));
+            }
             self.enter(Wait::No)?;
         }
         self.in_flight += usize::from(name.kind.is_counted());
@@ -315,5 +323,45 @@ impl Drop for Ring<'_> {
         if self.has_registered_fd {
             let _ = self.submitter.unregister_ring_fd();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reactor::operation::Kind;
+    use crate::reactor::wake::Waker;
+
+    #[test]
+    fn quiescing_takes_back_what_would_never_end() {
+        let Ok(mut io_uring) = create(2, 16) else { return };
+        let mut ring = Ring::new(&mut io_uring);
+        ring.enable().unwrap();
+        let bell = Waker::new().unwrap();
+        for at in 0..7 {
+            ring.poll(bell.fd(), libc::POLLIN, at % 2 == 0, Name::of_index(Kind::Wake, at)).unwrap();
+        }
+        let mut ended = Vec::new();
+        ring.quiesce(20, |completion| ended.push((completion.name.slot, completion.result)));
+        ended.sort_unstable();
+        assert_eq!(ended, (0..7).map(|at| (at, -libc::ECANCELED)).collect::<Vec<_>>());
+        assert_eq!(ring.in_flight, 0);
+    }
+
+    #[test]
+    fn a_wait_ends_in_time_and_a_signal_ends_it_sooner() {
+        let Ok(mut io_uring) = create(2, 16) else { return };
+        let mut ring = Ring::new(&mut io_uring);
+        ring.enable().unwrap();
+        let wait = |limit| Wait::For { completions: 1, limit, least_us: 0 };
+        ring.enter(wait(Some(Duration::from_micros(50)))).unwrap();
+        assert!(ring.next_completion().is_none());
+        let bell = Waker::new().unwrap();
+        ring.poll(bell.fd(), libc::POLLIN, false, Name::of_index(Kind::Wake, 3)).unwrap();
+        ring.signal(bell.fd()).unwrap();
+        ring.enter(wait(None)).unwrap();
+        let completion = ring.next_completion().unwrap();
+        assert_eq!((completion.name, completion.more), (Name::of_index(Kind::Wake, 3), false));
+        assert_eq!(ring.take_enters(), 2);
     }
 }

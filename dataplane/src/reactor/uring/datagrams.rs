@@ -319,7 +319,10 @@ fn note_received(received: &Received, socket: &mut Socket, counters: &DriverCoun
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::port::Ecn;
+    use crate::port::{Ecn, PortOptions};
+    use crate::reactor::ring::Wait;
+    use crate::reactor::socket::{UdpOptions, local_address, udp};
+    use std::os::fd::AsFd;
 
     #[test]
     fn a_train_is_cut_into_sends_of_whole_datagrams() {
@@ -349,5 +352,37 @@ mod tests {
         assert!(parse(&head[..20], 9).is_none());
         head[LENGTHS_BYTES] = libc::AF_UNIX as u8;
         assert!(parse(&head, 9).is_none());
+    }
+
+    #[test]
+    fn a_device_that_cannot_segment_gets_one_datagram_at_a_time() {
+        let Ok(mut io_uring) = crate::reactor::ring::create(8, 16) else { return };
+        let mut ring = Ring::new(&mut io_uring);
+        let here: core::net::SocketAddr = "127.0.0.1:0".parse().unwrap();
+        let options = UdpOptions { gro: false, ..UdpOptions::default() };
+        let (from, to) = (udp(here, &options).unwrap(), udp(here, &options).unwrap());
+        let address = local_address(to.as_fd()).unwrap();
+        let buffers = BufferOptions { bytes: 2_048, count: 1 };
+        let mut side = Datagrams::new(ring.submitter(), vec![from], buffers, 1, 64).unwrap();
+        ring.enable().unwrap();
+        let counters = DriverCounters::default();
+        let mut port = Port::new(&PortOptions { tcp_max: 1, block_bytes: 64, blocks: 1, trains: 1 });
+        port.train().unwrap()[..250].fill(7);
+        port.send_train(SocketId(0), address, 250, 100, Ecn::NotCapable);
+        side.start_trains(&mut ring, &mut port, &counters).unwrap();
+        let mut is_first = true;
+        while port.train().is_none() {
+            ring.enter(Wait::For { completions: 1, limit: None, least_us: 0 }).unwrap();
+            let mut completion = ring.next_completion().unwrap();
+            if core::mem::take(&mut is_first) {
+                // As if the device had refused; loopback has sent the train, which counts below.
+                completion.result = -libc::EIO;
+            }
+            side.on_sent(&mut ring, &mut port, completion, &counters).unwrap();
+        }
+        assert_eq!((counters.gso_fallbacks.get(), counters.datagrams_out.get()), (1, 3));
+        let receiver = std::net::UdpSocket::from(to);
+        let lengths: Vec<usize> = (0..6).map(|_| receiver.recv(&mut [0; 128]).unwrap()).collect();
+        assert_eq!(lengths, [100, 100, 50, 100, 100, 50]);
     }
 }

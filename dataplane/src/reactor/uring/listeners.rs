@@ -101,3 +101,35 @@ impl Listeners {
 fn spare() -> Option<File> {
     File::open("/dev/null").ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reactor::socket::{ListenOptions, listen, local_address};
+    use std::io::Read;
+    use std::net::TcpStream;
+    use std::os::fd::AsFd;
+
+    #[test]
+    fn a_client_is_turned_away_and_nobody_is_waited_for() {
+        let listener = listen("127.0.0.1:0".parse().unwrap(), &ListenOptions::default()).unwrap();
+        let address = local_address(listener.as_fd()).unwrap();
+        let mut listeners = Listeners::new(vec![listener]);
+        listeners.turn_one_away(0);
+        let mut client = TcpStream::connect(address).unwrap();
+        listeners.turn_one_away(0);
+        assert_eq!(client.read(&mut [0]).unwrap(), 0);
+        assert!(listeners.spare.is_some() && !listeners.has_waiting());
+    }
+
+    #[test]
+    fn those_who_wait_are_served_in_order_and_bounded() {
+        let mut listeners = Listeners::new(Vec::new());
+        for number in 0..WAITING_MAX as u16 + 3 {
+            listeners.wait(File::open("/dev/null").unwrap().into(), ListenerId(number));
+        }
+        let served: Vec<u16> =
+            core::iter::from_fn(|| listeners.next_waiting()).map(|(_, listener)| listener.0).collect();
+        assert_eq!(served, (0..WAITING_MAX as u16).collect::<Vec<_>>());
+    }
+}

@@ -282,6 +282,8 @@ impl Worker<'_> {
         let is_error = completion.result > 0 && completion.result as i16 & libc::POLLERR != 0;
         // A receive that is armed hears of the error itself, after the bytes that came before it.
         if !is_error || connection.receiving != Receiving::Idle {
+            // After a hang-up in order there is nothing more to watch for.
+            connection.watched = !is_error;
             return Ok(());
         }
         self.note_end(turn, tcp, PeerEnd::Failed(TcpFailure::Reset))

@@ -11,6 +11,7 @@ use std::thread;
 use super::*;
 use crate::port::{PortOptions, Reading, TcpFailure, TcpId, Token};
 use crate::reactor::socket::{ListenOptions, listen, local_address};
+use crate::reactor::{checks, echo, epoll};
 use crate::stdx::prng::Prng;
 
 /// A limit that only a hang reaches.
@@ -302,7 +303,7 @@ fn a_busy_worker_makes_few_calls() {
 enum Habit {
     /// Stops reading and goes on in the next turn, at random.
     Stops,
-    /// Stops reading after the first bytes, for good.
+    /// Stops reading before the first bytes, for good, and says so.
     Sleeps,
 }
 
@@ -328,13 +329,12 @@ impl Role for Stutter {
                 port.set_token(tcp, Token(self.accepted));
                 self.accepted += 1;
                 port.read(tcp, Reading::Small);
-            }
-            Input::Read { tcp, token, bytes } => {
-                assert!(port.reading(tcp) != Reading::Off, "a role that does not read is given nothing");
-                if (self.habit)(token) == Habit::Sleeps {
-                    port.read(tcp, Reading::Off);
-                    return;
+                if (self.habit)(port.token(tcp).unwrap()) == Habit::Sleeps {
+                    port.notify_at(tcp, 0);
                 }
+            }
+            Input::Read { tcp, bytes, .. } => {
+                assert!(port.reading(tcp) != Reading::Off, "a role that does not read is given nothing");
                 assert!(port.write(tcp, bytes), "the pool is large enough for the test");
                 if self.random.below(3) == 0 {
                     port.read(tcp, Reading::Off);
@@ -343,6 +343,10 @@ impl Role for Stutter {
                     let reading = self.any_reading();
                     port.read(tcp, reading);
                 }
+            }
+            Input::Wrote { tcp, token } if (self.habit)(token) == Habit::Sleeps => {
+                port.read(tcp, Reading::Off);
+                assert!(port.write(tcp, b"!"), "the pool is large enough for the test");
             }
             Input::Wrote { tcp, .. } => {
                 let reading = self.any_reading();
@@ -430,11 +434,13 @@ fn whoever_pins_all_buffers_goes() {
     };
     with_role(few, role.stop.clone(), 8, role, |address| {
         let mut greedy = connect(address);
-        greedy.write_all(&[0; 64 * 1_024]).unwrap();
+        greedy.read_exact(&mut [0]).unwrap();
+        // One segment, larger than all buffers together.
+        greedy.write_all(&[0; 16 * 1_024]).unwrap();
         let mut modest = connect(address);
         exchange(&mut modest, b"may I?");
-        let mut word = [0];
-        assert!(greedy.read(&mut word).is_err() || exhausted.load(Ordering::Relaxed), "it was reset");
+        assert!(exhausted.load(Ordering::Relaxed));
+        assert_eq!(greedy.read(&mut [0]).unwrap_err().kind(), io::ErrorKind::ConnectionReset);
     });
 }
 
@@ -494,25 +500,41 @@ fn a_reset_is_noticed_though_nobody_reads() {
     assert!(failed.load(Ordering::Relaxed));
 }
 
-/// What both drivers owe a role. Where io_uring is missing, the other driver stands in, which says nothing new.
-mod shared {
-    use super::*;
-    use crate::reactor::{checks, echo, epoll};
-
-    fn run_here(
-        role: &mut echo::Echo,
-        port: &mut Port,
-        sockets: Sockets,
-        options: &DriverOptions,
-        waker: &Waker,
-        peers: &[Waker],
-        counters: &DriverCounters,
-    ) -> io::Result<()> {
-        if is_unavailable() {
-            return epoll::run(role, port, sockets, options, waker, peers, counters);
-        }
-        run(role, port, sockets, options, waker, peers, counters)
+#[test]
+fn spinning_and_waiting_for_batches_change_no_bytes() {
+    if is_unavailable() {
+        return;
     }
-
-    checks::driver_checks!(run_here);
+    let eager = DriverOptions { spin_us: 50, batch_wait_us: 50, ..options() };
+    with_echo(eager, Reading::Small, 64, |address| {
+        let mut streams: Vec<TcpStream> = (0..40).map(|_| connect(address)).collect();
+        for round in 0..20_u8 {
+            streams.iter_mut().for_each(|stream| stream.write_all(&[round; 64]).unwrap());
+            for stream in &mut streams {
+                let mut back = [0; 64];
+                stream.read_exact(&mut back).unwrap();
+                assert_eq!(back, [round; 64]);
+            }
+        }
+        streams.into_iter().for_each(assert_ends);
+    });
 }
+
+/// The driver, or where io_uring is missing the other one, with which the shared suite says nothing new.
+fn run_here(
+    role: &mut echo::Echo,
+    port: &mut Port,
+    sockets: Sockets,
+    options: &DriverOptions,
+    waker: &Waker,
+    peers: &[Waker],
+    counters: &DriverCounters,
+) -> io::Result<()> {
+    if is_unavailable() {
+        return epoll::run(role, port, sockets, options, waker, peers, counters);
+    }
+    run(role, port, sockets, options, waker, peers, counters)
+}
+
+// What both drivers owe a role.
+checks::driver_checks!(run_here);
