@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::access::SLOT_BYTES;
 use crate::node::options::{Io, NodeOptions};
-use crate::port::{Port, PortOptions};
+use crate::port::{Port, PortOptions, SocketId};
 use crate::reactor::counters::DriverCounters;
 use crate::reactor::lanes::{Receiver, Sender};
 use crate::reactor::options::Sockets;
@@ -20,6 +20,9 @@ use crate::role::crossing::Crossing;
 use crate::role::node::{Node, NodeParts};
 use crate::role::origins::Origins;
 use crate::role::status::StatusBoard;
+use crate::role::trunk::{Trunk, TrunkOptions};
+use crate::tmp::endpoint::{Endpoint, EndpointOptions, Refused};
+use crate::tmp::random::SystemRandom;
 
 /// Timers of tunnels are finer than the kernel's usual 50 µs of slack.
 const TIMER_SLACK_NS: u32 = 1;
@@ -67,7 +70,7 @@ pub(crate) fn run(outfit: Outfit) -> io::Result<usize> {
         control: outfit.control.clone(),
         sleeps: outfit.sleeps,
         clients: clients(&options, outfit.worker, &outfit.counters, outfit.records),
-        trunk: None,
+        trunk: trunk(&options, outfit.worker)?,
         origins: (!options.plan.origins.is_empty()).then(|| {
             Origins::new(
                 options.plan.clone(),
@@ -114,6 +117,61 @@ fn clients(
             decision_seed: (clock::unix_us() / 1_000_000) << 32 | u64::from(worker) << 26,
             records: Box::new(RecordRing(records)),
         })
+    })
+}
+
+/// The tunnels that this worker owns; `None` if it owns none.
+fn trunk(options: &NodeOptions, worker: u8) -> io::Result<Option<Trunk>> {
+    let Some(setup) = &options.tunnels else { return Ok(None) };
+    let plan = &options.plan;
+    let routes: Vec<u16> = (0..plan.routes.len() as u16)
+        .filter(|route| plan.route_owners.get(usize::from(*route)) == Some(&worker))
+        .collect();
+    let is_responder = !setup.peers.is_empty();
+    if !options.workers[usize::from(worker)].owns_tunnels || (routes.is_empty() && !is_responder) {
+        return Ok(None);
+    }
+    let endpoint = Endpoint::new(
+        EndpointOptions {
+            owner: worker,
+            owners: options.workers.len() as u8,
+            is_responder,
+            tunnels_max: setup.tunnels_max,
+            ..EndpointOptions::new(setup.key.clone(), setup.transport.clone())
+        },
+        Box::new(SystemRandom::new()),
+    );
+    let sockets = setup.addresses.iter().enumerate();
+    let sockets = sockets.map(|(index, address)| (SocketId(index as u16), address.is_ipv4())).collect();
+    let mut trunk = Trunk::new(
+        endpoint,
+        sockets,
+        plan.routes.len(),
+        TrunkOptions {
+            blender: setup.blender,
+            streams_max: setup.transport.streams_max,
+            stream_bytes: options.limits.stream_bytes,
+            tunnel_wait: options.limits.tunnel_wait,
+            segments_max: options.driver.gso_segments_max,
+            workers: options.workers.len(),
+        },
+    );
+    for public in &setup.peers {
+        trunk.add_peer(public.clone(), setup.psk.clone(), None).map_err(refused)?;
+    }
+    for route in routes {
+        let (public, addresses) = &setup.routes[usize::from(route)];
+        let peer = trunk.add_peer(public.clone(), setup.psk.clone(), addresses.first().copied()).map_err(refused)?;
+        trunk.add_route(clock::now(), route, peer).map_err(refused)?;
+    }
+    Ok(Some(trunk))
+}
+
+fn refused(why: Refused) -> io::Error {
+    io::Error::other(match why {
+        Refused::Full => "more tunnels than the endpoint holds",
+        Refused::NoAddress => "a route without an address",
+        Refused::BadKey => "a public key that is our own, stands twice, or is none",
     })
 }
 

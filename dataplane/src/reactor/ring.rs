@@ -114,6 +114,9 @@ pub(crate) struct Ring<'a> {
     enters: u64,
 }
 
+/// How long cancelled operations may take to come back before the rest is cancelled too.
+const SETTLE: Duration = Duration::from_millis(10);
+
 impl<'a> Ring<'a> {
     /// Takes the ring into use by the calling thread; it stays disabled.
     pub(crate) fn new(io_uring: &'a mut IoUring) -> Self {
@@ -253,13 +256,26 @@ impl<'a> Ring<'a> {
     /// After this the kernel touches no memory that was lent to it. Should it not let go within `limit` rounds of
     /// 100 ms, the process ends: to go on would let it write into memory that is somebody else's by then.
     pub(crate) fn quiesce(&mut self, limit: u32, mut on_completion: impl FnMut(Completion)) {
+        // What is being cancelled by name comes back by itself; only what is left is cancelled wholesale, because the
+        // kernel then looks through all of it for each (measured: 4.4 s for 5,000 receives, by name 0.02 s).
+        let mut progresses = true;
         for _ in 0..limit {
+            while progresses && !(self.in_flight == 0 && self.sq.is_empty()) {
+                let before = self.in_flight;
+                progresses =
+                    self.enter(Wait::For { completions: 1, limit: Some(SETTLE), least_us: 0 }).is_ok();
+                while let Some(completion) = self.next_completion() {
+                    on_completion(completion);
+                }
+                progresses &= self.in_flight != before;
+            }
             if self.in_flight == 0 && self.sq.is_empty() {
                 return;
             }
             let entry = opcode::AsyncCancel2::new(io_uring::types::CancelBuilder::any()).build();
             // SAFETY: a cancel points to nothing.
             let pushed = unsafe { self.push(entry, Name::SILENT) };
+            progresses = true;
             let wait = Wait::For { completions: 1, limit: Some(Duration::from_millis(100)), least_us: 0 };
             let entered = self.enter(if self.in_flight == 0 { Wait::No } else { wait });
             while let Some(completion) = self.next_completion() {
@@ -279,13 +295,6 @@ impl<'a> Ring<'a> {
     pub(crate) fn close(&mut self, fd: i32) -> io::Result<()> {
         // SAFETY: a close points to nothing.
         unsafe { self.push(opcode::Close::new(Fd(fd)).build(), Name::SILENT) }
-    }
-
-    /// Queues the cancelling of everything that is in flight on a descriptor.
-    pub(crate) fn cancel_all(&mut self, fd: i32) -> io::Result<()> {
-        let builder = io_uring::types::CancelBuilder::fd(Fd(fd)).all();
-        // SAFETY: a cancel points to nothing.
-        unsafe { self.push(opcode::AsyncCancel2::new(builder).build(), Name::SILENT) }
     }
 
     /// Queues the cancelling of one operation; that operation's own last completion tells how it went.

@@ -226,7 +226,7 @@ impl Node {
             origins.drain(port);
         }
         if let Some(trunk) = trunk {
-            trunk.close();
+            trunk.close(now);
         }
         self.is_finished = true;
     }

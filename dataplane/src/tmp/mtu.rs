@@ -9,9 +9,10 @@
 //! sign of congestion.
 
 use crate::time::{Duration, Instant};
+use crate::tmp::limits::DATAGRAM_BYTES_MIN;
 
 /// Every path carries this, or no tunnel: INIT is padded to it.
-pub const MTU_BYTES_BASE: u16 = 1_200;
+pub const MTU_BYTES_BASE: u16 = DATAGRAM_BYTES_MIN as u16;
 /// Probes of one size before it counts as too large, RFC 8899 §5.1.2.
 const PROBES_MAX: u8 = 3;
 /// The search ends when the bounds are this near: the gain is below half a percent.

@@ -128,6 +128,11 @@ impl StreamTable {
         self.streams.handle_at(slab_slot)
     }
 
+    /// Whether `insert` would give a stream back.
+    pub fn is_full(&self) -> bool {
+        self.streams.is_full()
+    }
+
     /// Streams that live.
     pub fn len(&self) -> usize {
         self.streams.len()

@@ -7,7 +7,7 @@
 //! ```
 
 use crate::port::{TcpFailure, TcpId};
-use crate::reactor::operation::Name;
+use crate::reactor::operation::{Kind, Name};
 use crate::reactor::uring::held::HeldQueue;
 use crate::stdx::slab::Handle;
 
@@ -95,6 +95,21 @@ pub(crate) struct Connection {
 const _: () = assert!(size_of::<Connection>() <= 32, "an idle connection costs the driver at most 32 bytes");
 
 impl Connection {
+    /// What is in flight and has not been cancelled yet.
+    pub(crate) fn operations(&self) -> [Option<Kind>; 4] {
+        let receiving = match self.receiving {
+            Receiving::Small => Some(Kind::ReceiveSmall),
+            Receiving::Large => Some(Kind::ReceiveLarge),
+            Receiving::Idle | Receiving::Cancelled | Receiving::Starved => None,
+        };
+        [
+            receiving,
+            self.sending.then_some(Kind::Send),
+            (self.life == Life::Connecting).then_some(Kind::Connect),
+            self.watched.then_some(Kind::Watch),
+        ]
+    }
+
     const FREE: Self = Self {
         fd: -1,
         generation: 0,

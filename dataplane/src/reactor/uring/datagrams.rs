@@ -198,7 +198,6 @@ impl Datagrams {
         ring: &mut Ring<'_>,
         port: &mut Port,
         at: usize,
-        counters: &DriverCounters,
     ) -> io::Result<()> {
         let sending = &mut self.sending[at];
         let Some(train) = sending.train else { return Ok(()) };
@@ -213,7 +212,6 @@ impl Datagrams {
         let message = sending.header.prepare(train.to, bytes, train.segment_bytes, train.ecn);
         let flags = libc::MSG_NOSIGNAL as u32;
         let entry = opcode::SendMsg::new(Fd(socket.socket.as_raw_fd()), message).flags(flags).build();
-        counters.trains_out.bump();
         // SAFETY: the header lies in a boxed slice and is not touched before the completion; the train's bytes lie
         // in the port's memory, which never moves, outlives the worker, and is given away again only by
         // `release_train` above.
@@ -232,16 +230,17 @@ impl Datagrams {
         let sending = &mut self.sending[at];
         let Some(train) = sending.train else { return Ok(()) };
         if completion.result >= 0 {
+            counters.trains_out.bump();
             counters.datagrams_out.add(sending.piece.div_ceil(train.segment_bytes) as u64);
             counters.datagram_bytes_out.add(sending.piece as u64);
         }
         if completion.result < 0 && self.may_repeat(at, &train, errno(completion.result), counters) {
-            return self.send_piece(ring, port, at, counters);
+            return self.send_piece(ring, port, at);
         }
         let sending = &mut self.sending[at];
         sending.offset += sending.piece;
         sending.again = false;
-        self.send_piece(ring, port, at, counters)
+        self.send_piece(ring, port, at)
     }
 
     /// Whether a piece that failed is to be sent again; otherwise its datagrams are gone, as on any network.

@@ -15,8 +15,10 @@ use crate::role::trunk::stream::{End, Stream, Streams};
 use crate::stdx::slab::Handle;
 use crate::time::{Duration, Instant};
 use crate::tmp::carrier::Ecn as TunnelEcn;
-use crate::tmp::endpoint::Endpoint;
+use crate::tmp::endpoint::{Endpoint, PeerOptions, Refused};
+use crate::tmp::error::CLOSE_NORMAL;
 use crate::tmp::id::{PeerId, StreamId, TunnelId};
+use crate::tmp::key::{PresharedKey, PublicKey};
 use crate::tmp::tunnel::Tunnel;
 
 /// Sizes of a trunk.
@@ -39,7 +41,7 @@ pub struct TrunkOptions {
 /// The tunnels of one worker.
 pub struct Trunk {
     pub(crate) endpoint: Endpoint<Tunnel>,
-    pub(crate) socket: SocketId,
+    sockets: Vec<(SocketId, bool)>,
     pub(crate) options: TrunkOptions,
     /// By the slot of the tunnel's id.
     pub(crate) lines: Vec<Option<Line>>,
@@ -53,11 +55,16 @@ pub struct Trunk {
 }
 
 impl Trunk {
-    /// A trunk over `endpoint`, which sends and receives on `socket`.
-    pub fn new(endpoint: Endpoint<Tunnel>, socket: SocketId, routes: usize, options: TrunkOptions) -> Self {
+    /// A trunk over `endpoint`, which sends and receives on `sockets`: each with whether it is of IPv4.
+    pub fn new(
+        endpoint: Endpoint<Tunnel>,
+        sockets: Vec<(SocketId, bool)>,
+        routes: usize,
+        options: TrunkOptions,
+    ) -> Self {
         Self {
             endpoint,
-            socket,
+            sockets,
             lines: Vec::new(),
             routes: vec![None; routes],
             askers: vec![Vec::new(); options.workers],
@@ -68,12 +75,22 @@ impl Trunk {
         }
     }
 
+    /// Makes a peer known: it may connect, or be connected to if it has an address.
+    pub fn add_peer(
+        &mut self,
+        public: PublicKey,
+        psk: Option<PresharedKey>,
+        address: Option<SocketAddr>,
+    ) -> Result<PeerId, Refused> {
+        self.endpoint.add_peer(PeerOptions { public, psk, address })
+    }
+
     /// Makes the tunnel of `route` to a peer that has an address; it keeps trying for ever.
-    pub fn add_route(&mut self, now: Instant, route: u16, peer: PeerId) {
-        if let Some(tunnel) = self.endpoint.connect(now, peer) {
-            self.add_line(tunnel, peer, Some(route), Some(now));
-            self.routes[usize::from(route)] = Some(tunnel.0.slot);
-        }
+    pub fn add_route(&mut self, now: Instant, route: u16, peer: PeerId) -> Result<(), Refused> {
+        let tunnel = self.endpoint.connect(now, peer)?;
+        self.add_line(tunnel, peer, Some(route), Some(now));
+        self.routes[usize::from(route)] = Some(tunnel.0.slot);
+        Ok(())
     }
 
     /// The endpoint, for its counters.
@@ -123,9 +140,9 @@ impl Trunk {
     }
 
     /// Says goodbye on every tunnel.
-    pub fn close(&mut self) {
+    pub fn close(&mut self, now: Instant) {
         for line in self.lines.iter().flatten() {
-            self.endpoint.close(line.tunnel);
+            self.endpoint.close(now, line.tunnel, CLOSE_NORMAL);
         }
     }
 
@@ -142,6 +159,11 @@ impl Trunk {
                 blender: line.blender(),
             })
         }));
+    }
+
+    /// The socket that reaches an address; `None` if there is none of its family.
+    pub(crate) fn socket_to(&self, to: SocketAddr) -> Option<SocketId> {
+        self.sockets.iter().find(|(_, is_ipv4)| *is_ipv4 == to.is_ipv4()).map(|(socket, _)| *socket)
     }
 
     pub(crate) fn add_line(

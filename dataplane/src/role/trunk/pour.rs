@@ -69,7 +69,10 @@ impl Trunk {
             let segments_max = self.options.segments_max;
             let Some(sent) = self.endpoint.transmit(now, buffer, segments_max, &mut blenders) else { break };
             let ecn = Ecn::from_bits(sent.ecn as u8);
-            port.send_train(self.socket, sent.to, sent.bytes, sent.segment_bytes, ecn);
+            // Without a socket of its family a peer's address is as good as a black hole: the tunnel stays down.
+            if let Some(socket) = self.socket_to(sent.to) {
+                port.send_train(socket, sent.to, sent.bytes, sent.segment_bytes, ecn);
+            }
         }
         for slot in 0..self.lines.len() {
             self.pay_room(now, port, parts, slot);
@@ -90,14 +93,14 @@ impl Trunk {
                 }
             }
             EndpointEvent::Accepted { tunnel, peer } => self.add_line(tunnel, peer, None, None),
-            EndpointEvent::Restarted { tunnel } => {
+            EndpointEvent::Restarted { tunnel, reason: _ } => {
                 self.fail_all(now, port, parts, tunnel, Failure::Restarted);
                 if let Some(line) = self.line(tunnel) {
                     let (peer, route) = (line.peer, line.route);
                     self.add_line(tunnel, peer, route, Some(now));
                 }
             }
-            EndpointEvent::Closed { tunnel } => {
+            EndpointEvent::Closed { tunnel, reason: _ } => {
                 self.fail_all(now, port, parts, tunnel, Failure::Restarted);
                 if self.line(tunnel).is_some_and(|line| line.route.is_none()) {
                     self.lines[tunnel.0.slot as usize] = None;

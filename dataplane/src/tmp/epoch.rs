@@ -1,0 +1,71 @@
+//! One pair of keys of a tunnel and how far it is used up. [TMP-80]
+
+use crate::time::Instant;
+use crate::tmp::handshake::Keys;
+use crate::tmp::id::ReceiverId;
+use crate::tmp::limits::{REJECT_AFTER, REKEY_AFTER, REKEY_AFTER_PACKETS};
+
+/// The keys that one handshake made.
+#[derive(Debug)]
+pub(in crate::tmp) struct Epoch {
+    /// How the peer names these keys.
+    pub(in crate::tmp) own_id: ReceiverId,
+    /// How we name them towards the peer.
+    pub(in crate::tmp) peer_id: ReceiverId,
+    keys: Keys,
+    began: Instant,
+    opened_packets: u64,
+}
+
+impl Epoch {
+    /// Fresh keys.
+    pub(in crate::tmp) const fn new(
+        now: Instant,
+        own_id: ReceiverId,
+        peer_id: ReceiverId,
+        keys: Keys,
+    ) -> Self {
+        Self { own_id, peer_id, keys, began: now, opened_packets: 0 }
+    }
+
+    /// When the initiator should begin to replace these keys, by age.
+    pub(in crate::tmp) fn rekey_at(&self) -> Instant {
+        self.began + REKEY_AFTER
+    }
+
+    /// Whether the initiator should replace these keys.
+    pub(in crate::tmp) fn wants_rekey(&self, now: Instant) -> bool {
+        now >= self.rekey_at()
+            || self.keys.seal.sealed_packets() >= REKEY_AFTER_PACKETS
+            || self.opened_packets >= REKEY_AFTER_PACKETS
+    }
+
+    fn is_too_old(&self, now: Instant) -> bool {
+        now.since(self.began) >= REJECT_AFTER
+    }
+
+    /// Whether a packet may be sealed.
+    pub(in crate::tmp) fn can_seal(&self, now: Instant) -> bool {
+        !self.is_too_old(now) && !self.keys.seal.is_spent()
+    }
+
+    /// Seals a packet whose header and payload are written.
+    pub(in crate::tmp) fn seal(&mut self, path: u32, number: u64, packet: &mut [u8]) {
+        self.keys.seal.seal(path, number, packet);
+    }
+
+    /// Opens a packet and gives its payload.
+    pub(in crate::tmp) fn open<'a>(
+        &mut self,
+        now: Instant,
+        (path, number): (u32, u64),
+        packet: &'a mut [u8],
+    ) -> Option<&'a mut [u8]> {
+        if self.is_too_old(now) {
+            return None;
+        }
+        let payload = self.keys.open.open(path, number, packet)?;
+        self.opened_packets += 1;
+        Some(payload)
+    }
+}

@@ -1,0 +1,90 @@
+//! Takes a packet apart: each frame goes to the part that it speaks to.
+//!
+//! A packet is noted as received only after all of its frames were taken. One that was refused for want of
+//! memory is not noted, so the peer sends its content again; the frames in front of the refused one come
+//! twice then, which none of them minds.
+
+use crate::time::Instant;
+use crate::tmp::carrier::{Ecn, Handled};
+use crate::tmp::frame::{Frame, Frames};
+use crate::tmp::limits::DATA_OVERHEAD_BYTES;
+use crate::tmp::path::Path;
+use crate::tmp::receive_stream::Refusal;
+use crate::tmp::signals::Signals;
+use crate::tmp::streams::Streams;
+
+/// What a tunnel has that packets speak to.
+#[derive(Debug)]
+pub(in crate::tmp) struct Sink<'a> {
+    pub(in crate::tmp) path: &'a mut Path,
+    pub(in crate::tmp) streams: &'a mut Streams,
+    pub(in crate::tmp) signals: &'a mut Signals,
+    /// Set when the path was lost and has been found.
+    pub(in crate::tmp) path_found: bool,
+}
+
+impl Sink<'_> {
+    /// One payload.
+    pub(in crate::tmp) fn take_apart(
+        &mut self,
+        now: Instant,
+        number: u64,
+        ecn: Ecn,
+        payload: &[u8],
+    ) -> Handled {
+        if !self.path.received.is_new(number) {
+            self.path.counters.duplicate_packets += 1;
+            return Handled::Duplicate;
+        }
+        match self.take_frames(now, payload) {
+            Ok(is_eliciting) => {
+                self.path.received.record(now, number, is_eliciting, ecn);
+                self.path.counters.received_packets += 1;
+                self.path.counters.received_bytes += (payload.len() + DATA_OVERHEAD_BYTES) as u64;
+                self.signals.peer_closed.map_or(Handled::New, |code| Handled::Closed { code })
+            }
+            Err(Refusal::NoRoom) => {
+                self.path.counters.refused_packets += 1;
+                Handled::New
+            }
+            Err(Refusal::Violation) => {
+                self.path.counters.violations += 1;
+                Handled::Violation
+            }
+        }
+    }
+
+    /// All frames; whether the packet has to be acknowledged.
+    fn take_frames(&mut self, now: Instant, payload: &[u8]) -> Result<bool, Refusal> {
+        let mut is_eliciting = false;
+        for frame in Frames::new(payload) {
+            let frame = frame.map_err(|_| Refusal::Violation)?;
+            is_eliciting |= !matches!(frame, Frame::Pad(_) | Frame::Ack(_) | Frame::Close { .. });
+            self.take_frame(now, &frame)?;
+        }
+        Ok(is_eliciting)
+    }
+
+    fn take_frame(&mut self, now: Instant, frame: &Frame<'_>) -> Result<(), Refusal> {
+        match *frame {
+            // A whole-tunnel credit is not needed, as every stream's credit is backed by memory; the others
+            // are hints that the policy of this end does without.
+            Frame::Pad(_)
+            | Frame::Ping
+            | Frame::AckPolicy { .. }
+            | Frame::TunnelCredit { .. }
+            | Frame::Blocked(_) => {}
+            Frame::Ack(ack) => self.path_found |= self.path.handle_ack(now, &ack, self.streams)?,
+            Frame::Quality(quality) => self.path.quality.set_peer(quality),
+            Frame::Credit { stream, offset_max_low } => self.streams.handle_credit(stream, offset_max_low),
+            Frame::Reset { stream, code, .. } => self.streams.handle_reset(stream, code),
+            Frame::Stop { stream, code } => self.streams.handle_stop(stream, code),
+            Frame::Prio { stream, class } => self.streams.handle_class(stream, class),
+            Frame::PathChallenge(token) => self.signals.response = Some(token),
+            Frame::PathResponse(token) => self.signals.answer = Some(token),
+            Frame::Close { code, .. } => self.signals.peer_closed = Some(code),
+            Frame::Sub(sub) => self.streams.handle_sub(&sub)?,
+        }
+        Ok(())
+    }
+}

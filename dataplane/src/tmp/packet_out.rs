@@ -1,0 +1,253 @@
+//! Builds the next packet: choose what it is for, fill it, account it. Born in parts, as this is where such
+//! code grows.
+//!
+//! ```text
+//! payload:  ACK │ CHALLENGE RESPONSE PING QUALITY │ stream control │ SUB SUB … │ PAD
+//! ```
+//! The blender is asked as late as possible, with the room that is left. A run of grants of one stream becomes
+//! one SUB (a second one only where a lost range lies between); what of a grant finds no room is carried into
+//! the next packet, where it comes first.
+
+use crate::stdx::slab::Handle;
+use crate::time::Instant;
+use crate::tmp::carrier::{Ecn, Fill, Filled};
+use crate::tmp::frame::Frame;
+use crate::tmp::frame_writer::{FrameWriter, SubHeader};
+use crate::tmp::limits::{DATA_OVERHEAD_BYTES, PAYLOAD_BYTES_MIN};
+use crate::tmp::path::{Built, Leave, Path};
+use crate::tmp::record::NO_RECORD;
+use crate::tmp::sent::Purpose;
+use crate::tmp::signals::Signals;
+use crate::tmp::streams::{Carry, Streams};
+
+/// Less room than this is padded instead of asking for a sliver of a stream.
+const DATA_BYTES_MIN: usize = 64;
+/// Records that must be free before another stream begins.
+const RECORDS_MIN: usize = 4;
+
+/// What a tunnel has that goes into packets.
+#[derive(Debug)]
+pub(in crate::tmp) struct Source<'a> {
+    pub(in crate::tmp) path: &'a mut Path,
+    pub(in crate::tmp) streams: &'a mut Streams,
+    pub(in crate::tmp) signals: &'a mut Signals,
+}
+
+/// A packet in the making.
+#[derive(Debug)]
+struct Draft<'a> {
+    writer: FrameWriter<'a>,
+    records: u32,
+    acked_below: u64,
+    is_eliciting: bool,
+}
+
+/// A run of grants of one stream.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    handle: Handle,
+    bytes: usize,
+}
+
+impl Source<'_> {
+    /// The next packet, if anything may and need be sent.
+    pub(in crate::tmp) fn build(
+        &mut self,
+        now: Instant,
+        payload: &mut [u8],
+        fill: &mut dyn Fill,
+    ) -> Option<Filled> {
+        if self.signals.close.is_some() {
+            return self.build_close(now, payload);
+        }
+        let leave = self.path.leave(now);
+        match leave {
+            Leave::Nothing => return None,
+            Leave::Any if self.path.probe_payload_bytes(now) == Some(payload.len()) => {
+                return self.build_mtu_probe(now, payload);
+            }
+            Leave::Any | Leave::Probe | Leave::WindowFull | Leave::Paced(_) => {}
+        }
+        let len = payload.len().min(self.path.payload_bytes());
+        let mut draft = Draft {
+            writer: FrameWriter::new(&mut payload[..len]),
+            records: NO_RECORD,
+            acked_below: 0,
+            is_eliciting: false,
+        };
+        self.write_ack(now, &mut draft);
+        match leave {
+            Leave::Any | Leave::Probe => self.write_all(now, leave, &mut draft, fill),
+            Leave::WindowFull | Leave::Paced(_) | Leave::Nothing => self.note_held_back(),
+        }
+        self.finish(now, draft)
+    }
+
+    fn write_ack(&mut self, now: Instant, draft: &mut Draft<'_>) {
+        let received = &self.path.received;
+        if received.is_waiting() && draft.writer.put_ack(&received.header(now), received.ranges()) {
+            draft.acked_below = received.largest() + 1;
+        }
+    }
+
+    fn write_all(&mut self, now: Instant, leave: Leave, draft: &mut Draft<'_>, fill: &mut dyn Fill) {
+        self.write_signals(draft);
+        self.write_quality(now, draft);
+        let Draft { writer, records, .. } = draft;
+        draft.is_eliciting |= self.streams.write_control(writer, &mut self.path.sent, records);
+        if self.path.is_idle && self.streams.told_bytes > 0 {
+            self.path.pacer.restart(now, self.path.packet_bytes());
+        }
+        self.write_data(draft, fill);
+        self.path.is_idle = self.streams.told_bytes == 0 && self.streams.carry.is_none();
+        let ping_with_ack = draft.acked_below > 0 && self.path.wants_ping_with_ack();
+        if !draft.is_eliciting && (leave == Leave::Probe || ping_with_ack) {
+            draft.is_eliciting |= draft.writer.put(&Frame::Ping);
+        }
+    }
+
+    fn write_signals(&mut self, draft: &mut Draft<'_>) {
+        let mut put = |frame| draft.writer.put(&frame);
+        if let Some(token) = self.signals.challenge.take_if(|token| put(Frame::PathChallenge(*token))) {
+            debug_assert!(token == token, "sent");
+            draft.is_eliciting = true;
+        }
+        if self.signals.response.take_if(|token| put(Frame::PathResponse(*token))).is_some() {
+            draft.is_eliciting = true;
+        }
+        if self.signals.ping && put(Frame::Ping) {
+            (self.signals.ping, draft.is_eliciting) = (false, true);
+        }
+    }
+
+    fn write_quality(&mut self, now: Instant, draft: &mut Draft<'_>) {
+        let path = &mut *self.path;
+        if !path.quality.is_report_due(now, path.rtt.smoothed_us()) {
+            return;
+        }
+        let mut quality = path.quality.report(now);
+        quality.srtt_us = path.rtt.smoothed_us() as u32;
+        quality.min_rtt_us = path.rtt.min_us() as u32;
+        quality.rttvar_us = path.rtt.variance_us() as u32;
+        quality.mtu_bytes = path.mtu.current_bytes();
+        quality.streams_active = self.streams.table.len() as u16;
+        quality.state = u8::from(path.is_lost);
+        draft.is_eliciting |= draft.writer.put(&Frame::Quality(quality));
+    }
+
+    fn write_data(&mut self, draft: &mut Draft<'_>, fill: &mut dyn Fill) {
+        let carry = self.streams.carry.take();
+        let mut run = carry.map(|Carry { handle, bytes }| Run { handle, bytes });
+        let mut switched = false;
+        loop {
+            let Some(room) = self.room_for_grant(draft, run) else { break };
+            let Some((id, bytes)) = fill.next(room) else { break };
+            assert!(bytes <= room, "a grant is at most the room");
+            let handle = self.streams.take_grant(id, bytes);
+            match &mut run {
+                Some(run) if run.handle == handle => run.bytes += bytes,
+                Some(_) | None => {
+                    switched |= run.is_some();
+                    if let Some(before) = run.take()
+                        && self.write_run(draft, before)
+                    {
+                        // The room was measured, so this is a run cut by lost ranges: its rest goes first, and
+                        // the new grant waits with it.
+                        run = Some(Run { handle, bytes });
+                        break;
+                    }
+                    run = Some(Run { handle, bytes });
+                }
+            }
+        }
+        self.streams.alternating = switched;
+        if let Some(run) = run {
+            self.write_run(draft, run);
+        }
+    }
+
+    /// Bytes to ask the blender for; `None` if the packet is full.
+    fn room_for_grant(&self, draft: &Draft<'_>, run: Option<Run>) -> Option<usize> {
+        if self.path.sent.records_free() < RECORDS_MIN {
+            return None;
+        }
+        let header_bytes = SubHeader::encoded_len(false, true);
+        let taken_bytes = match run {
+            None => header_bytes,
+            // Another stream needs a header of its own. One that is busy alone does not: it gets the last byte.
+            Some(run) => {
+                let another_bytes = if self.streams.alternating { header_bytes } else { 0 };
+                self.streams.header_bytes(run.handle) + run.bytes + another_bytes
+            }
+        };
+        draft.writer.room().checked_sub(taken_bytes).filter(|room| *room >= DATA_BYTES_MIN)
+    }
+
+    /// Writes a run; true if a part had no room and is carried.
+    fn write_run(&mut self, draft: &mut Draft<'_>, run: Run) -> bool {
+        let before = draft.writer.len();
+        let Draft { writer, records, .. } = draft;
+        let left = self.streams.write_pieces(run.handle, run.bytes, writer, &mut self.path.sent, records);
+        draft.is_eliciting |= draft.writer.len() > before;
+        if left > 0 {
+            self.streams.carry = Some(Carry { handle: run.handle, bytes: left });
+        }
+        left > 0
+    }
+
+    /// The window or the pacer forbids what is waiting: then the window is in use.
+    fn note_held_back(&mut self) {
+        if self.streams.told_bytes > 0 || self.streams.carry.is_some() {
+            self.path.note_used();
+        }
+    }
+
+    /// Pads and accounts, unless nothing is worth a packet.
+    fn finish(&mut self, now: Instant, mut draft: Draft<'_>) -> Option<Filled> {
+        let ack_is_due = self.path.received.due().is_some_and(|due| due <= now);
+        if !draft.is_eliciting && !(draft.acked_below > 0 && ack_is_due) {
+            return None;
+        }
+        let more_waits = self.streams.told_bytes > 0 || self.streams.carry.is_some();
+        // While more waits only a full packet keeps the segments of a train equal.
+        let full = draft.writer.room() < DATA_BYTES_MIN + SubHeader::encoded_len(false, true);
+        let least = if full && more_waits { usize::MAX } else { PAYLOAD_BYTES_MIN };
+        draft.writer.pad_to(least);
+        let purpose = if draft.is_eliciting { Purpose::Data } else { Purpose::AckOnly };
+        Some(self.account(now, draft, purpose))
+    }
+
+    fn account(&mut self, now: Instant, draft: Draft<'_>, purpose: Purpose) -> Filled {
+        if draft.acked_below > 0 {
+            self.path.received.reported();
+            self.path.counters.acks_sent += 1;
+        }
+        let len_bytes = draft.writer.len();
+        let bytes = (len_bytes + DATA_OVERHEAD_BYTES) as u16;
+        let built = Built { purpose, bytes, records: draft.records, acked_below: draft.acked_below };
+        let number = self.path.account_sent(now, built);
+        Filled { number, len_bytes, ecn: Ecn::Capable0, is_eliciting: purpose != Purpose::AckOnly }
+    }
+
+    fn build_mtu_probe(&mut self, now: Instant, payload: &mut [u8]) -> Option<Filled> {
+        let mut writer = FrameWriter::new(payload);
+        writer.put(&Frame::Ping);
+        writer.pad_to(usize::MAX);
+        let draft = Draft { writer, records: NO_RECORD, acked_below: 0, is_eliciting: true };
+        Some(self.account(now, draft, Purpose::MtuProbe))
+    }
+
+    fn build_close(&mut self, now: Instant, payload: &mut [u8]) -> Option<Filled> {
+        let code = self.signals.close.take()?;
+        self.path.sent.forget(now);
+        let len = payload.len().min(self.path.payload_bytes());
+        let mut writer = FrameWriter::new(&mut payload[..len]);
+        writer.put(&Frame::Close { code, reason: b"" });
+        writer.pad_to(PAYLOAD_BYTES_MIN);
+        if self.path.sent.is_full() {
+            return None;
+        }
+        let draft = Draft { writer, records: NO_RECORD, acked_below: 0, is_eliciting: false };
+        Some(self.account(now, draft, Purpose::AckOnly))
+    }
+}

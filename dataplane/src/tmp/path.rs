@@ -1,0 +1,242 @@
+//! One path: what is under way on it, what was received over it, and what may be sent now. Assembly of `rtt`,
+//! `sent`, `loss`, the controller, `pacer`, `mtu`, `received` and `quality`. It reads no frames and builds none;
+//! acknowledgements are in `path_acks`.
+
+use crate::time::{Duration, Instant};
+use crate::tmp::congestion::Controller;
+use crate::tmp::limits::{DATA_OVERHEAD_BYTES, PAYLOAD_BYTES_BASE};
+use crate::tmp::loss::{Loss, PROBES};
+use crate::tmp::mtu::Mtu;
+use crate::tmp::options::TunnelOptions;
+use crate::tmp::pacer::Pacer;
+use crate::tmp::quality::PathQuality;
+use crate::tmp::received::Received;
+use crate::tmp::rtt::Rtt;
+use crate::tmp::sent::{Purpose, Sent, SentPacket};
+use crate::tmp::stats::Counters;
+
+/// Records per packet that the pool is made for, in the mean.
+const RECORDS_PER_PACKET: usize = 2;
+/// Probe time-outs after which probes have the base size: the path may have become narrower.
+const TIMEOUTS_BEFORE_BASE_SIZE: u32 = 2;
+/// The window counts as used from this share on, in percent.
+const WINDOW_USED_PERCENT: u64 = 90;
+/// Packets with nothing but an ACK after which one carries a PING, so that the peer's ranges are confirmed.
+const ACK_ONLY_MAX: u32 = 24;
+
+/// What may be sent now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leave {
+    /// Anything.
+    Any,
+    /// Anything, and if there is nothing a PING: a probe is due.
+    Probe,
+    /// Acknowledgements only: the window is full.
+    WindowFull,
+    /// Acknowledgements only until then.
+    Paced(Instant),
+    /// Nothing: there is no memory for another packet.
+    Nothing,
+}
+
+/// A packet that was built.
+#[derive(Clone, Copy, Debug)]
+pub struct Built {
+    /// What for.
+    pub purpose: Purpose,
+    /// Size as a datagram.
+    pub bytes: u16,
+    /// Its records.
+    pub records: u32,
+    /// From `Received::reported`, or 0.
+    pub acked_below: u64,
+}
+
+/// The path.
+#[derive(Debug)]
+pub struct Path {
+    pub(in crate::tmp) rtt: Rtt,
+    pub(in crate::tmp) sent: Sent,
+    pub(in crate::tmp) loss: Loss,
+    pub(in crate::tmp) controller: Controller,
+    pub(in crate::tmp) pacer: Pacer,
+    pub(in crate::tmp) mtu: Mtu,
+    pub(in crate::tmp) received: Received,
+    pub(in crate::tmp) quality: PathQuality,
+    pub(in crate::tmp) counters: Counters,
+    /// Packets that a probe time-out still lets out.
+    pub(in crate::tmp) probes_left: u32,
+    pub(in crate::tmp) ack_only: u32,
+    /// Packets below this number were sent while the window was in use.
+    pub(in crate::tmp) used_below: u64,
+    pub(in crate::tmp) congested_seen: u32,
+    /// When the oldest packet in flight becomes lost, if nothing comes before.
+    pub(in crate::tmp) lost_at: Option<Instant>,
+    /// The largest packet of the base size or less that arrived, plus one.
+    pub(in crate::tmp) small_acked_end: u64,
+    /// Full-size losses below this number are counted already.
+    pub(in crate::tmp) full_lost_end: u64,
+    /// Nothing has been waiting to be sent since the last packet.
+    pub(in crate::tmp) is_idle: bool,
+    pub(in crate::tmp) last_sent: Instant,
+    pub(in crate::tmp) is_lost: bool,
+    packets_max: usize,
+    timeouts_max: u32,
+}
+
+impl Path {
+    /// A path of which nothing is known.
+    pub fn new(options: &TunnelOptions, now: Instant) -> Self {
+        let mtu = Mtu::new(options.datagram_bytes_max);
+        let packet_bytes = u64::from(mtu.current_bytes());
+        let packets_max = options.packets_in_flight_max;
+        Self {
+            rtt: Rtt::new(),
+            sent: Sent::new(packets_max, Self::records_max(options)),
+            loss: Loss::new(),
+            controller: Controller::cubic(packet_bytes, packets_max as u64 / 2),
+            pacer: Pacer::new(packet_bytes),
+            mtu,
+            received: Received::new(),
+            quality: PathQuality::new(),
+            counters: Counters::default(),
+            probes_left: 0,
+            ack_only: 0,
+            used_below: 0,
+            congested_seen: 0,
+            lost_at: None,
+            small_acked_end: 0,
+            full_lost_end: 0,
+            is_idle: true,
+            last_sent: now,
+            is_lost: false,
+            packets_max,
+            timeouts_max: options.path_lost_timeouts,
+        }
+    }
+
+    /// Records of packets in flight at most.
+    pub const fn records_max(options: &TunnelOptions) -> usize {
+        options.packets_in_flight_max * RECORDS_PER_PACKET
+    }
+
+    /// The peer has another address: rtt, window and mtu begin again; what is in flight stays so.
+    pub fn restart(&mut self, now: Instant) {
+        self.mtu.restart();
+        let packet_bytes = u64::from(self.mtu.current_bytes());
+        self.controller = Controller::cubic(packet_bytes, self.packets_max as u64 / 2);
+        self.rtt = Rtt::new();
+        self.pacer = Pacer::new(packet_bytes);
+        (self.full_lost_end, self.used_below) = (self.sent.next_number(), 0);
+        self.set_pace(now);
+    }
+
+    /// What may be sent now.
+    pub fn leave(&mut self, now: Instant) -> Leave {
+        if self.sent.is_full() {
+            self.sent.forget(now);
+            if self.sent.is_full() {
+                return Leave::Nothing;
+            }
+        }
+        if self.probes_left > 0 {
+            return Leave::Probe;
+        }
+        if self.sent.in_flight_bytes() + self.packet_bytes() > self.controller.window_bytes() {
+            return Leave::WindowFull;
+        }
+        if self.pacer.is_open(now) { Leave::Any } else { Leave::Paced(self.pacer.opens_at(now)) }
+    }
+
+    /// The window or the pacer kept waiting bytes back: acks of what is in flight may grow the window.
+    pub const fn note_used(&mut self) {
+        self.used_below = self.sent.next_number();
+    }
+
+    /// Length of a full payload now.
+    pub fn payload_bytes(&self) -> usize {
+        if self.loss.timeouts() >= TIMEOUTS_BEFORE_BASE_SIZE {
+            return PAYLOAD_BYTES_BASE;
+        }
+        usize::from(self.mtu.current_bytes()) - DATA_OVERHEAD_BYTES
+    }
+
+    /// Length of the payload of an mtu probe, if one is wanted: after the first rtt sample, and not while the
+    /// path has trouble.
+    pub fn probe_payload_bytes(&self, now: Instant) -> Option<usize> {
+        if self.rtt.samples() == 0 || self.loss.timeouts() > 0 {
+            return None;
+        }
+        let in_flight_bytes = self.sent.in_flight_bytes();
+        let bytes = self.mtu.wanted_probe_bytes(now)?;
+        (in_flight_bytes + u64::from(bytes) <= self.controller.window_bytes())
+            .then(|| usize::from(bytes) - DATA_OVERHEAD_BYTES)
+    }
+
+    /// Whether a packet with only an ACK should have a PING too.
+    pub const fn wants_ping_with_ack(&self) -> bool {
+        self.ack_only >= ACK_ONLY_MAX
+    }
+
+    /// Accounts a packet that leaves; its number.
+    pub fn account_sent(&mut self, now: Instant, built: Built) -> u64 {
+        let Built { purpose, bytes, records, acked_below } = built;
+        let number = self.sent.push(SentPacket::new(now, bytes, purpose, records, acked_below));
+        self.counters.sent_packets += 1;
+        self.counters.sent_bytes += u64::from(bytes);
+        self.last_sent = now;
+        if purpose == Purpose::AckOnly {
+            self.ack_only += 1;
+            return number;
+        }
+        self.ack_only = 0;
+        self.loss.sent(now);
+        self.quality.sent(now);
+        self.pacer.sent(u64::from(bytes));
+        self.probes_left = self.probes_left.saturating_sub(1);
+        if purpose == Purpose::MtuProbe {
+            self.mtu.probe_sent(bytes);
+        }
+        if self.sent.in_flight_bytes() * 100 >= self.controller.window_bytes() * WINDOW_USED_PERCENT {
+            self.note_used();
+        }
+        number
+    }
+
+    /// The probe time-out has passed: two packets may leave whatever the window says. True if the path is lost
+    /// from now on.
+    pub fn probe_timeout(&mut self, now: Instant) -> bool {
+        let timeouts = self.loss.probe_due(now);
+        self.counters.probe_timeouts += 1;
+        self.probes_left = PROBES;
+        let lost_now = timeouts >= self.timeouts_max && !self.is_lost;
+        if lost_now {
+            self.is_lost = true;
+            self.counters.path_losses += 1;
+        }
+        lost_now
+    }
+
+    /// When the probe time-out passes, if anything is in flight.
+    pub fn probe_deadline(&self) -> Option<Instant> {
+        (self.sent.in_flight_packets() > 0).then(|| self.loss.probe_deadline(&self.rtt))
+    }
+
+    /// When lost packets are no longer of interest: two probe time-outs.
+    pub fn horizon(&self, now: Instant) -> Instant {
+        now - Duration::from_micros(2 * self.rtt.probe_timeout_us(0))
+    }
+
+    /// Gives the pacer the rate that window and rtt stand for.
+    pub fn set_pace(&mut self, now: Instant) {
+        let packet_bytes = self.packet_bytes();
+        let gain_percent = self.controller.pacing_gain_percent();
+        let window_bytes = self.controller.window_bytes();
+        self.pacer.set_rate(now, window_bytes, self.rtt.smoothed_us(), gain_percent, packet_bytes);
+    }
+
+    /// Size of a full datagram.
+    pub const fn packet_bytes(&self) -> u64 {
+        self.mtu.current_bytes() as u64
+    }
+}

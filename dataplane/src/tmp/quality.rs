@@ -1,0 +1,207 @@
+//! How a path has been doing: loss over ten seconds and ten minutes, the queue on the way, and when to tell the
+//! peer. It writes no frame. Units: packets, µs, parts per million.
+
+use crate::time::{Duration, Instant};
+use crate::tmp::frame::Quality;
+
+const SLICES: usize = 10;
+/// A report is due at most this often, and not more often than every four rtt.
+const REPORT_US_MIN: u64 = 1_000_000;
+
+/// Packets sent and lost over ten slices of time.
+#[derive(Clone, Debug)]
+struct Loss {
+    slice: Duration,
+    slice_ends: Instant,
+    at: usize,
+    sent: [u64; SLICES],
+    lost: [u64; SLICES],
+}
+
+impl Loss {
+    const fn new(slice: Duration) -> Self {
+        Self { slice, slice_ends: Instant::ORIGIN, at: 0, sent: [0; SLICES], lost: [0; SLICES] }
+    }
+
+    fn advance(&mut self, now: Instant) {
+        let mut turned = 0;
+        while now >= self.slice_ends {
+            self.at = (self.at + 1) % SLICES;
+            (self.sent[self.at], self.lost[self.at]) = (0, 0);
+            self.slice_ends += self.slice;
+            turned += 1;
+            if turned == SLICES {
+                self.slice_ends = now + self.slice;
+            }
+        }
+    }
+
+    fn ppm(&self) -> u32 {
+        let sent: u64 = self.sent.iter().sum();
+        let lost: u64 = self.lost.iter().sum();
+        u32::try_from((lost * 1_000_000).checked_div(sent).unwrap_or(0)).unwrap_or(u32::MAX)
+    }
+}
+
+/// The running figures of one path.
+#[derive(Clone, Debug)]
+pub struct PathQuality {
+    seconds: Loss,
+    minutes: Loss,
+    /// Least of (peer's receive clock − our send clock): the way without a queue.
+    way_us_min: Option<u32>,
+    queue_us: u32,
+    reorder_us: u64,
+    delivered_bytes: u64,
+    reported: Instant,
+    reported_bytes: u64,
+    peer: Option<Quality>,
+}
+
+impl Default for PathQuality {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl PathQuality {
+    /// Nothing is known.
+    pub const fn new() -> Self {
+        Self {
+            seconds: Loss::new(Duration::from_secs(1)),
+            minutes: Loss::new(Duration::from_secs(60)),
+            way_us_min: None,
+            queue_us: 0,
+            reorder_us: 0,
+            delivered_bytes: 0,
+            reported: Instant::ORIGIN,
+            reported_bytes: 0,
+            peer: None,
+        }
+    }
+
+    /// A packet was sent.
+    pub fn sent(&mut self, now: Instant) {
+        for loss in [&mut self.seconds, &mut self.minutes] {
+            loss.advance(now);
+            loss.sent[loss.at] += 1;
+        }
+    }
+
+    /// A packet was given up.
+    pub fn lost(&mut self, now: Instant) {
+        for loss in [&mut self.seconds, &mut self.minutes] {
+            loss.advance(now);
+            loss.lost[loss.at] += 1;
+        }
+    }
+
+    /// A packet given up was only late, by so much.
+    pub fn was_late(&mut self, late_us: u64) {
+        for loss in [&mut self.seconds, &mut self.minutes] {
+            loss.lost[loss.at] = loss.lost[loss.at].saturating_sub(1);
+        }
+        self.reorder_us = self.reorder_us.max(late_us);
+    }
+
+    /// Bytes were acknowledged.
+    pub const fn delivered(&mut self, bytes: u64) {
+        self.delivered_bytes += bytes;
+    }
+
+    /// The largest packet of an ACK was sent at `sent` and received at `rx_time_us` by the peer's clock.
+    pub fn one_way(&mut self, sent: Instant, rx_time_us: u32) {
+        let way_us = rx_time_us.wrapping_sub(sent.as_us() as u32);
+        let least = self.way_us_min.map_or(way_us, |least| {
+            // The clocks are not the same, so only the difference means something, modulo 2^32.
+            if (way_us.wrapping_sub(least) as i32) < 0 { way_us } else { least }
+        });
+        self.way_us_min = Some(least);
+        self.queue_us = way_us.wrapping_sub(least);
+    }
+
+    /// What the peer says of its side.
+    pub const fn set_peer(&mut self, peer: Quality) {
+        self.peer = Some(peer);
+    }
+
+    /// What the peer said last.
+    pub const fn peer(&self) -> Option<&Quality> {
+        self.peer.as_ref()
+    }
+
+    /// Parts per million lost in the last ten seconds.
+    pub fn loss_ppm(&self) -> u32 {
+        self.seconds.ppm()
+    }
+
+    /// Whether the peer should be told: time has passed, and bytes.
+    pub fn is_report_due(&self, now: Instant, rtt_us: u64) -> bool {
+        self.delivered_bytes > self.reported_bytes
+            && now.us_since(self.reported) >= REPORT_US_MIN.max(4 * rtt_us)
+    }
+
+    /// What to tell the peer; rtt, mtu and streams are filled in by the caller.
+    pub fn report(&mut self, now: Instant) -> Quality {
+        let interval_us = now.us_since(self.reported).max(1);
+        let bytes = self.delivered_bytes - self.reported_bytes;
+        let kbps = u128::from(bytes) * 8_000 / u128::from(interval_us);
+        (self.reported, self.reported_bytes) = (now, self.delivered_bytes);
+        Quality {
+            interval_ms: u16::try_from(interval_us / 1_000).unwrap_or(u16::MAX),
+            forward_queue_us: self.queue_us,
+            loss_ppm_10s: self.seconds.ppm(),
+            loss_ppm_10min: self.minutes.ppm(),
+            delivered_kbps: u32::try_from(kbps).unwrap_or(u32::MAX),
+            reorder_us: u32::try_from(self.reorder_us).unwrap_or(u32::MAX),
+            ..Quality::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: u64) -> Instant {
+        Instant::from_us(ms * 1_000)
+    }
+
+    #[test]
+    fn loss_is_forgotten_after_ten_seconds() {
+        let mut quality = PathQuality::new();
+        for ms in 0..5_000 {
+            quality.sent(at(ms));
+            if ms % 100 == 0 {
+                quality.lost(at(ms));
+            }
+        }
+        assert_eq!(quality.loss_ppm(), 10_000);
+        for ms in 5_000..16_000 {
+            quality.sent(at(ms));
+        }
+        assert_eq!(quality.loss_ppm(), 0);
+        assert!(quality.report(at(16_000)).loss_ppm_10min > 2_000);
+        quality.sent(at(10_000_000));
+        assert_eq!(quality.report(at(10_000_000)).loss_ppm_10min, 0);
+    }
+
+    #[test]
+    fn the_queue_is_what_exceeds_the_least_whatever_the_clocks_say() {
+        let mut quality = PathQuality::new();
+        for (sent_ms, offset) in [(0, u32::MAX - 1_000), (10, u32::MAX - 3_000), (20, 4_999)] {
+            quality.one_way(at(sent_ms), offset.wrapping_add(sent_ms as u32 * 1_000));
+        }
+        assert_eq!(quality.report(at(30)).forward_queue_us, 8_000);
+    }
+
+    #[test]
+    fn an_idle_path_reports_nothing() {
+        let mut quality = PathQuality::new();
+        assert!(!quality.is_report_due(at(5_000), 100));
+        quality.delivered(125_000);
+        assert!(quality.is_report_due(at(5_000), 100) && !quality.is_report_due(at(5_000), 2_000_000));
+        assert_eq!(quality.report(at(5_000)).delivered_kbps, 200);
+        assert!(!quality.is_report_due(at(50_000), 100));
+    }
+}
