@@ -44,6 +44,14 @@ mod tests {
     }
 
     #[test]
+    fn the_kernels_word_becomes_a_reason() {
+        let reason = |errno| Reason::of("create", &std::io::Error::from_raw_os_error(errno));
+        assert_eq!((reason(libc::ENOSYS), reason(libc::EINVAL)), (Reason::Absent, Reason::TooOld));
+        assert!(matches!(reason(libc::EPERM), Reason::Filtered | Reason::SwitchedOff { .. }));
+        assert_eq!(reason(libc::EIO), Reason::Unexpected { step: "create", errno: libc::EIO });
+    }
+
+    #[test]
     fn every_reason_has_a_cause_and_a_cure() {
         for reason in [
             Reason::Absent,

@@ -204,7 +204,7 @@ impl Worker<'_> {
     ) -> io::Result<()> {
         self.start_connects(turn, options)?;
         self.settle_all(turn)?;
-        self.datagrams.start_trains(&mut self.ring, turn.port, self.counters)?;
+        self.datagrams.start_trains(&mut self.ring, turn.port)?;
         self.want_clients(turn)?;
         // What was given back in this turn must be seen before anything is armed that would find no buffer.
         self.buffers.publish();

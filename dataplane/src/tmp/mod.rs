@@ -24,6 +24,7 @@ pub mod error;
 pub mod event;
 pub mod frame;
 pub mod frame_writer;
+#[cfg(any(test, fuzzing))]
 pub mod fuzz;
 mod handshake;
 pub mod hystart;
@@ -46,7 +47,7 @@ mod params;
 pub mod path;
 pub mod path_acks;
 mod peer_address;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 mod plain_carrier;
 pub mod quality;
 pub mod random;
@@ -73,3 +74,12 @@ pub mod streams;
 pub mod tunnel;
 mod unconfirmed;
 pub mod varint;
+
+pub use carrier::{Blend, Carrier, Ecn, Fill, Filled, Handled};
+pub use counters::{Counters, Dropped};
+pub use endpoint::{Endpoint, EndpointEvent, EndpointOptions, PeerOptions, Refused};
+pub use endpoint_transmit::Transmit;
+pub use id::{PeerId, Side, StreamId, TunnelId};
+pub use key::{KeyError, KeyKind, PresharedKey, PrivateKey, PublicKey};
+pub use link::CloseReason;
+pub use random::{PredictableRandom, Random, SystemRandom};

@@ -154,6 +154,11 @@ impl SendStream {
         if bytes == 0 && self.is_end_due() { 1 } else { bytes as usize }
     }
 
+    /// Bytes written and never sent, whatever the peer's credit says.
+    pub fn waiting_bytes(&self) -> usize {
+        (self.end() - self.next) as usize
+    }
+
     /// Whether something was lost that the reader waits for.
     pub fn has_lost(&self) -> bool {
         !self.lost.is_empty()

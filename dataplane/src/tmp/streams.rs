@@ -139,6 +139,11 @@ impl Streams {
         room.min(self.send.blocks.free_bytes())
     }
 
+    /// See `Tunnel::unsent_bytes`.
+    pub fn unsent_bytes(&self, id: StreamId) -> usize {
+        self.get(id).map_or(0, |stream| stream.send.waiting_bytes())
+    }
+
     /// See `Tunnel::finish`.
     pub fn finish(&mut self, id: StreamId) {
         let Some((handle, stream)) = self.find_mut(id) else { return };

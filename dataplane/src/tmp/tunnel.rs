@@ -64,7 +64,7 @@ impl Tunnel {
 
     /// Bytes written and never sent.
     pub fn unsent_bytes(&self, stream: StreamId) -> usize {
-        todo!("{stream:?}")
+        self.streams.unsent_bytes(stream)
     }
 
     /// No more will be written.
@@ -287,10 +287,6 @@ impl Carrier for Tunnel {
 
     fn queue_ping(&mut self) {
         self.signals.ping = true;
-    }
-
-    fn queue_ping(&mut self) {
-        todo!()
     }
 
     fn take_path_response(&mut self) -> Option<u64> {

@@ -177,28 +177,18 @@ impl Datagrams {
     }
 
     /// Sends the trains that are ready.
-    pub(crate) fn start_trains(
-        &mut self,
-        ring: &mut Ring<'_>,
-        port: &mut Port,
-        counters: &DriverCounters,
-    ) -> io::Result<()> {
+    pub(crate) fn start_trains(&mut self, ring: &mut Ring<'_>, port: &mut Port) -> io::Result<()> {
         while let Some(train) = port.take_train() {
             let sending = &mut self.sending[usize::from(train.buffer)];
             assert!(sending.train.is_none(), "a train's buffer is given away once its sends have ended");
             (sending.train, sending.offset, sending.again) = (Some(train), 0, false);
-            self.send_piece(ring, port, usize::from(train.buffer), counters)?;
+            self.send_piece(ring, port, usize::from(train.buffer))?;
         }
         Ok(())
     }
 
     /// Sends what one send may carry of a train, or gives its buffer back if nothing is left.
-    fn send_piece(
-        &mut self,
-        ring: &mut Ring<'_>,
-        port: &mut Port,
-        at: usize,
-    ) -> io::Result<()> {
+    fn send_piece(&mut self, ring: &mut Ring<'_>, port: &mut Port, at: usize) -> io::Result<()> {
         let sending = &mut self.sending[at];
         let Some(train) = sending.train else { return Ok(()) };
         if sending.offset >= train.bytes {
@@ -319,7 +309,7 @@ fn note_received(received: &Received, socket: &mut Socket, counters: &DriverCoun
 mod tests {
     use super::*;
     use crate::port::{Ecn, PortOptions};
-    use crate::reactor::ring::Wait;
+    use crate::reactor::ring::{Wait, create_for_test};
     use crate::reactor::socket::{UdpOptions, local_address, udp};
     use std::os::fd::AsFd;
 
@@ -355,7 +345,7 @@ mod tests {
 
     #[test]
     fn a_device_that_cannot_segment_gets_one_datagram_at_a_time() {
-        let Ok(mut io_uring) = crate::reactor::ring::create(8, 16) else { return };
+        let Some(mut io_uring) = create_for_test(8, 16) else { return };
         let mut ring = Ring::new(&mut io_uring);
         let here: core::net::SocketAddr = "127.0.0.1:0".parse().unwrap();
         let options = UdpOptions { gro: false, ..UdpOptions::default() };
@@ -368,7 +358,7 @@ mod tests {
         let mut port = Port::new(&PortOptions { tcp_max: 1, block_bytes: 64, blocks: 1, trains: 1 });
         port.train().unwrap()[..250].fill(7);
         port.send_train(SocketId(0), address, 250, 100, Ecn::NotCapable);
-        side.start_trains(&mut ring, &mut port, &counters).unwrap();
+        side.start_trains(&mut ring, &mut port).unwrap();
         let mut is_first = true;
         while port.train().is_none() {
             ring.enter(Wait::For { completions: 1, limit: None, least_us: 0 }).unwrap();

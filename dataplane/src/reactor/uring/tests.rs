@@ -10,6 +10,7 @@ use std::thread;
 
 use super::*;
 use crate::port::{PortOptions, Reading, TcpFailure, TcpId, Token};
+use crate::reactor::ring::create_for_test;
 use crate::reactor::socket::{ListenOptions, listen, local_address};
 use crate::reactor::{checks, echo, epoll};
 use crate::stdx::prng::Prng;
@@ -81,10 +82,7 @@ impl Echo {
 
 /// True if the test is to be skipped; says why.
 fn is_unavailable() -> bool {
-    let Err(error) = create(8, 16) else { return false };
-    assert!(std::env::var_os("LONGHAUL_REQUIRE_ALL").is_none(), "io_uring is required here: {error}");
-    println!("skipped: io_uring is not available: {error}");
-    true
+    create_for_test(8, 16).is_none()
 }
 
 fn options() -> DriverOptions {

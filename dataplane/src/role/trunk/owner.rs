@@ -16,7 +16,7 @@ use crate::stdx::slab::Handle;
 use crate::time::{Duration, Instant};
 use crate::tmp::carrier::Ecn as TunnelEcn;
 use crate::tmp::endpoint::{Endpoint, PeerOptions, Refused};
-use crate::tmp::error::CLOSE_NORMAL;
+use crate::tmp::error::CLOSE_GOING_AWAY;
 use crate::tmp::id::{PeerId, StreamId, TunnelId};
 use crate::tmp::key::{PresharedKey, PublicKey};
 use crate::tmp::tunnel::Tunnel;
@@ -142,7 +142,7 @@ impl Trunk {
     /// Says goodbye on every tunnel.
     pub fn close(&mut self, now: Instant) {
         for line in self.lines.iter().flatten() {
-            self.endpoint.close(now, line.tunnel, CLOSE_NORMAL);
+            self.endpoint.close(now, line.tunnel, CLOSE_GOING_AWAY);
         }
     }
 
