@@ -1,3 +1,6 @@
+//! The ring as its two ends see it: order, credit, wake-ups, on one thread and on two. Its interleavings are the
+//! model's (`model.rs`).
+
 use super::*;
 use crate::stdx::prng::Prng;
 use proptest::prelude::*;
