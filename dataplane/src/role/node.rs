@@ -188,7 +188,7 @@ impl Node {
             port.accept(false);
             self.drain_deadline = now + self.parts.limits.drain_timeout;
             if let Some(clients) = &mut self.parts.clients {
-                clients.drain(port);
+                clients.drain(now, port);
             }
         }
         let is_over = match self.stage {

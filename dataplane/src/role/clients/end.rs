@@ -127,15 +127,21 @@ impl Clients {
     /// Sends FIN after what is queued, and reads on for a while so that the client can read it.
     pub(crate) fn linger(&mut self, now: Instant, port: &mut Port, handle: Handle) {
         let Some(client) = self.clients.get_mut(handle) else { return };
-        let was_finished = matches!(client.phase, Phase::HalfClosed);
         client.phase = Phase::Linger;
         self.blocks.clear(&mut client.stash);
-        client.is_held = false;
-        if was_finished {
-            port.notify_at(client.tcp, 0);
-        } else {
-            port.finish(client.tcp);
+        (client.is_held, client.queued_seen) = (false, 0);
+        let is_written = port.queued_bytes(client.tcp) == 0;
+        if is_written && client.has_ended {
+            // Both sides have said all: the kernel sends what it still has.
+            self.close(port, handle);
+            return;
+        }
+        port.finish(client.tcp);
+        if !client.has_ended {
             port.read(client.tcp, Reading::Small);
+        }
+        if !is_written {
+            port.notify_at(client.tcp, 0);
         }
         self.set_deadline(handle, now + self.limits.linger_timeout);
     }
@@ -181,13 +187,11 @@ impl Clients {
             return;
         }
         let (phase, tcp, exchange) = (client.phase, client.tcp, client.exchange);
-        let queued = port.queued_bytes(tcp);
-        if let Some(exchange) = exchange.and_then(|key| self.exchanges.get_mut(key))
-            && exchange.queued_seen > 0
-        {
+        let queued = port.queued_bytes(tcp) as u32;
+        if client.queued_seen > 0 || (exchange.is_none() && queued > 0) {
             // The client should be reading. Slow is fine, standing still is not.
-            if queued < exchange.queued_seen {
-                exchange.queued_seen = queued.max(1);
+            if client.queued_seen == 0 || queued < client.queued_seen {
+                client.queued_seen = queued.max(1);
                 self.set_deadline(handle, now + self.limits.send_timeout);
             } else {
                 self.counters.clients_timed_out.add(1);
@@ -232,7 +236,7 @@ impl Clients {
             return;
         }
         client.phase = Phase::Head;
-        client.began = now;
+        (client.began, client.queued_seen) = (now, 0);
         if self.is_draining && client.stash.is_empty() {
             self.linger(now, port, handle);
             return;

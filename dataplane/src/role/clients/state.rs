@@ -120,6 +120,11 @@ impl Clients {
         self.exchanges.len()
     }
 
+    /// Blocks that hold clients' unread input and unfinished heads.
+    pub fn held_blocks(&self) -> usize {
+        self.blocks.used()
+    }
+
     /// Whether a flush would do something now.
     pub fn has_work(&self) -> bool {
         !self.listed.is_empty() || !self.abandoned.is_empty()
@@ -149,6 +154,8 @@ impl Clients {
             is_shed: false,
             is_listed: false,
             is_held: false,
+            has_ended: false,
+            queued_seen: 0,
             requests: 0,
             stash: Chain::new(),
             exchange: None,
@@ -200,13 +207,13 @@ impl Clients {
     }
 
     /// Stops keeping connections: idle ones are closed, the rest after their exchange.
-    pub fn drain(&mut self, port: &mut Port) {
+    pub fn drain(&mut self, now: Instant, port: &mut Port) {
         self.is_draining = true;
         for slot in 0..self.clients.slots() as u32 {
             let Some(handle) = self.clients.handle_at(slot) else { continue };
             let idle = self.clients.get(handle).is_some_and(|c| c.phase == Phase::Head && c.stash.is_empty());
             if idle {
-                self.close(port, handle);
+                self.linger(now, port, handle);
             }
         }
     }

@@ -70,12 +70,16 @@ impl Clients {
             }
             (Phase::Opaque, Some(exchange)) => {
                 client.phase = Phase::HalfClosed;
+                client.has_ended = true;
                 if client.stash.is_empty() {
                     self.say_finish(now, port, up, exchange);
                     self.end_if_both(now, port, handle);
                 }
             }
-            (Phase::Preface | Phase::Head | Phase::Linger | Phase::HalfClosed, _) => self.close(port, handle),
+            (Phase::Preface | Phase::Head | Phase::Linger | Phase::HalfClosed, _) => {
+                client.has_ended = true;
+                self.linger(now, port, handle);
+            }
         }
     }
 
@@ -92,7 +96,9 @@ impl Clients {
             let taken = self.take(now, port, up, handle, &scratch);
             self.scratch = scratch;
             let Some(client) = self.clients.get_mut(handle) else { return };
-            self.blocks.advance(&mut client.stash, taken);
+            // A refusal has thrown the rest away already.
+            let left = client.stash.len();
+            self.blocks.advance(&mut client.stash, taken.min(left));
             if taken == 0 {
                 break;
             }
@@ -147,11 +153,17 @@ impl Clients {
             return;
         }
         if port.queued_bytes(tcp) > portion as usize {
-            exchange.queued_seen = port.queued_bytes(tcp);
+            let queued = port.queued_bytes(tcp) as u32;
             port.notify_at(tcp, portion as usize);
+            if let Some(client) = self.clients.get_mut(handle) {
+                client.queued_seen = queued;
+            }
             self.set_deadline(handle, now + self.limits.send_timeout);
         } else if up.ask(now, port, way, asker, served, Ask::Grant(exchange.owed)) {
             exchange.owed = 0;
+            if let Some(client) = self.clients.get_mut(handle) {
+                client.queued_seen = 0;
+            }
             self.rest(now, handle);
         } else {
             self.list(handle);
@@ -162,8 +174,8 @@ impl Clients {
     pub fn on_wrote(&mut self, now: Instant, port: &mut Port, up: &mut dyn Upstream, handle: Handle) {
         let Some(client) = self.clients.get(handle) else { return };
         if client.phase == Phase::Linger {
-            if client.exchange.is_none() && port.queued_bytes(client.tcp) == 0 {
-                self.set_deadline(handle, now + self.limits.linger_timeout);
+            if port.queued_bytes(client.tcp) == 0 {
+                self.linger(now, port, handle);
             }
             return;
         }
@@ -500,7 +512,6 @@ impl Clients {
             has_head: false,
             held: Chain::new(),
             reply: ReplyEnvelope::default(),
-            queued_seen: 0,
             began: self.clients.get(client).map_or(now, |client| client.began),
             opened: now,
             first_byte: None,

@@ -4,7 +4,7 @@ use core::net::SocketAddr;
 
 use crate::exchange::envelope::ReplyEnvelope;
 use crate::exchange::failure::Failure;
-use crate::exchange::link::{Answer, Downstream};
+use crate::exchange::link::{Answer, Downstream, Kind};
 use crate::http::{
     BodyReader, CHUNK_END, CHUNK_PREFIX_BYTES_MAX, ConnectionChoice, Parsed, ResponseBody, ResponseEmission,
     Step, Version, chunk_prefix, emit_response, parse_response, push_last_chunk,
@@ -246,6 +246,7 @@ impl Origins {
         handle: Handle,
         bytes: &[u8],
     ) -> Taken {
+        self.say_envelope(now, port, down, handle);
         let Some(fetch) = self.fetches.get_mut(handle) else { return Taken::Gone };
         let taken = bytes.len().min(fetch.credit as usize);
         if taken > 0 {
@@ -255,6 +256,28 @@ impl Origins {
             self.set_deadline(handle, now + self.limits.stall_timeout);
         }
         Taken::Bytes(taken)
+    }
+
+    /// Says the envelope of a plain stream, once its connection stands. (A message's goes with its head.)
+    pub(crate) fn say_envelope(
+        &mut self,
+        now: Instant,
+        port: &mut Port,
+        down: &mut dyn Downstream,
+        handle: Handle,
+    ) {
+        let Some(fetch) = self.fetches.get_mut(handle) else { return };
+        if fetch.kind != Kind::Tcp || fetch.has_said_envelope {
+            return;
+        }
+        let standing = fetch.connection.and_then(|handle| self.connections.get(handle));
+        let Some(Connection { usage: Use::Busy(_), address, .. }) = standing else { return };
+        let reply = envelope(fetch, Some(*address)).encode();
+        // The first words of a stream are always within its credit.
+        fetch.has_said_envelope = true;
+        fetch.credit -= reply.len() as u32;
+        let asker = fetch.asker;
+        say(now, port, down, asker, Answer::Data(&reply));
     }
 
     /// Says the end of a chunked body. Trailers are bounded and few, so the credit is not asked.

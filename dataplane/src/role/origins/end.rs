@@ -101,6 +101,8 @@ impl Origins {
             }
             Down::Opaque => {
                 fetch.down = Down::Done;
+                self.say_envelope(now, port, down, handle);
+                let Some(fetch) = self.fetches.get(handle) else { return };
                 let (asker, is_over) = (fetch.asker, fetch.up == Up::Done);
                 say(now, port, down, asker, Answer::Finish);
                 if is_over && let Some(fetch) = self.remove(handle) {
@@ -182,6 +184,8 @@ impl Origins {
         let Some(fetch) = self.fetches.get_mut(handle) else { return };
         if fetch.is_repeatable && fetch.is_reused && fetch.attempts == 1 && !fetch.has_answered {
             // RFC 9112 §9.3.1: the origin may just have closed an idle connection; once more on a fresh one.
+            // The end was that of the old connection.
+            fetch.has_ended = false;
             if let Some(connection) = fetch.connection.take() {
                 self.close(port, connection);
             }

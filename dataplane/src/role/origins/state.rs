@@ -88,6 +88,11 @@ impl Origins {
         (self.connections.len(), self.idle.iter().map(IdleList::len).sum())
     }
 
+    /// Blocks that hold requests without a connection and answers without credit.
+    pub fn held_blocks(&self) -> usize {
+        self.blocks.used()
+    }
+
     /// Lets time pass and says what could not be said inside an ask.
     pub fn flush(&mut self, now: Instant, port: &mut Port, down: &mut dyn Downstream) {
         self.generation = self.control.adopt(self.generation, &mut self.addresses);
@@ -162,6 +167,7 @@ impl Origins {
             self.fail(port, now, down, handle, failure);
             return;
         }
+        self.say_envelope(now, port, down, handle);
         self.end_if_both(now, port, handle);
         self.pay_room(now, port, down, handle);
         self.pour_held(now, port, down, handle);
