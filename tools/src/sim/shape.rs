@@ -145,10 +145,13 @@ impl Shape {
         let carries = match dice.below(100) {
             0..4 => Carries::WebSocket,
             4..10 => Carries::Tcp,
-            10..18 if faults.has(Fault::Malformed) => Carries::Malformed(dice.below(REFUSED.len() as u64) as usize),
+            10..18 if faults.has(Fault::Malformed) => {
+                Carries::Malformed(dice.below(REFUSED.len() as u64) as usize)
+            }
             _ => Carries::Http,
         };
-        let method = ["GET", "GET", "GET", "HEAD", "POST", "POST", "PUT", "DELETE", "OPTIONS"][dice.below(9) as usize];
+        let method =
+            ["GET", "GET", "GET", "HEAD", "POST", "POST", "PUT", "DELETE", "OPTIONS"][dice.below(9) as usize];
         let has_body = matches!(method, "POST" | "PUT") || (method == "DELETE" && dice.ppm(300_000));
         let minor = u8::from(!dice.ppm(120_000));
         let request = match (has_body, minor, dice.below(2)) {
