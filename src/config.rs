@@ -6,11 +6,12 @@
 
 #![allow(dead_code, reason = "the whole contract stands here, also the fields that no part reads yet")]
 
-use crate::secret::Secret;
+use controlplane::logs::daemon::Level;
 use core::net::SocketAddr;
 use dataplane::role::limits::Limits;
 use dataplane::role::plan::Plan;
 use dataplane::time::Duration;
+use dataplane::tmp::key::{PresharedKey, PrivateKey, PublicKey};
 use std::path::PathBuf;
 
 /// Which end of the tunnel a node is.
@@ -48,9 +49,9 @@ pub(crate) struct NodeConfig {
     /// Where the origins of `plan.origins` are, names unresolved.
     pub(crate) origins: Vec<OriginAddress>,
     /// Our private key; present if there are routes or peers.
-    pub(crate) key: Option<Secret>,
+    pub(crate) key: Option<PrivateKey>,
     /// The secret shared with every peer or route, if any.
-    pub(crate) psk: Option<Secret>,
+    pub(crate) psk: Option<PresharedKey>,
     /// UDP addresses of the tunnels. A back-end listens there; a front-end sends from there (port 0: any), one
     /// address per family that its routes use.
     pub(crate) listen_udp: Vec<SocketAddr>,
@@ -75,8 +76,8 @@ pub(crate) struct NodeConfig {
 pub(crate) struct RouteConfig {
     /// Its name.
     pub(crate) name: String,
-    /// The back-end's public key in text form.
-    pub(crate) public_key_text: String,
+    /// The back-end's public key.
+    pub(crate) public_key: PublicKey,
     /// Where the back-end listens; never empty, the first that answers serves.
     pub(crate) addresses: Vec<SocketAddr>,
 }
@@ -84,8 +85,8 @@ pub(crate) struct RouteConfig {
 /// One front-end that a back-end lets in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PeerConfig {
-    /// Its public key in text form.
-    pub(crate) public_key_text: String,
+    /// Its public key.
+    pub(crate) public_key: PublicKey,
     /// The sites that it may open; `*` for all.
     pub(crate) sites: Vec<String>,
 }
@@ -128,7 +129,7 @@ pub(crate) enum Numa {
     /// The node of each worker's core, by first touch.
     Auto,
     /// All workers run on this node.
-    Node(u32),
+    Node(usize),
 }
 
 impl Cores {
@@ -271,21 +272,6 @@ pub(crate) enum AccessLog {
     File(PathBuf),
 }
 
-/// How much the node says on standard error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum LogLevel {
-    /// What stops it.
-    Error,
-    /// And what is wrong.
-    Warning,
-    /// And what changed.
-    Notice,
-    /// And what it is doing.
-    Info,
-    /// Everything.
-    Debug,
-}
-
 /// What operators see.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Seeing {
@@ -296,5 +282,5 @@ pub(crate) struct Seeing {
     /// Where the access log goes, if anywhere.
     pub(crate) access_log: Option<AccessLog>,
     /// How much is said.
-    pub(crate) log_level: LogLevel,
+    pub(crate) log_level: Level,
 }

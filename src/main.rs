@@ -1,10 +1,102 @@
-//! The `longhaul` binary: one door per subcommand.
+//! The `longhaul` binary: one door per subcommand. A door reads its flags, says everything that is wrong with them
+//! at once, and hands a whole configuration on.
 
 #![forbid(unsafe_code)]
 
+mod args;
+mod assemble;
+mod back;
 mod config;
+mod demo;
+mod doctor;
 mod exit;
+mod form;
+mod front;
+mod key;
+mod key_file;
+mod load;
+mod machine;
+mod memory;
 mod node;
-mod secret;
+mod origin;
+mod outfit;
+mod pair;
+mod print_config;
+mod problem;
+mod relay;
+#[cfg(test)]
+mod scratch;
+mod serve;
+mod show;
+mod startup;
+mod watch;
 
-fn main() {}
+use crate::args::door::{Cli, Door};
+use crate::config::NodeConfig;
+use crate::exit::Exit;
+use crate::print_config::Effective;
+use crate::problem::Problems;
+use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let command = Cli::command();
+    let matches = command.clone().get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let Some((name, matches)) = matches.subcommand() else { panic!("clap insists on a subcommand") };
+    let Some(command) = command.find_subcommand(name) else { panic!("clap knows its subcommands") };
+    enter(&cli.door, &Entrance { name, command, matches }).into()
+}
+
+/// What clap knows about the flags of a door.
+struct Entrance<'a> {
+    name: &'a str,
+    command: &'a Command,
+    matches: &'a ArgMatches,
+}
+
+impl Entrance<'_> {
+    /// Goes on with the configuration: prints it if that is all that is wanted, else runs; or says what is wrong.
+    fn pass<C>(
+        &self,
+        configured: Result<C, Problems>,
+        print_only: bool,
+        effective: impl FnOnce(&C) -> Effective,
+        run: impl FnOnce(&C) -> Exit,
+    ) -> Exit {
+        match configured {
+            Err(problems) => {
+                problems.print(self.name);
+                Exit::Usage
+            }
+            Ok(config) if print_only => {
+                show::text(&print_config::text(self.command, self.matches, &effective(&config)));
+                Exit::Done
+            }
+            Ok(config) => run(&config),
+        }
+    }
+
+    fn pass_node(&self, configured: Result<NodeConfig, Problems>, print_only: bool) -> Exit {
+        self.pass(configured, print_only, assemble::effective, serve::run)
+    }
+}
+
+fn enter(door: &Door, entrance: &Entrance<'_>) -> Exit {
+    match door {
+        Door::Front(args) => entrance.pass_node(front::configure(args), args.node.seeing.print_config),
+        Door::Back(args) => entrance.pass_node(back::configure(args), args.node.seeing.print_config),
+        Door::Demo(args) => {
+            entrance.pass(args.configure(), args.print_config, |_| Effective::new(), demo::run)
+        }
+        Door::Origin(args) => {
+            entrance.pass(origin::configure(args), args.print_config, |_| Effective::new(), origin::run)
+        }
+        Door::Load(args) => {
+            let run = |options: &_| load::run(options, args.json);
+            entrance.pass(load::configure(args), args.print_config, |_| Effective::new(), run)
+        }
+        Door::Key(args) => key::run(args),
+        Door::Doctor => doctor::run(),
+    }
+}

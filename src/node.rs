@@ -75,6 +75,7 @@ impl Node {
     }
 
     /// The workers, for a demo that looks at them.
+    #[allow(dead_code, reason = "only the demonstration looks")]
     pub(crate) fn running(&self) -> &Running {
         &self.running
     }

@@ -8,7 +8,6 @@ use dataplane::node::{Io as Driver, NodeOptions, TunnelSetup, WorkerPlace};
 use dataplane::reactor::machine;
 use dataplane::reactor::options::{BufferOptions, DriverOptions};
 use dataplane::reactor::socket::{ListenOptions, UdpOptions};
-use dataplane::tmp::key::{PresharedKey, PrivateKey, PublicKey};
 use dataplane::tmp::options::TunnelOptions;
 
 use crate::config::{BlenderMode, Buffers, HugePages, Io, NodeConfig};
@@ -91,18 +90,14 @@ fn driver(config: &NodeConfig) -> DriverOptions {
 
 fn tunnels(config: &NodeConfig) -> Result<Option<TunnelSetup>, Exit> {
     let Some(key) = &config.key else { return Ok(None) };
-    let key = PrivateKey::from_text(key.reveal()).map_err(|error| wrong("the private key", &error))?;
-    let psk = config.psk.as_ref().map(|psk| PresharedKey::from_text(psk.reveal()));
-    let psk = psk.transpose().map_err(|error| wrong("the pre-shared key", &error))?;
-    let public = |text: &str| PublicKey::from_text(text).map_err(|error| wrong(text, &error));
-    let routes = config.routes.iter().map(|route| Ok((public(&route.public_key_text)?, route.addresses.clone())));
-    let peers = config.peers.iter().map(|peer| public(&peer.public_key_text));
+    let routes = config.routes.iter().map(|route| (route.public_key, route.addresses.clone()));
+    let peers = config.peers.iter().map(|peer| peer.public_key);
     let tuning = &config.tunnel;
     Ok(Some(TunnelSetup {
-        key,
-        psk,
-        routes: routes.collect::<Result<_, Exit>>()?,
-        peers: peers.collect::<Result<_, Exit>>()?,
+        key: key.clone(),
+        psk: config.psk.clone(),
+        routes: routes.collect(),
+        peers: peers.collect(),
         addresses: config.listen_udp.clone(),
         transport: TunnelOptions {
             streams_max: tuning.streams_max,
@@ -133,8 +128,11 @@ fn raise_descriptors(config: &NodeConfig) -> Result<(), Exit> {
     let wanted = workers * clients + DESCRIPTORS_BESIDE;
     match machine::raise_descriptor_limit(wanted) {
         Ok(held) if held < wanted => {
-            let advice = "raise LimitNOFILE (systemd) or ulimit -n, or lower --max-connections";
-            daemon::warning("fewer descriptors than clients", &[("wanted", &wanted), ("held", &held), ("do", &advice)]);
+            let advice = "raise LimitNOFILE (systemd) or ulimit -n, or lower --connections-max";
+            daemon::warning(
+                "fewer descriptors than clients",
+                &[("wanted", &wanted), ("held", &held), ("do", &advice)],
+            );
             Ok(())
         }
         Ok(_) => Ok(()),
@@ -143,9 +141,4 @@ fn raise_descriptors(config: &NodeConfig) -> Result<(), Exit> {
             Err(Exit::Failed)
         }
     }
-}
-
-fn wrong(what: &str, why: &dyn core::fmt::Display) -> Exit {
-    daemon::error("a key cannot be used", &[("key", &what), ("why", &why)]);
-    Exit::Usage
 }

@@ -104,7 +104,9 @@ impl Watch {
         let tunnels = self.tunnels();
         type Read = fn(&TunnelStatus) -> f64;
         let gauges: [(&str, Unit, &str, Read); 8] = [
-            ("longhaul_tunnel_up", Unit::None, "Whether bytes come through.", |t| f64::from(u8::from(t.is_up))),
+            ("longhaul_tunnel_up", Unit::None, "Whether bytes come through.", |t| {
+                f64::from(u8::from(t.is_up))
+            }),
             ("longhaul_tunnel_streams_open", Unit::None, "Streams open.", |t| t.streams as f64),
             ("longhaul_tunnel_rtt_seconds", Unit::Seconds, "Smoothed round trip time.", |t| {
                 t.transport.srtt_us as f64 / 1e6
@@ -121,9 +123,12 @@ impl Watch {
             ("longhaul_tunnel_mtu_bytes", Unit::Bytes, "UDP payload that the path carries.", |t| {
                 t.transport.mtu_bytes as f64
             }),
-            ("longhaul_tunnel_loss_ratio", Unit::Ratio, "Share of packets lost in the last ten seconds.", |t| {
-                f64::from(t.transport.loss_ppm) / 1e6
-            }),
+            (
+                "longhaul_tunnel_loss_ratio",
+                Unit::Ratio,
+                "Share of packets lost in the last ten seconds.",
+                |t| f64::from(t.transport.loss_ppm) / 1e6,
+            ),
         ];
         for (name, unit, help, read) in gauges {
             let mut samples = text.gauge(name, unit, help);
@@ -135,7 +140,8 @@ impl Watch {
     }
 
     fn ring_metrics(&self, text: &mut MetricsText, tunnels: &[(usize, TunnelStatus)]) {
-        let mut samples = text.counter("longhaul_ring_sent_bytes", Unit::Bytes, "Bytes that left by each ring.");
+        let mut samples =
+            text.counter("longhaul_ring_sent_bytes", Unit::Bytes, "Bytes that left by each ring.");
         for (worker, tunnel) in tunnels {
             for (ring, counters) in tunnel.blender.rings.iter().enumerate() {
                 let labels: [(&str, &dyn core::fmt::Display); 3] =
@@ -143,7 +149,8 @@ impl Watch {
                 samples.value(&labels, counters.bytes_sent);
             }
         }
-        let mut samples = text.gauge("longhaul_ring_ready", Unit::None, "Streams of each ring with bytes waiting.");
+        let mut samples =
+            text.gauge("longhaul_ring_ready", Unit::None, "Streams of each ring with bytes waiting.");
         for (worker, tunnel) in tunnels {
             for (ring, counters) in tunnel.blender.rings.iter().enumerate() {
                 let labels: [(&str, &dyn core::fmt::Display); 3] =
@@ -178,7 +185,11 @@ impl Watch {
 
 impl Source for Watch {
     fn metrics(&mut self, text: &mut MetricsText) {
-        text.info("longhaul_build", "The program.", &[("version", &env!("CARGO_PKG_VERSION")), ("end", &self.end)]);
+        text.info(
+            "longhaul_build",
+            "The program.",
+            &[("version", &env!("CARGO_PKG_VERSION")), ("end", &self.end)],
+        );
         self.role_metrics(text);
         self.driver_metrics(text);
         self.tunnel_metrics(text);

@@ -1,11 +1,14 @@
 //! The control plane: what runs beside the workers and is never waited for by them.
 //!
 //! Its threads block, allocate and talk to files and name servers as they please. Imports from the data plane are
-//! what both planes share and nothing else: `time`, `stdx`, `http`, `access`.
+//! what both planes share and nothing else: `time`, `stdx`, `http`, `access`. Unsafe code stands in `signal` only.
 
-#![forbid(unsafe_code)]
-
+#[forbid(unsafe_code)]
 pub mod logs;
+#[forbid(unsafe_code)]
 pub mod notify;
+#[forbid(unsafe_code)]
 pub mod resolve;
+pub mod signal;
+#[forbid(unsafe_code)]
 pub mod view;

@@ -3,4 +3,5 @@
 
 pub mod envelope;
 pub mod failure;
+pub mod fuzz;
 pub mod link;

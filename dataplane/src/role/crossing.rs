@@ -172,7 +172,7 @@ impl Crossing {
         let Some(sender) = self.senders.get_mut(usize::from(to)).and_then(Option::as_mut) else {
             return true;
         };
-        if sender.free(class) < records {
+        if !sender.has_room(class, records) {
             self.counters.cross_core_full.add(1);
             return false;
         }

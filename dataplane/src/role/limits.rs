@@ -25,7 +25,7 @@ pub struct Limits {
     pub block_bytes: usize,
     /// Bytes of all write queues together.
     pub queue_bytes: usize,
-    /// Idle connections kept per origin. 256.
+    /// Idle connections kept per origin. 1,024: a thousand busy clients must not make a thousand handshakes.
     pub pool_max: usize,
     /// From the first byte of a head to its last. 10 s: HAProxy's usual `timeout http-request`.
     pub head_timeout: Duration,
@@ -65,7 +65,7 @@ impl Default for Limits {
             held_bytes: 64 << 20,
             block_bytes: 4 << 10,
             queue_bytes: 128 << 20,
-            pool_max: 256,
+            pool_max: 1_024,
             head_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(60),

@@ -4,6 +4,7 @@ pub mod clients;
 pub mod control;
 pub mod counters;
 pub mod crossing;
+pub mod fuzz;
 pub mod limits;
 pub mod node;
 pub mod origins;

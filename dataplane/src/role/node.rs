@@ -30,6 +30,8 @@ use crate::time::{Duration, Instant};
 const ROUNDS_MAX: usize = 4;
 /// How often the tunnels' numbers are shown to the control thread.
 const STATUS_EVERY: Duration = Duration::from_millis(500);
+/// When work that could not be done (a ring to another core was full) is tried again, if nothing happens before.
+const RETRY_AFTER: Duration = Duration::from_micros(100);
 /// Marks the askers that are streams of this worker's trunk.
 const STREAM_ASKER: u64 = 0xff << 56;
 
@@ -65,6 +67,7 @@ pub struct Node {
     stage: Stage,
     drain_deadline: Instant,
     status_at: Instant,
+    retry_at: Option<Instant>,
     is_finished: bool,
     cut: usize,
 }
@@ -95,6 +98,7 @@ impl Node {
             stage: Stage::Running,
             drain_deadline: origin,
             status_at: origin,
+            retry_at: None,
             is_finished: false,
             cut: 0,
         }
@@ -336,6 +340,7 @@ impl Role for Node {
                 break;
             }
         }
+        self.retry_at = self.has_work().then_some(now + RETRY_AFTER);
         self.advance_stage(now, port);
         self.transmit(now, port);
         self.show_status(now);
@@ -351,7 +356,7 @@ impl Role for Node {
             parts.clients.as_ref().and_then(Clients::deadline),
             parts.origins.as_ref().and_then(Origins::deadline),
             parts.trunk.as_ref().and_then(Trunk::deadline),
-            self.has_work().then_some(Instant::ORIGIN),
+            self.retry_at,
             drain,
             status,
         ]

@@ -196,9 +196,12 @@ impl Cubic {
         (self.epoch, self.undo, self.recovery_end) = (None, None, 0);
     }
 
-    /// Everything sent over three probe time-outs was lost (RFC 9002 §7.6): begin again, up to where the last
-    /// reaction left the threshold.
+    /// Everything sent over three probe time-outs was lost (RFC 9002 §7.6): begin again. The path was gone, which
+    /// says nothing of its width, so slow start may lead back to where it was before.
     pub fn collapse(&mut self, number_next: u64) {
+        if let Some(undo) = self.undo {
+            self.threshold = undo.threshold.max(undo.window);
+        }
         self.window = WINDOW_PACKETS_MIN as f64;
         self.recovery_end = number_next;
         self.hystart = HyStart::new(number_next);

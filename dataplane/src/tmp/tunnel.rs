@@ -214,6 +214,8 @@ impl Carrier for Tunnel {
     fn on_connected(&mut self, now: Instant) {
         self.advance(now);
         self.is_connected = true;
+        // Both ends learn the rtt, and may search the mtu, before there is anything to carry.
+        self.signals.ping = true;
         self.path.last_sent = now;
     }
 
@@ -258,10 +260,7 @@ impl Carrier for Tunnel {
         if !self.is_connected {
             return None;
         }
-        let waits = self.streams.told_bytes > 0
-            || self.streams.carry.is_some()
-            || !self.streams.control.is_empty()
-            || self.signals.any();
+        let waits = self.streams.has_waiting() || !self.streams.control.is_empty() || self.signals.any();
         let timers = [
             self.path.received.due(),
             self.path.lost_at.or_else(|| self.path.probe_deadline()),

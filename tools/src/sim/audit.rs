@@ -36,7 +36,9 @@ pub(crate) fn is_empty(workers: &[&Worker], pipes: &Pipes, _: &[Process]) -> Opt
         let clients = parts.clients.as_ref().map_or(0, |clients| clients.clients());
         let connections = parts.origins.as_ref().map_or((0, 0), |origins| origins.connections());
         if clients > 0 || connections != (0, 0) {
-            return Some(format!("worker {me} still has {clients} clients, {connections:?} connections to origins"));
+            return Some(format!(
+                "worker {me} still has {clients} clients, {connections:?} connections to origins"
+            ));
         }
         let held = parts.clients.as_ref().map_or(0, |clients| clients.held_blocks());
         let pending = parts.origins.as_ref().map_or(0, |origins| origins.held_blocks());

@@ -85,7 +85,14 @@ impl Book {
     }
 
     /// Checks bytes of a body.
-    pub(crate) fn check_bytes(&self, world: &mut World, exchange: u32, is_answer: bool, at: usize, bytes: &[u8]) {
+    pub(crate) fn check_bytes(
+        &self,
+        world: &mut World,
+        exchange: u32,
+        is_answer: bool,
+        at: usize,
+        bytes: &[u8],
+    ) {
         let shape = self.shape(exchange);
         let whole = if is_answer { shape.answer_bytes } else { shape.request_bytes };
         if !Content::new(exchange, is_answer).is(at, bytes) || at + bytes.len() > whole {
@@ -96,17 +103,28 @@ impl Book {
     }
 
     /// An answer is whole: judged by its head and length.
-    pub(crate) fn on_whole(&mut self, world: &mut World, exchange: u32, status: u16, is_origins: bool, read: usize) {
+    pub(crate) fn on_whole(
+        &mut self,
+        world: &mut World,
+        exchange: u32,
+        status: u16,
+        is_origins: bool,
+        read: usize,
+    ) {
         let shape = self.shape(exchange);
         if !is_origins {
             return self.on_end(world, exchange, End::Page(status));
         }
         let expected = if shape.has_answer_body() { shape.answer_bytes } else { 0 };
         // What ends with the connection may be cut by its origin without anybody knowing.
-        let is_cut = shape.answer == Framing::UntilClose && matches!(shape.origin_fault, OriginFault::Truncate(_));
+        let is_cut =
+            shape.answer == Framing::UntilClose && matches!(shape.origin_fault, OriginFault::Truncate(_));
         if (read != expected && !is_cut) || status != shape.status {
             world.violate(|| {
-                format!("exchange {exchange}: looks whole with {read} of {expected} B, {status} for {}", shape.status)
+                format!(
+                    "exchange {exchange}: looks whole with {read} of {expected} B, {status} for {}",
+                    shape.status
+                )
             });
         }
         self.on_end(world, exchange, End::Answered);
@@ -116,10 +134,12 @@ impl Book {
     pub(crate) fn on_opaque_end(&mut self, world: &mut World, exchange: u32, read: usize) {
         let Exchange { shape, origin_finished, .. } = *self.of(exchange);
         // An origin that ends early in order is believed: nobody can know better.
-        let is_early = matches!(shape.origin_fault, OriginFault::Truncate(_) | OriginFault::CloseBeforeAnswer);
+        let is_early =
+            matches!(shape.origin_fault, OriginFault::Truncate(_) | OriginFault::CloseBeforeAnswer);
         if !is_early && (read != shape.answer_bytes || !origin_finished) {
             let expected = shape.answer_bytes;
-            world.violate(|| format!("exchange {exchange}: a stream looks whole with {read} of {expected} B"));
+            world
+                .violate(|| format!("exchange {exchange}: a stream looks whole with {read} of {expected} B"));
         }
         self.on_end(world, exchange, End::Answered);
     }
@@ -199,8 +219,8 @@ fn is_sound(shape: &Shape, faults: &Faults, scale: &Scale) -> bool {
     let may_lose = faults.has(Fault::IdleCloses) && !shape.is_repeatable();
     let is_small = shape.carries != Carries::Http || shape.request_bytes <= scale.body_bytes_max;
     // The last origin is the one that connects badly.
-    let connects = origin + 1 < scale.origins
-        || !(faults.has(Fault::Refusals) || faults.has(Fault::ConnectTimeouts));
+    let connects =
+        origin + 1 < scale.origins || !(faults.has(Fault::Refusals) || faults.has(Fault::ConnectTimeouts));
     !matches!(shape.carries, Carries::Malformed(_))
         && shape.client_fault == ClientFault::None
         && shape.origin_fault == OriginFault::None
@@ -226,6 +246,10 @@ fn expected_pages(shape: &Shape) -> Option<&'static [u16]> {
         (_, _, OriginFault::Garbage(_) | OriginFault::ManyInterim) => {
             (shape.request == Framing::None).then_some(&[502, 503, 504])
         }
-        (_, _, OriginFault::Truncate(_) | OriginFault::Reset(_) | OriginFault::Stall(_) | OriginFault::Early) => None,
+        (
+            _,
+            _,
+            OriginFault::Truncate(_) | OriginFault::Reset(_) | OriginFault::Stall(_) | OriginFault::Early,
+        ) => None,
     }
 }

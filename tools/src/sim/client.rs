@@ -330,7 +330,9 @@ impl Client {
             match got {
                 None => {}
                 Some(Got::Head(head)) => self.on_head(stage, line, head),
-                Some(Got::Data(range)) => self.on_data(stage, line, &bytes[from + range.start..from + range.end]),
+                Some(Got::Data(range)) => {
+                    self.on_data(stage, line, &bytes[from + range.start..from + range.end])
+                }
                 Some(Got::Trailer(value)) => line.answer.trailer = Some(value),
                 Some(Got::End) => self.on_whole(stage, line),
                 Some(Got::Bad(what)) => {
@@ -387,10 +389,13 @@ impl Client {
         let Some(head) = answer.head else { return };
         let shape = stage.book.shape(exchange);
         let is_origins = head.exchange.is_some();
-        let due = is_origins && shape.trailers && matches!(shape.answer, Framing::Chunked(_)) && head.is_chunked;
+        let due =
+            is_origins && shape.trailers && matches!(shape.answer, Framing::Chunked(_)) && head.is_chunked;
         if due && shape.has_answer_body() && answer.trailer != Some(shape.answer_bytes) {
             let seen = answer.trailer;
-            stage.world.violate(|| format!("exchange {exchange}: trailer {seen:?} for {}", shape.answer_bytes));
+            stage
+                .world
+                .violate(|| format!("exchange {exchange}: trailer {seen:?} for {}", shape.answer_bytes));
         }
         line.is_page = !is_origins && (line.answered == 0 || shape.client_fault != ClientFault::None);
         stage.book.on_whole(stage.world, exchange, head.status, is_origins, answer.body);

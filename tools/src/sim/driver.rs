@@ -8,7 +8,9 @@
 use core::net::SocketAddr;
 use std::collections::VecDeque;
 
-use dataplane::port::{Ecn, Ending, Input, ListenerId, Port, Reading, Role, SocketId, TcpFailure, TcpId, Token};
+use dataplane::port::{
+    Ecn, Ending, Input, ListenerId, Port, Reading, Role, SocketId, TcpFailure, TcpId, Token,
+};
 use dataplane::role::node::Node;
 
 use crate::sim::fault::Fault;
@@ -139,7 +141,8 @@ impl Worker {
 
     /// A connection has news; with late completions it is heard of later.
     pub(crate) fn poke(&mut self, yard: &mut Yard<'_>, slot: u32, pipe: u32) {
-        let Some(conn) = self.conns.get_mut(slot as usize).filter(|conn| conn.lives && conn.pipe == pipe) else {
+        let Some(conn) = self.conns.get_mut(slot as usize).filter(|conn| conn.lives && conn.pipe == pipe)
+        else {
             return;
         };
         let mut at_us = yard.world.now_us + TURN_US;
@@ -157,7 +160,13 @@ impl Worker {
     }
 
     /// How an attempt to connect came out.
-    pub(crate) fn decide(&mut self, yard: &mut Yard<'_>, slot: u32, pipe: u32, outcome: Result<(), TcpFailure>) {
+    pub(crate) fn decide(
+        &mut self,
+        yard: &mut Yard<'_>,
+        slot: u32,
+        pipe: u32,
+        outcome: Result<(), TcpFailure>,
+    ) {
         if let Some(conn) = self.conns.get_mut(slot as usize).filter(|conn| conn.lives && conn.pipe == pipe) {
             conn.outcome = Some(outcome);
             self.poke(yard, slot, pipe);
@@ -354,7 +363,8 @@ impl Worker {
             let is_reset = yard.pipes.is_reset(pipe, end);
             let readable = yard.pipes.readable(pipe, end);
             let reading = self.port.reading(tcp);
-            if is_reset && (readable == 0 || (reading == Reading::Off && yard.world.dice.driver.ppm(500_000))) {
+            if is_reset && (readable == 0 || (reading == Reading::Off && yard.world.dice.driver.ppm(500_000)))
+            {
                 return self.fail(yard, slot, TcpFailure::Reset);
             }
             if reading == Reading::Off {

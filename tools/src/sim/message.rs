@@ -21,7 +21,10 @@ pub(crate) fn push_request(shape: &Shape, exchange: u32, is_websocket: bool, int
     let (method, class, minor) = (shape.method, shape.class, shape.minor);
     push(into, format_args!("{method} {authority}/c{class}/{exchange} HTTP/1.{minor}\r\nHost: {host}\r\n"));
     if is_websocket {
-        push(into, format_args!("Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"));
+        push(
+            into,
+            format_args!("Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"),
+        );
         push(into, format_args!("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"));
     } else if shape.closes && minor == 1 {
         push(into, format_args!("Connection: close\r\n"));

@@ -44,7 +44,14 @@ impl Network {
     }
 
     /// Sends a train off, cut into its datagrams.
-    pub(crate) fn send(&mut self, world: &mut World, hits: &mut Hits, from: SocketAddr, train: &Departure, way: usize) {
+    pub(crate) fn send(
+        &mut self,
+        world: &mut World,
+        hits: &mut Hits,
+        from: SocketAddr,
+        train: &Departure,
+        way: usize,
+    ) {
         for datagram in train.bytes.chunks(train.segment_bytes) {
             self.send_one(world, hits, from, train, datagram, way);
         }

@@ -144,7 +144,9 @@ impl OriginEnd {
                     || entry.shape.origin_fault != OriginFault::None;
                 if !cuts && (read != whole || !finished) {
                     stage.world.violate(|| {
-                        format!("exchange {exchange}: a stream looks whole to its origin with {read} of {whole} B")
+                        format!(
+                            "exchange {exchange}: a stream looks whole to its origin with {read} of {whole} B"
+                        )
                     });
                 }
                 if stage.pipes.is_finished(self.pipe, 1) {
@@ -267,7 +269,9 @@ impl OriginEnd {
         let shape = stage.book.shape(exchange);
         let (read, whole) = (self.read, shape.request_bytes);
         if read != whole && shape.carries == Carries::Http {
-            stage.world.violate(|| format!("exchange {exchange}: a request looks whole with {read} of {whole} B"));
+            stage
+                .world
+                .violate(|| format!("exchange {exchange}: a request looks whole with {read} of {whole} B"));
         }
         if self.phase == Phase::Asked {
             self.answer(stage, exchange, &shape);

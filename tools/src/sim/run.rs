@@ -18,7 +18,8 @@ use crate::sim::network::Network;
 use crate::sim::origin::OriginEnd;
 use crate::sim::pipe::{Owner, Pipes};
 use crate::sim::scenario::{
-    BACK_UDP, DOORS, ORIGINS, Process, Scenario, Shape as Topology, address, listener_of, origin_addresses, origin_of,
+    BACK_UDP, DOORS, ORIGINS, Process, Scenario, Shape as Topology, address, listener_of, origin_addresses,
+    origin_of,
 };
 use crate::sim::shape::{Scale, Shape};
 use crate::sim::stage::{Setting, Stage};
@@ -293,7 +294,8 @@ impl Sim {
     }
 
     fn live_workers(&self) -> Vec<&Worker> {
-        let numbers = self.processes.iter().filter(|process| process.lives).flat_map(|process| &process.workers);
+        let numbers =
+            self.processes.iter().filter(|process| process.lives).flat_map(|process| &process.workers);
         numbers.map(|number| &self.workers[usize::from(*number)]).collect()
     }
 
@@ -474,9 +476,11 @@ impl Sim {
         if !self.processes[process].lives {
             return;
         }
-        let owner = self.processes[process].workers.iter().map(|worker| usize::from(*worker)).find(|worker| {
-            self.workers[*worker].node.parts().trunk.is_some()
-        });
+        let owner = self.processes[process]
+            .workers
+            .iter()
+            .map(|worker| usize::from(*worker))
+            .find(|worker| self.workers[*worker].node.parts().trunk.is_some());
         if let Some(owner) = owner {
             self.workers[owner].receive(&mut self.world, packet);
         }

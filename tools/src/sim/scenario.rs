@@ -146,8 +146,10 @@ impl Scenario {
             packets_in_flight_max: 1_024,
             ..TunnelOptions::default()
         };
-        transport.receive_budget_bytes = transport.receive_budget_bytes.max(transport.receive_budget_bytes_min());
-        let proxy_origin = [None, Some(ProxyVersion::V1), Some(ProxyVersion::V2)][dice.below(6).min(2) as usize]
+        transport.receive_budget_bytes =
+            transport.receive_budget_bytes.max(transport.receive_budget_bytes_min());
+        let proxy_origin = [None, Some(ProxyVersion::V1), Some(ProxyVersion::V2)]
+            [dice.below(6).min(2) as usize]
             .filter(|_| dice.ppm(300_000));
         let mut scenario = Self {
             shape,
@@ -250,7 +252,13 @@ impl Scenario {
     }
 
     /// Starts a process; `life` counts how often it was started before, so that no two lives share their luck.
-    pub(crate) fn start(&self, process: usize, life: u64, first: u16, now: Instant) -> (Process, Vec<Worker>) {
+    pub(crate) fn start(
+        &self,
+        process: usize,
+        life: u64,
+        first: u16,
+        now: Instant,
+    ) -> (Process, Vec<Worker>) {
         let plan = &self.plans[process];
         let count = self.workers(process);
         let control = Arc::new(Control::new(plan.origins.len()));
@@ -278,7 +286,12 @@ impl Scenario {
                 clients: (!plan.listeners.is_empty()).then(|| self.clients(plan, worker, &counted)),
                 trunk: self.trunk(process, worker, life, now),
                 origins: (!plan.origins.is_empty()).then(|| {
-                    Origins::new(plan.clone(), Arc::new(self.limits.clone()), counted.clone(), control.clone())
+                    Origins::new(
+                        plan.clone(),
+                        Arc::new(self.limits.clone()),
+                        counted.clone(),
+                        control.clone(),
+                    )
                 }),
                 crossing: Crossing::new(
                     worker as u8,

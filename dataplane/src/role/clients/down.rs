@@ -8,9 +8,9 @@ use crate::http::{
     Step, Version, chunk_prefix, emit_response, parse_response, push_last_chunk,
 };
 use crate::port::{Port, Reading};
-use crate::role::clients::Clients;
 use crate::role::clients::client::Phase;
 use crate::role::clients::exchange::{Down, Reframe};
+use crate::role::clients::state::Clients;
 use crate::stdx::slab::Handle;
 use crate::time::Instant;
 

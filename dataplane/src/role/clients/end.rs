@@ -5,10 +5,10 @@ use crate::exchange::failure::Failure;
 use crate::exchange::link::{Ask, Kind, Upstream, Way};
 use crate::http::{Asked, Version};
 use crate::port::{Port, Reading, TcpFailure};
-use crate::role::clients::Clients;
 use crate::role::clients::client::Phase;
 use crate::role::clients::exchange::{Down, Exchange};
 use crate::role::clients::refuse::{Page, ended};
+use crate::role::clients::state::Clients;
 use crate::stdx::slab::Handle;
 use crate::time::Instant;
 

@@ -5,9 +5,9 @@ use crate::exchange::failure::Failure;
 use crate::exchange::link::Upstream;
 use crate::http::{ErrorPage, Refusal, error_page};
 use crate::port::Port;
-use crate::role::clients::Clients;
 use crate::role::clients::client::Phase;
 use crate::role::clients::exchange::Down;
+use crate::role::clients::state::Clients;
 use crate::stdx::slab::Handle;
 use crate::time::Instant;
 

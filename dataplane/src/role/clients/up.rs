@@ -10,10 +10,10 @@ use crate::http::{
     Version, chunk_prefix, emit_request, parse_request, push_last_chunk,
 };
 use crate::port::{Port, Reading};
-use crate::role::clients::Clients;
 use crate::role::clients::client::{Client, Phase};
 use crate::role::clients::exchange::{Down, Exchange, LINE_BYTES_MAX, Reframe};
 use crate::role::clients::refuse::Page;
+use crate::role::clients::state::Clients;
 use crate::role::clients::state::bound;
 use crate::role::limits::Limits;
 use crate::role::plan::Plan;

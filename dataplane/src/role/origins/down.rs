@@ -10,9 +10,9 @@ use crate::http::{
     Step, Version, chunk_prefix, emit_response, parse_response, push_last_chunk,
 };
 use crate::port::{Port, Reading, TcpId};
-use crate::role::origins::Origins;
 use crate::role::origins::connection::{Connection, Use};
 use crate::role::origins::fetch::{Down, Fetch};
+use crate::role::origins::state::Origins;
 use crate::role::origins::state::{READING, say};
 use crate::stdx::slab::Handle;
 use crate::time::Instant;

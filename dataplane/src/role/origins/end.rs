@@ -3,10 +3,10 @@
 use crate::exchange::failure::Failure;
 use crate::exchange::link::{Answer, Downstream, Kind};
 use crate::port::{Port, Reading, TcpFailure};
-use crate::role::origins::Origins;
 use crate::role::origins::connection::Use;
 use crate::role::origins::down::Taken;
 use crate::role::origins::fetch::{Down, Fetch, Up};
+use crate::role::origins::state::Origins;
 use crate::role::origins::state::{READING, say};
 use crate::role::token::{self, Part};
 use crate::stdx::slab::Handle;

@@ -1,0 +1,60 @@
+//! The doors of the binary.
+
+use crate::args::back::BackArgs;
+use crate::args::demo::DemoArgs;
+use crate::args::front::FrontArgs;
+use crate::args::key::KeyArgs;
+use crate::args::load::LoadArgs;
+use crate::args::origin::OriginArgs;
+use crate::exit;
+
+/// What stands at the foot of the first page.
+fn foot() -> String {
+    let start = "\
+A first look:
+  longhaul demo                 the pair on loopback, one command
+  longhaul doctor               whether this machine will do, and what to do about it
+  longhaul front --help         every flag with its unit and default";
+    format!("{start}\n\n{}", exit::help())
+}
+
+/// What stands at the foot of the doctor's page.
+const DOCTOR: &str = "\
+One row per question: ok, warn (it runs, with the loss that the row names) or fail; what was found,
+and what to do about it. Everything is tried, not read off version numbers; it takes under two
+seconds and changes nothing.
+
+Example:
+  longhaul doctor && longhaul demo --check
+
+Exit statuses: 0 this machine will do, 4 it will not do as it is.";
+
+/// The command line.
+#[derive(clap::Parser, Debug)]
+#[command(
+    name = "longhaul",
+    version,
+    about = "Two machines and an encrypted UDP tunnel between your users and your web servers",
+    after_help = foot(),
+    max_term_width = 110,
+    disable_help_subcommand = true
+)]
+pub(crate) struct Cli {
+    /// Which door.
+    #[command(subcommand)]
+    pub(crate) door: Door,
+}
+
+/// One per subcommand; each is described where its flags are.
+#[derive(clap::Subcommand, Debug)]
+pub(crate) enum Door {
+    Demo(DemoArgs),
+    Front(Box<FrontArgs>),
+    Back(Box<BackArgs>),
+    Key(KeyArgs),
+    /// Tries what the data plane needs of this machine and says what to do about each
+    #[command(after_long_help = DOCTOR)]
+    Doctor,
+    Origin(OriginArgs),
+    Load(Box<LoadArgs>),
+}

@@ -1,0 +1,83 @@
+//! The flags of `longhaul front`.
+
+use crate::args::keys::KeyFileArgs;
+use crate::args::node::NodeArgs;
+use crate::form::address::Address;
+use crate::form::class::Class;
+use crate::form::given::Given;
+use crate::form::listen::Listen;
+use crate::form::route::Route;
+use crate::form::site::Site;
+use crate::form::tcp::Tcp;
+use clap::{Args, Command, FromArgMatches};
+use std::ffi::OsString;
+
+/// Examples at the foot of the help.
+const EXAMPLES: &str = "\
+Examples:
+  A site over one back-end, HTTP on port 80 in both families, figures on loopback:
+    longhaul front --listen 0.0.0.0:80 --listen '[::]:80' --key front.key \\
+                   --route east=BACK_PUBLIC_KEY@192.0.2.9:7000 \\
+                   --site shop.example=east --admin 127.0.0.1:8088
+  Everything else over another back-end, and mail beside it:
+    … --route west=OTHER_PUBLIC_KEY@198.51.100.4:7000 --site '*=west' \\
+      --site mail.example=east --tcp 0.0.0.0:25=mail.example
+  Behind a balancer that speaks the PROXY protocol; checkout first, the crawlers' map last:
+    … --listen 10.0.0.5:8080,proxy --class 'path=/checkout/*:0' \\
+      --class path=/sitemap.xml:4 --class default:2
+  Alone, without tunnel and keys:
+    longhaul front --listen 127.0.0.1:8080 --site shop.example=http://127.0.0.1:9000
+
+Signals: SIGTERM and SIGINT drain, a second one ends at once; SIGUSR1 reopens the access log.
+Exit statuses: 0 done, 1 failed, 2 wrong flags or files, 4 machine not able, 75 try again.";
+
+/// Takes the users' connections and carries them over tunnels to back-ends (or straight to origins)
+#[derive(clap::Args, Clone, Debug)]
+#[command(
+    long_about = "The front-end, near the users: takes their connections, gives each request a class and carries it \
+                  over an encrypted UDP tunnel to a back-end, the important ones first. Sizes take k, m and g \
+                  (powers of 1,024); times take us, ms, s, m and h.",
+    after_long_help = EXAMPLES,
+    next_help_heading = "Addresses"
+)]
+pub(crate) struct FrontArgs {
+    /// Listen for HTTP here; `,proxy` expects a PROXY protocol header (v1 or v2) on every connection; repeatable
+    #[arg(long, value_name = "ADDR[,proxy]")]
+    pub(crate) listen: Vec<Given<Listen>>,
+    /// Listen here for plain TCP that belongs to a site; the site's own --site, else that of *, else the only
+    /// route says where it goes; repeatable
+    #[arg(long, value_name = "ADDR[,proxy]=SITE")]
+    pub(crate) tcp: Vec<Given<Tcp>>,
+    /// Where a site's requests go: to a route, or straight to an origin at http://HOST[:PORT] (or tcp://HOST:PORT for
+    /// --tcp); `*` takes what no other takes, unknown names get 421; repeatable
+    #[arg(long, value_name = "SITE=ROUTE|URL")]
+    pub(crate) site: Vec<Given<Site>>,
+    /// A way to a back-end: its public key and where it listens; repeatable
+    #[arg(long, value_name = "NAME=KEY@ADDR[,ADDR…]")]
+    pub(crate) route: Vec<Given<Route>>,
+    /// Send the tunnels' datagrams from here, one per address family; without it from any address and port
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) tunnel_from: Vec<Given<Address>>,
+    /// The name that Via fields and decision records carry
+    #[arg(long, value_name = "NAME", default_value = "longhaul-front")]
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) keys: KeyFileArgs,
+    #[command(flatten)]
+    pub(crate) node: NodeArgs,
+    /// Which class (0 highest … 4) a request gets: `path=/checkout/*:0`, `path=/exact:1`, `default:2`; the first that
+    /// fits holds, without any it is 2; repeatable
+    #[arg(long, value_name = "RULE", help_heading = "Blender")]
+    pub(crate) class: Vec<Given<Class>>,
+}
+
+impl FrontArgs {
+    /// The same from a list of flags; for nodes that the program itself starts. The error is clap's sentence.
+    pub(crate) fn from_flags<T: Into<OsString> + Clone>(
+        flags: impl IntoIterator<Item = T>,
+    ) -> Result<Self, String> {
+        let command = Self::augment_args(Command::new("front").no_binary_name(true));
+        let matches = command.try_get_matches_from(flags).map_err(|error| error.to_string())?;
+        Self::from_arg_matches(&matches).map_err(|error| error.to_string())
+    }
+}

@@ -1,0 +1,168 @@
+//! What both ends make of the flags that they share.
+
+use crate::args::bounds;
+use crate::args::keys::KeyFileArgs;
+use crate::args::node::NodeArgs;
+use crate::config::{
+    BlenderTuning, Cores, DriverTuning, NodeConfig, OriginAddress, Seeing, SocketTuning, TunnelTuning,
+};
+use crate::form::cpus;
+use crate::form::listen::ListenAddress;
+use crate::form::origin::OriginTarget;
+use crate::form::size;
+use crate::key_file;
+use crate::machine::Machine;
+use crate::memory;
+use crate::print_config::Effective;
+use crate::problem::{Problems, Wrong};
+use core::net::SocketAddr;
+use dataplane::role::limits::Limits;
+use dataplane::role::plan::{Listener, Origin};
+use dataplane::tmp::key::{PresharedKey, PrivateKey};
+
+/// Everything but sites, ways and addresses.
+pub(crate) struct Common {
+    pub(crate) limits: Limits,
+    pub(crate) cores: Cores,
+    pub(crate) driver: DriverTuning,
+    pub(crate) sockets: SocketTuning,
+    pub(crate) tunnel: TunnelTuning,
+    pub(crate) blender: BlenderTuning,
+    pub(crate) seeing: Seeing,
+    pub(crate) memory_limit_bytes: Option<u64>,
+}
+
+/// Reads the shared flags.
+pub(crate) fn common(args: &NodeArgs, problems: &mut Problems) -> Common {
+    let machine = Machine::look();
+    let mut limits = Limits::default();
+    args.bounds.apply(&mut limits, problems);
+    args.timeouts.apply(&mut limits, problems);
+    args.stopping.apply(&mut limits, problems);
+    bounds::check(&limits, problems);
+    let offload = args.tunnel.offload(problems);
+    Common {
+        cores: args.cores.cores(&machine, problems),
+        driver: args.cores.driver(offload, problems),
+        sockets: args.cores.sockets(offload, problems),
+        tunnel: args.tunnel.tuning(limits.block_bytes, problems),
+        blender: args.blender.tuning(problems),
+        seeing: args.seeing.seeing(problems),
+        memory_limit_bytes: args.cores.memory_limit_bytes(&machine, problems),
+        limits,
+    }
+}
+
+/// The keys of a node that has tunnels; without tunnels none are read.
+pub(crate) fn keys(
+    args: &KeyFileArgs,
+    has_tunnels: bool,
+    problems: &mut Problems,
+) -> (Option<PrivateKey>, Option<PresharedKey>) {
+    if !has_tunnels {
+        return (None, None);
+    }
+    let mut noted = |flag: &str, wrong: Wrong| problems.add(flag, &wrong);
+    let key = match &args.key {
+        Some(path) => key_file::private(path).map_err(|wrong| noted("--key", wrong)).ok(),
+        None => {
+            let instead = "give --key FILE; `longhaul key new --out FILE` makes one";
+            noted("--key", Wrong::new("is missing, and there is a tunnel", instead));
+            None
+        }
+    };
+    let psk = args.psk.as_ref().map(|path| key_file::preshared(path).map_err(|wrong| noted("--psk", wrong)));
+    (key, psk.and_then(Result::ok))
+}
+
+/// The TCP listeners of a node, none twice.
+#[derive(Default)]
+pub(crate) struct Listeners {
+    pub(crate) all: Vec<Listener>,
+}
+
+impl Listeners {
+    /// Adds one; `flag` is the flag with its value.
+    pub(crate) fn add(
+        &mut self,
+        flag: &str,
+        listen: ListenAddress,
+        tcp_site: Option<u16>,
+        problems: &mut Problems,
+    ) {
+        let ListenAddress { address, proxy } = listen;
+        problems.require(
+            self.is_free(address),
+            flag,
+            "listens where another flag does",
+            "give another address",
+        );
+        self.all.push(Listener { address, proxy, tcp_site });
+    }
+
+    /// Notes it if the admin server would stand in the way of one.
+    pub(crate) fn check_admin(&self, admin: Option<SocketAddr>, problems: &mut Problems) {
+        let is_free = admin.is_none_or(|admin| self.is_free(admin));
+        problems.require(is_free, "--admin", "listens where another flag does", "give another port");
+    }
+
+    fn is_free(&self, address: SocketAddr) -> bool {
+        address.port() == 0 || self.all.iter().all(|listener| listener.address != address)
+    }
+}
+
+/// The origins of a node.
+#[derive(Default)]
+pub(crate) struct Origins {
+    pub(crate) all: Vec<Origin>,
+    pub(crate) addresses: Vec<OriginAddress>,
+}
+
+impl Origins {
+    /// Adds one; its number.
+    pub(crate) fn add(&mut self, site: &str, target: OriginTarget) -> u16 {
+        let OriginTarget { kind, address, proxy, label } = target;
+        self.all.push(Origin { site: site.to_owned(), kind, label, proxy });
+        self.addresses.push(address);
+        (self.all.len() - 1) as u16
+    }
+}
+
+/// Looks at the name for Via fields: a token or a host (RFC 9110 §7.6.3).
+pub(crate) fn name(name: &str, problems: &mut Problems) -> String {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    problems.require(
+        !name.is_empty() && name.len() <= 64 && name.bytes().all(is_allowed),
+        format_args!("--name {name}"),
+        "cannot stand in a Via field",
+        "use up to 64 letters, digits, - _ and .",
+    );
+    name.to_owned()
+}
+
+/// Which worker owns each of `count` tunnels: the owners in turn.
+pub(crate) fn owners(cores: &Cores, count: usize) -> Vec<u8> {
+    cores.owners().into_iter().cycle().take(count).collect()
+}
+
+/// The configuration, if nothing is wrong with any part of it or with their sum.
+pub(crate) fn finish(config: NodeConfig, mut problems: Problems) -> Result<NodeConfig, Problems> {
+    // With something else wrong the sum is made of stand-ins.
+    if problems.lines().is_empty()
+        && let Some(excess) = memory::excess(&config)
+    {
+        let instead =
+            format!("lower the bounds, take fewer --cpus, or give --mem-limit {}", memory::enough(&config));
+        problems.add("--mem-limit", &Wrong::new(excess, instead));
+    }
+    problems.into_result(config)
+}
+
+/// What became of the values that the node finds out itself.
+pub(crate) fn effective(config: &NodeConfig) -> Effective {
+    vec![
+        ("cpus", cpus::write(&config.cores.cpus)),
+        ("packet-bytes", config.tunnel.datagram_bytes_max.to_string()),
+        ("mem-limit", config.memory_limit_bytes.map_or_else(|| "off".to_owned(), size::write)),
+    ]
+}

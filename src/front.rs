@@ -1,0 +1,290 @@
+//! The door of the front-end: from its flags to what the node is told.
+
+use crate::args::front::FrontArgs;
+use crate::assemble::{self, Common, Listeners, Origins};
+use crate::config::{End, NodeConfig, RouteConfig};
+use crate::form::class::ClassText;
+use crate::form::given::take_all;
+use crate::form::site::{SiteWay, WayText};
+use crate::form::tcp::TcpListen;
+use crate::problem::{Problems, Wrong};
+use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use dataplane::exchange::link::{Kind, Way};
+use dataplane::role::plan::{Plan, Site};
+
+/// The class of requests that no rule fits: the middle ring, so that there is room above and below.
+const CLASS_DEFAULT: u8 = 2;
+
+/// Reads, checks and joins all flags; everything that is wrong at once.
+pub(crate) fn configure(args: &FrontArgs) -> Result<NodeConfig, Problems> {
+    let mut problems = Problems::default();
+    let mut sites = Sites::new(args, &mut problems);
+    let common = assemble::common(&args.node, &mut problems);
+    let listeners = listeners(args, &mut sites, &mut problems);
+    listeners.check_admin(common.seeing.admin, &mut problems);
+    let (key, psk) = assemble::keys(&args.keys, !args.route.is_empty(), &mut problems);
+    let (classes, class_default) = classes(args, &mut problems);
+    let listen_udp = tunnel_from(args, &sites.routes, &mut problems);
+    let plan = Plan {
+        listeners: listeners.all,
+        sites: sites.all,
+        routes: sites.routes.iter().map(|route| route.name.clone()).collect(),
+        route_owners: assemble::owners(&common.cores, sites.routes.len()),
+        origins: sites.origins.all,
+        peers: Vec::new(),
+        classes,
+        class_default,
+        pseudonym: assemble::name(&args.name, &mut problems),
+    };
+    let Common { limits, cores, driver, sockets, tunnel, blender, seeing, memory_limit_bytes } = common;
+    let config = NodeConfig {
+        end: End::Front,
+        plan,
+        limits,
+        routes: sites.routes,
+        peers: Vec::new(),
+        origins: sites.origins.addresses,
+        key,
+        psk,
+        listen_udp,
+        cores,
+        driver,
+        sockets,
+        tunnel,
+        blender,
+        seeing,
+        memory_limit_bytes,
+    };
+    assemble::finish(config, problems)
+}
+
+/// Sites and what they lead to, while they are being read.
+struct Sites {
+    all: Vec<Site>,
+    routes: Vec<RouteConfig>,
+    origins: Origins,
+    /// Every route could be read, so that a name that is not among them is unknown.
+    knows_all_routes: bool,
+}
+
+impl Sites {
+    fn new(args: &FrontArgs, problems: &mut Problems) -> Self {
+        let mut routes: Vec<RouteConfig> = Vec::new();
+        for (text, route) in take_all(&args.route, "route", problems) {
+            let is_new = routes.iter().all(|known| known.name != route.name);
+            let flag = format!("--route {text}");
+            problems.require(
+                is_new,
+                flag,
+                format!("is a second {}", route.name),
+                "give every route its own name",
+            );
+            routes.push(route);
+        }
+        let knows_all_routes = routes.len() == args.route.len();
+        let mut sites = Self { all: Vec::new(), routes, origins: Origins::default(), knows_all_routes };
+        for (text, site) in take_all(&args.site, "site", problems) {
+            sites.add(&format!("--site {text}"), site, problems);
+        }
+        problems.require(
+            !args.site.is_empty() || args.listen.is_empty(),
+            "--site",
+            "is missing: nothing that HTTP clients ask for would be known",
+            "give at least one SITE=ROUTE or SITE=http://HOST:PORT",
+        );
+        sites
+    }
+
+    fn add(&mut self, flag: &str, site: SiteWay, problems: &mut Problems) {
+        let SiteWay { site: name, way } = site;
+        let is_new = self.find(&name).is_none();
+        problems.require(is_new, flag, format!("is a second {name}"), "say once where a site goes");
+        let way = match way {
+            WayText::Route(route) => self.route(flag, &route, problems),
+            WayText::Origin(target) => Some(Way::Origin(self.origins.add(&name, target))),
+        };
+        if let Some(way) = way {
+            self.all.push(Site { name, way });
+        }
+    }
+
+    fn route(&self, flag: &str, name: &str, problems: &mut Problems) -> Option<Way> {
+        let found = self.routes.iter().position(|route| route.name == name);
+        if found.is_none() && self.knows_all_routes {
+            let names: Vec<&str> = self.routes.iter().map(|route| route.name.as_str()).collect();
+            let instead = match names.as_slice() {
+                [] => format!("give --route {name}=KEY@ADDR, or an origin: http://HOST:PORT"),
+                names => format!("name one of {}, or give --route {name}=KEY@ADDR", names.join(", ")),
+            };
+            problems.add(flag, &Wrong::new(format!("there is no route {name}"), instead));
+        }
+        found.map(|index| Way::Route(index as u16))
+    }
+
+    fn find(&self, name: &str) -> Option<usize> {
+        self.all.iter().position(|site| site.name == name)
+    }
+
+    /// The site of a plain TCP listener. If it was not given by itself it goes where `*` goes, else over the only
+    /// route.
+    fn tcp_site(&mut self, flag: &str, name: &str, problems: &mut Problems) -> Option<u16> {
+        let way = if let Some(site) = self.find(name) {
+            self.all[site].way
+        } else if let Some(rest) = self.find("*") {
+            self.all[rest].way
+        } else if self.routes.len() == 1 && self.knows_all_routes {
+            Way::Route(0)
+        } else {
+            // With a route that could not be read nobody knows whether it is the only one.
+            let what = format!("nothing says where {name} goes");
+            let instead = format!("give --site {name}=ROUTE or --site {name}=tcp://HOST:PORT");
+            problems.require(!self.knows_all_routes, flag, what, instead);
+            return None;
+        };
+        self.check_tcp_way(flag, name, way, problems);
+        let site = self.find(name).unwrap_or_else(|| {
+            self.all.push(Site { name: name.to_owned(), way });
+            self.all.len() - 1
+        });
+        Some(site as u16)
+    }
+
+    fn check_tcp_way(&self, flag: &str, name: &str, way: Way, problems: &mut Problems) {
+        let is_http = match way {
+            Way::Route(_) => false,
+            Way::Origin(origin) => self.origins.all[usize::from(origin)].kind == Kind::Http,
+        };
+        let instead = format!("give --site {name}=tcp://HOST:PORT or a route");
+        problems.require(!is_http, flag, format!("{name} goes to an HTTP origin"), instead);
+    }
+}
+
+fn listeners(args: &FrontArgs, sites: &mut Sites, problems: &mut Problems) -> Listeners {
+    let mut listeners = Listeners::default();
+    problems.require(
+        !args.listen.is_empty() || !args.tcp.is_empty(),
+        "--listen",
+        "is missing: nobody could reach this front-end",
+        "give --listen ADDR for HTTP, or --tcp ADDR=SITE",
+    );
+    for (text, listen) in take_all(&args.listen, "listen", problems) {
+        listeners.add(&format!("--listen {text}"), listen, None, problems);
+    }
+    for (text, TcpListen { listen, site }) in take_all(&args.tcp, "tcp", problems) {
+        let flag = format!("--tcp {text}");
+        let site = sites.tcp_site(&flag, &site, problems);
+        listeners.add(&flag, listen, site, problems);
+    }
+    listeners
+}
+
+fn classes(args: &FrontArgs, problems: &mut Problems) -> (Vec<dataplane::role::plan::ClassRule>, u8) {
+    let (mut rules, mut default) = (Vec::new(), None);
+    for (text, class) in take_all(&args.class, "class", problems) {
+        match class {
+            ClassText::Path(rule) => rules.push(rule),
+            ClassText::Default(class) => {
+                let flag = format!("--class {text}");
+                problems.require(default.is_none(), flag, "is a second default", "give one");
+                default = Some(class);
+            }
+        }
+    }
+    (rules, default.unwrap_or(CLASS_DEFAULT))
+}
+
+/// Where the tunnels' datagrams leave from: as given, or any address of each family that the routes use.
+fn tunnel_from(args: &FrontArgs, routes: &[RouteConfig], problems: &mut Problems) -> Vec<SocketAddr> {
+    let given: Vec<SocketAddr> = take_all(&args.tunnel_from, "tunnel_from", problems)
+        .into_iter()
+        .map(|(_, address)| address)
+        .collect();
+    let uses =
+        |is_ipv6: bool| routes.iter().flat_map(|route| &route.addresses).any(|to| to.is_ipv6() == is_ipv6);
+    let mut from = Vec::new();
+    for (is_ipv6, any) in [(false, Ipv4Addr::UNSPECIFIED.into()), (true, Ipv6Addr::UNSPECIFIED.into())] {
+        let of_family: Vec<SocketAddr> = given.iter().copied().filter(|ip| ip.is_ipv6() == is_ipv6).collect();
+        let family = if is_ipv6 { "IPv6" } else { "IPv4" };
+        problems.require(
+            of_family.len() <= 1,
+            "--tunnel-from",
+            format!("gives two {family} addresses"),
+            "give one per family",
+        );
+        if uses(is_ipv6) {
+            from.push(of_family.first().copied().unwrap_or_else(|| SocketAddr::new(any, 0)));
+        }
+    }
+    from
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::form::key::example;
+    use crate::key_file;
+    use crate::scratch::Scratch;
+    use dataplane::tmp::key::PrivateKey;
+    use dataplane::tmp::random::PredictableRandom;
+
+    fn config(flags: &[&str]) -> NodeConfig {
+        configure(&FrontArgs::from_flags(flags).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn sites_routes_and_listeners_become_a_plan() {
+        let folder = Scratch::new();
+        let file = folder.path("front.key");
+        key_file::create(&file, &PrivateKey::generate(&mut PredictableRandom::new(9)).to_text()).unwrap();
+        let east = format!("east={}@127.0.0.1:7000", example(1));
+        let west = format!("west={}@[::1]:7000,127.0.0.1:7001", example(2));
+        let key = file.to_str().unwrap();
+        let flags =
+            ["--listen", "127.0.0.1:8080,proxy", "--tcp", "127.0.0.1:2525=mail.example", "--key", key];
+        let ways = ["--route", &east, "--route", &west, "--site", "shop.example=west", "--site", "*=east"];
+        let config =
+            config(&[&flags[..], &ways, &["--class", "path=/a/*:0", "--class", "default:3"]].concat());
+        let plan = &config.plan;
+        assert_eq!(
+            plan.site(b"shop.example").map(|site| plan.sites[usize::from(site)].way),
+            Some(Way::Route(1))
+        );
+        assert_eq!(plan.site(b"other").map(|site| plan.sites[usize::from(site)].way), Some(Way::Route(0)));
+        assert!(plan.listeners[0].proxy && plan.listeners[0].tcp_site.is_none());
+        let mail = usize::from(plan.listeners[1].tcp_site.unwrap());
+        assert_eq!((plan.sites[mail].name.as_str(), plan.sites[mail].way), ("mail.example", Way::Route(0)));
+        assert_eq!((plan.class(b"/a/b"), plan.class(b"/b")), (0, 3));
+        assert_eq!((plan.routes.len(), plan.route_owners.len(), config.routes[1].addresses.len()), (2, 2, 2));
+        assert!(config.key.is_some() && config.psk.is_none());
+        assert_eq!(config.listen_udp, ["0.0.0.0:0".parse().unwrap(), "[::]:0".parse().unwrap()]);
+    }
+
+    #[test]
+    fn a_front_end_alone_needs_no_key_and_has_no_tunnel() {
+        let config = config(&[
+            "--listen",
+            "[::1]:0",
+            "--listen",
+            "[::1]:0",
+            "--site",
+            "a=http://h",
+            "--site",
+            "b=tcp://h:1",
+        ]);
+        assert!(config.key.is_none() && config.listen_udp.is_empty() && config.routes.is_empty());
+        assert_eq!(config.origins[0], crate::config::OriginAddress { host: "h".into(), port: 80 });
+        assert_eq!(config.plan.origins[1].kind, Kind::Tcp);
+    }
+
+    #[test]
+    fn a_tcp_site_goes_over_the_only_route_without_a_site_flag() {
+        let folder = Scratch::new();
+        let file = folder.path("front.key");
+        key_file::create(&file, &PrivateKey::generate(&mut PredictableRandom::new(9)).to_text()).unwrap();
+        let east = format!("east={}@127.0.0.1:7000", example(1));
+        let config =
+            config(&["--tcp", "127.0.0.1:25=mail", "--route", &east, "--key", file.to_str().unwrap()]);
+        assert_eq!((config.plan.sites.len(), config.plan.sites[0].way), (1, Way::Route(0)));
+        assert_eq!(config.listen_udp, ["0.0.0.0:0".parse().unwrap()]);
+    }
+}

@@ -1,0 +1,35 @@
+//! The door of the keys: makes them, and shows what belongs to them.
+
+use crate::args::key::{KeyArgs, KeyDoor};
+use crate::exit::Exit;
+use crate::key_file;
+use crate::problem::{Problems, Wrong};
+use crate::show;
+use dataplane::tmp::key::{PresharedKey, PrivateKey};
+use dataplane::tmp::random::SystemRandom;
+use std::path::Path;
+
+/// Does what was asked.
+pub(crate) fn run(args: &KeyArgs) -> Exit {
+    let (flag, done) = match &args.door {
+        KeyDoor::New { out } => ("--out", new(out)),
+        KeyDoor::Show { file } => ("FILE", key_file::private(file).map(|key| show::line(&key.public()))),
+        KeyDoor::Psk { out } => ("--out", psk(out)),
+    };
+    let Err(wrong) = done else { return Exit::Done };
+    let mut problems = Problems::default();
+    problems.add(flag, &wrong);
+    problems.print("key");
+    Exit::Usage
+}
+
+fn new(out: &Path) -> Result<(), Wrong> {
+    let key = PrivateKey::generate(&mut SystemRandom::new());
+    key_file::create(out, &key.to_text())?;
+    show::line(&key.public());
+    Ok(())
+}
+
+fn psk(out: &Path) -> Result<(), Wrong> {
+    key_file::create(out, &PresharedKey::generate(&mut SystemRandom::new()).to_text())
+}

@@ -1,0 +1,173 @@
+//! Files with one secret key each: made with mode 0600 and never overwritten, read only if nobody else can read them.
+
+use crate::problem::Wrong;
+use dataplane::tmp::key::{KeyError, PresharedKey, PrivateKey};
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+use zeroize::Zeroizing;
+
+/// Bytes of a key file that are read at most: a key's text, and room for white space.
+const FILE_BYTES_MAX: usize = 256;
+
+/// Makes the file with the key's text in it. What stands there already stays as it is.
+pub(crate) fn create(path: &Path, text: &str) -> Result<(), Wrong> {
+    let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    let mut file = opened.map_err(|error| wrong_on_create(path, &error))?;
+    let written = file.write_all(text.as_bytes()).and_then(|()| file.write_all(b"\n"));
+    written.and_then(|()| file.sync_all()).map_err(|error| {
+        // Half a key is worse than none, and would be in the way of the next try.
+        let _ = std::fs::remove_file(path);
+        wrong_on_create(path, &error)
+    })
+}
+
+/// Reads a private key.
+pub(crate) fn private(path: &Path) -> Result<PrivateKey, Wrong> {
+    let text = read(path, "new")?;
+    PrivateKey::from_text(&text).map_err(|error| wrong_key(path, error, "new"))
+}
+
+/// Reads a secret that both ends share.
+pub(crate) fn preshared(path: &Path) -> Result<PresharedKey, Wrong> {
+    let text = read(path, "psk")?;
+    PresharedKey::from_text(&text).map_err(|error| wrong_key(path, error, "psk"))
+}
+
+fn wrong_key(path: &Path, error: KeyError, maker: &str) -> Wrong {
+    Wrong::new(
+        format!("{}: {error}", path.display()),
+        format!("give a file that `longhaul key {maker}` made"),
+    )
+}
+
+/// Reads the key's text. The checks are made on the open file, so that it cannot be exchanged in between. `maker` is
+/// the door that makes such files.
+fn read(path: &Path, maker: &str) -> Result<Zeroizing<String>, Wrong> {
+    // A pipe would block the open, and never be a key file.
+    let opened = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path);
+    let file = opened.map_err(|error| wrong_on_open(path, &error, maker))?;
+    check(path, &file)?;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(FILE_BYTES_MAX + 1));
+    let limit = FILE_BYTES_MAX as u64 + 1;
+    file.take(limit).read_to_end(&mut bytes).map_err(|error| wrong_on_read(path, &error))?;
+    let text = core::str::from_utf8(&bytes).ok().filter(|text| text.len() <= FILE_BYTES_MAX);
+    let text = text.ok_or_else(|| {
+        Wrong::new(format!("{} is no key file", path.display()), "give one that `longhaul key` made")
+    })?;
+    Ok(Zeroizing::new(text.trim().to_owned()))
+}
+
+fn check(path: &Path, file: &File) -> Result<(), Wrong> {
+    let shown = path.display();
+    let metadata = file.metadata().map_err(|error| wrong_on_read(path, &error))?;
+    if !metadata.is_file() {
+        return Err(Wrong::new(format!("{shown} is no regular file"), "give one that `longhaul key` made"));
+    }
+    let mode = metadata.permissions().mode() & 0o7777;
+    if mode & 0o077 != 0 {
+        let what = format!("{shown} is open to others than its owner (mode {mode:04o})");
+        return Err(Wrong::new(
+            what,
+            format!("chmod 600 {shown}, or make a new key if someone may have read it"),
+        ));
+    }
+    if metadata.size() == 0 {
+        return Err(Wrong::new(format!("{shown} is empty"), "remove it and make the key again"));
+    }
+    Ok(())
+}
+
+fn wrong_on_create(path: &Path, error: &io::Error) -> Wrong {
+    let shown = path.display();
+    match error.kind() {
+        ErrorKind::AlreadyExists => {
+            Wrong::new(format!("{shown} exists and is not overwritten"), "give another name, or remove it")
+        }
+        _ => Wrong::new(
+            format!("{shown} cannot be written: {error}"),
+            "give a file in a folder that you may write",
+        ),
+    }
+}
+
+fn wrong_on_open(path: &Path, error: &io::Error, maker: &str) -> Wrong {
+    let shown = path.display();
+    match error.kind() {
+        ErrorKind::NotFound => Wrong::new(
+            format!("{shown} does not exist"),
+            format!("longhaul key {maker} --out {shown} makes it"),
+        ),
+        _ => wrong_on_read(path, error),
+    }
+}
+
+fn wrong_on_read(path: &Path, error: &io::Error) -> Wrong {
+    Wrong::new(format!("{} cannot be read: {error}", path.display()), "give a file that this user owns")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scratch::Scratch;
+    use dataplane::tmp::random::PredictableRandom;
+    use std::fs::{self, Permissions};
+
+    fn text() -> Zeroizing<String> {
+        PrivateKey::generate(&mut PredictableRandom::new(1)).to_text()
+    }
+
+    #[test]
+    fn a_file_is_made_once_for_its_owner_only() {
+        let folder = Scratch::new();
+        let path = folder.path("a.key");
+        create(&path, &text()).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
+        assert_eq!(private(&path).unwrap().to_text(), text());
+        let wrong = create(&path, "other").unwrap_err().to_string();
+        assert!(wrong.contains("exists and is not overwritten"), "{wrong}");
+        assert_eq!(private(&path).unwrap().to_text(), text());
+    }
+
+    #[test]
+    fn what_others_can_read_is_refused() {
+        let folder = Scratch::new();
+        let path = folder.path("a.key");
+        create(&path, &text()).unwrap();
+        for mode in [0o640, 0o604, 0o620, 0o601] {
+            fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            let wrong = private(&path).unwrap_err().to_string();
+            assert!(wrong.contains("open to others") && wrong.contains("chmod 600"), "{wrong}");
+        }
+        fs::set_permissions(&path, Permissions::from_mode(0o400)).unwrap();
+        assert!(private(&path).is_ok());
+    }
+
+    #[test]
+    fn what_is_no_key_file_is_refused_with_a_remedy() {
+        let folder = Scratch::new();
+        let refused = |path: &Path, word: &str| {
+            let wrong = private(path).unwrap_err().to_string();
+            assert!(wrong.contains(word), "{wrong}");
+        };
+        refused(&folder.path("none.key"), "longhaul key new --out");
+        refused(&folder.path("."), "no regular file");
+        create(&folder.path("long"), &"a".repeat(400)).unwrap();
+        refused(&folder.path("long"), "no key file");
+        create(&folder.path("short"), "abc").unwrap();
+        refused(&folder.path("short"), "54 characters");
+        fs::write(folder.path("empty"), "").unwrap();
+        fs::set_permissions(folder.path("empty"), Permissions::from_mode(0o600)).unwrap();
+        refused(&folder.path("empty"), "is empty");
+    }
+
+    #[test]
+    fn kinds_are_not_mixed_up_and_secrets_not_repeated() {
+        let folder = Scratch::new();
+        let path = folder.path("a.key");
+        create(&path, &text()).unwrap();
+        let wrong = preshared(&path).unwrap_err().to_string();
+        assert!(wrong.contains("this is a private key") && !wrong.contains(&**text()), "{wrong}");
+    }
+}
