@@ -151,7 +151,8 @@ impl Shape {
             10..18 if faults.has(Fault::Malformed) && has_time => Carries::Malformed(row),
             _ => Carries::Http,
         };
-        let method = ["GET", "GET", "GET", "HEAD", "POST", "POST", "PUT", "DELETE", "OPTIONS"][dice.below(9) as usize];
+        let method =
+            ["GET", "GET", "GET", "HEAD", "POST", "POST", "PUT", "DELETE", "OPTIONS"][dice.below(9) as usize];
         let has_body = matches!(method, "POST" | "PUT") || (method == "DELETE" && dice.ppm(300_000));
         let minor = u8::from(!dice.ppm(120_000));
         let request = match (has_body, minor, dice.below(2)) {
@@ -181,7 +182,11 @@ impl Shape {
             expects: has_body && minor == 1 && dice.ppm(250_000),
             closes: dice.ppm(200_000),
             absolute: dice.ppm(50_000),
-            padding_bytes: if dice.ppm(100_000) { dice.below((scale.body_bytes as u64).min(3_000) / 8) as usize } else { 0 },
+            padding_bytes: if dice.ppm(100_000) {
+                dice.below((scale.body_bytes as u64).min(3_000) / 8) as usize
+            } else {
+                0
+            },
             class: dice.below(5) as u8,
             status,
             answer,

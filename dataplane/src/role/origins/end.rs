@@ -147,7 +147,8 @@ impl Origins {
         let queued = connecting.map_or(0, |connection| port.queued_bytes(connection.tcp)) as u32;
         if fetch.queued_seen > queued && queued > 0 && fetch.up != Up::Head {
             // The origin is still taking the request, however slowly: its time has not begun.
-            let span = if fetch.has_answered { self.limits.stall_timeout } else { self.limits.answer_timeout };
+            let span =
+                if fetch.has_answered { self.limits.stall_timeout } else { self.limits.answer_timeout };
             fetch.queued_seen = queued;
             self.set_deadline(handle, now + span);
             return;
