@@ -74,6 +74,8 @@ pub(crate) struct Fetch {
     /// From the opening to the origin's first byte.
     pub(crate) first_byte_us: u32,
     pub(crate) attempts: u8,
+    /// Attempts that were new connections.
+    pub(crate) connects: u8,
     /// Which of the origin's addresses was tried last, counted round; a further attempt takes the next one, whatever
     /// other fetches have taken meanwhile.
     pub(crate) turn: Option<usize>,

@@ -210,6 +210,7 @@ impl Upstream for Origins {
             has_said_envelope: false,
             first_byte_us: 0,
             attempts: 0,
+            connects: 0,
             turn: None,
             interim_count: 0,
             pending: Chain::new(),

@@ -114,7 +114,7 @@ impl Origins {
         let Some(record) = self.fetches.get_mut(fetch) else { return };
         record.connection = None;
         let addresses = self.addresses[usize::from(record.origin)].len();
-        if usize::from(record.attempts) < addresses.min(usize::from(ATTEMPTS_MAX)) {
+        if usize::from(record.connects) < addresses.min(usize::from(ATTEMPTS_MAX)) {
             self.start(now, port, fetch);
             return;
         }
@@ -234,6 +234,7 @@ impl Origins {
         let Some(fetch) = self.fetches.get_mut(handle) else { return };
         let turn = fetch.turn.map_or_else(|| self.turns[index].take(), |turn| turn.wrapping_add(1));
         fetch.turn = Some(turn);
+        fetch.connects += 1;
         let addresses = &self.addresses[index];
         let Some(address) = addresses.get(turn % addresses.len().max(1)).copied() else {
             self.fail_later(handle, Failure::Unresolved);
