@@ -114,7 +114,7 @@ impl Scenario {
             connections_max: if few { dice.between(2, 5) as usize } else { 64 },
             shedding_max: if few { 3 } else { 32 },
             exchanges_max: if few { dice.between(2, 5) as usize } else { 64 },
-            body_bytes_max: 200_000,
+            body_bytes_max: if faults.has(Fault::TinyBuffers) { 2_000 } else { 200_000 },
             stream_bytes: 64 << 10,
             held_bytes: pools * 4_096,
             queue_bytes: pools * 4_096,
