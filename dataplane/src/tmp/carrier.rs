@@ -71,7 +71,7 @@ pub struct Filled {
 pub enum Handled {
     /// New and digested.
     New,
-    /// The number was received before, or is too old to tell: the payload was not looked at.
+    /// The number was received before, or is too old to tell: the payload was not looked at. [TMP-84]
     Duplicate,
     /// The peer closed the tunnel by a CLOSE frame.
     Closed {
@@ -108,7 +108,8 @@ pub trait Carrier: Sized {
     /// packet would be an mtu probe. All packets of one train have this length but the last.
     fn payload_bytes_next(&self, now: Instant) -> usize;
 
-    /// Builds the next payload into `payload` (of at most `payload_bytes_next`); `None` if nothing may or need be
+    /// Builds the next payload into `payload`, which has `payload_bytes_next`, or less while the peer's address
+    /// is not proven (room for PATH_CHALLENGE then goes before all else, and there are no mtu probes); `None` if nothing may or need be
     /// sent now. A returned packet is regarded as sent.
     fn fill_packet(&mut self, now: Instant, payload: &mut [u8], fill: &mut dyn Fill) -> Option<Filled>;
 

@@ -331,13 +331,19 @@ mod tests {
             assert_eq!(PublicKey::from_text(&key.to_text()), Ok(key));
             assert_eq!(PublicKey::from_text(&format!(" {}\n", key.to_text().to_uppercase())), Ok(key));
         }
+    }
 
-        #[test]
-        fn one_wrong_character_is_nearly_always_found(seed in 0u64..40, at in 0usize..KEY_TEXT_CHARS) {
-            let mut text = private(seed).public().to_text().into_bytes();
-            text[at] = if text[at] == b'q' { b'r' } else { b'q' };
-            let read = PublicKey::from_text(core::str::from_utf8(&text).unwrap());
-            assert!(read.is_err(), "seeds and positions are few enough to hold no collision");
+    #[test]
+    fn a_wrong_character_is_nearly_always_found() {
+        let mut missed = 0;
+        for seed in 0..20 {
+            let text = private(seed).public().to_text().into_bytes();
+            for at in 0..KEY_TEXT_CHARS {
+                let mut text = text.clone();
+                text[at] = if text[at] == b'q' { b'r' } else { b'q' };
+                missed += u32::from(PublicKey::from_text(core::str::from_utf8(&text).unwrap()).is_ok());
+            }
         }
+        assert!(missed <= 4, "{missed} of 1080 where one in 1024 is expected");
     }
 }

@@ -112,6 +112,15 @@ pub const UNVALIDATED_BYTES_FACTOR: u64 = 3;
 /// Pause between two challenges of one address. [TMP-86]
 pub const CHALLENGE_PAUSE: Duration = Duration::from_millis(500);
 
+/// How long a new address may stay unproven before packets go to the last proven one again. [TMP-86]
+pub const CHALLENGE_EXPIRES: Duration = Duration::from_secs(3);
+
+/// How long keys that the responder has made wait for the initiator's first packet under them. [TMP-64]
+pub const UNCONFIRMED_KEPT: Duration = Duration::from_secs(10);
+
+/// How long one ephemeral key serves for repeated INIT packets. [TMP-61]
+pub const INIT_REPEATED_FOR: Duration = Duration::from_secs(15);
+
 /// Receiver ids that one endpoint has at once: twelve slot bits in the id. [TMP-11]
 pub const RECEIVER_SLOTS_MAX: usize = 1 << 12;
 

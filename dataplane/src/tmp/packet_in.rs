@@ -2,7 +2,7 @@
 //!
 //! A packet is noted as received only after all of its frames were taken. One that was refused for want of
 //! memory is not noted, so the peer sends its content again; the frames in front of the refused one come
-//! twice then, which none of them minds.
+//! twice then, which none of them minds. [TMP-100]
 
 use crate::time::Instant;
 use crate::tmp::carrier::{Ecn, Handled};

@@ -25,7 +25,7 @@ pub(in crate::tmp) struct InitParams {
     /// The initiator has AES in hardware.
     pub(in crate::tmp) aes_is_fast: bool,
     /// Tells the tunnels of one initiator apart.
-    pub(in crate::tmp) lane: u16,
+    pub(in crate::tmp) lane: u32,
     /// The responder's id of the session whose keys this handshake shall replace.
     pub(in crate::tmp) continues: Option<ReceiverId>,
 }
@@ -59,7 +59,7 @@ impl InitParams {
         for entry in (ListReader { rest: bytes }) {
             match entry? {
                 (AES_IS_FAST, value) => params.aes_is_fast = *value.first()? != 0,
-                (LANE, value) => params.lane = u16::from_be_bytes(value.try_into().ok()?),
+                (LANE, value) => params.lane = u32::from_be_bytes(value.try_into().ok()?),
                 (CONTINUES, value) => params.continues = Some(read_id(value)?),
                 _ => {}
             }
@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn parameters_round_trip() {
         for continues in [None, Some(ReceiverId(0x0102_0304))] {
-            let params = InitParams { aes_is_fast: true, lane: 0x1234, continues };
+            let params = InitParams { aes_is_fast: true, lane: 0x0102_0304, continues };
             let mut out = [0xff; 64];
             params.write(&mut out);
             assert_eq!(InitParams::read(&out), Some(params));
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn unknown_types_are_stepped_over_and_cut_lists_refused() {
-        assert_eq!(InitParams::read(&[77, 1, 5, 2, 2, 0, 3]).unwrap().lane, 3);
+        assert_eq!(InitParams::read(&[77, 1, 5, 2, 4, 0, 0, 0, 3]).unwrap().lane, 3);
         assert_eq!(InitParams::read(&[77, 9, 5]), None);
         assert_eq!(InitParams::read(&[2]), None);
         assert_eq!(InitParams::read(&[2, 1, 0]), None);

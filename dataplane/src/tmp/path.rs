@@ -13,7 +13,7 @@ use crate::tmp::quality::PathQuality;
 use crate::tmp::received::Received;
 use crate::tmp::rtt::Rtt;
 use crate::tmp::sent::{Purpose, Sent, SentPacket};
-use crate::tmp::stats::Counters;
+use crate::tmp::stats::TunnelCounters;
 
 /// Records per packet that the pool is made for, in the mean.
 const RECORDS_PER_PACKET: usize = 2;
@@ -63,7 +63,7 @@ pub struct Path {
     pub(in crate::tmp) mtu: Mtu,
     pub(in crate::tmp) received: Received,
     pub(in crate::tmp) quality: PathQuality,
-    pub(in crate::tmp) counters: Counters,
+    pub(in crate::tmp) counters: TunnelCounters,
     /// Packets that a probe time-out still lets out.
     pub(in crate::tmp) probes_left: u32,
     pub(in crate::tmp) ack_only: u32,
@@ -99,7 +99,7 @@ impl Path {
             mtu,
             received: Received::new(),
             quality: PathQuality::new(),
-            counters: Counters::default(),
+            counters: TunnelCounters::default(),
             probes_left: 0,
             ack_only: 0,
             used_below: 0,

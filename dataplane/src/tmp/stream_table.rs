@@ -7,6 +7,7 @@
 //! out, and uses a thousand before it uses one again: a name comes back after 262,144 streams, when nothing
 //! of the old one can be under way. The acceptor learns names from the wire; where the opener is done with a
 //! slot sooner than the acceptor's reader, two uses of it live side by side. Nothing is allocated after `new`.
+//! [TMP-110] [TMP-111]
 
 use crate::stdx::slab::{Handle, Slab};
 use crate::tmp::id::StreamId;
