@@ -201,7 +201,8 @@ impl Source<'_> {
     /// Pads and accounts, unless nothing is worth a packet.
     fn finish(&mut self, now: Instant, mut draft: Draft<'_>) -> Option<Filled> {
         let ack_is_due = self.path.received.due().is_some_and(|due| due <= now);
-        if !draft.is_eliciting && !(draft.acked_below > 0 && ack_is_due) {
+        let is_worth = draft.is_eliciting || (draft.acked_below > 0 && ack_is_due);
+        if !is_worth {
             return None;
         }
         let more_waits = self.streams.has_waiting();
