@@ -74,6 +74,8 @@ pub mod record;
 mod reset;
 pub mod rtt;
 pub mod seal;
+#[cfg(test)]
+mod sealed_tunnel_tests;
 pub mod send_stream;
 pub mod sent;
 mod session;

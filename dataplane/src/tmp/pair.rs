@@ -32,7 +32,7 @@ pub(in crate::tmp) struct RoundRobin {
 }
 
 impl RoundRobin {
-    fn set(&mut self, stream: StreamId, bytes: usize, at_head: bool) {
+    pub(in crate::tmp) fn set(&mut self, stream: StreamId, bytes: usize, at_head: bool) {
         let before = self.waiting.insert(stream, bytes).unwrap_or(0);
         if before == 0 && at_head {
             self.order.push_front(stream);
