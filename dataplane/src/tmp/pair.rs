@@ -231,6 +231,13 @@ impl Pair {
         stream
     }
 
+    /// An application ceases to read for the time being.
+    pub(in crate::tmp) fn stick(&mut self, which: usize, stream: StreamId) {
+        if let Some(flow) = self.ends[which].flows.get_mut(&stream) {
+            flow.is_stuck = true;
+        }
+    }
+
     /// The acceptor's view of a stream.
     pub(in crate::tmp) fn accepted(&self, stream: StreamId) -> Flow {
         self.ends[1].flows.get(&stream).copied().unwrap_or_default()
