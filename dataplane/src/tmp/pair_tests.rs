@@ -337,7 +337,8 @@ fn tight_options() -> TunnelOptions {
 
 #[test]
 fn giving_up_at_any_time_leaves_nothing_behind() {
-    for seed in 0..150 {
+    // With 1,142 all packets in flight but those that nobody repeated were refused for want of memory.
+    for seed in (0..150).chain([1_142]) {
         let mut random = Prng::new(seed);
         let links = [LinkOptions::any(&mut random), LinkOptions::any(&mut random)];
         let options = if random.ppm(500_000) { tight_options() } else { small_options() };

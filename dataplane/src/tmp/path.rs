@@ -66,6 +66,8 @@ pub struct Path {
     pub(in crate::tmp) counters: TunnelCounters,
     /// Packets that a probe time-out still lets out.
     pub(in crate::tmp) probes_left: u32,
+    /// The next probe time-out repeats packets from here on.
+    pub(in crate::tmp) repeat_from: u64,
     pub(in crate::tmp) ack_only: u32,
     /// Packets below this number were sent while the window was in use.
     pub(in crate::tmp) used_below: u64,
@@ -101,6 +103,7 @@ impl Path {
             quality: PathQuality::new(),
             counters: TunnelCounters::default(),
             probes_left: 0,
+            repeat_from: 0,
             ack_only: 0,
             used_below: 0,
             congested_seen: 0,
