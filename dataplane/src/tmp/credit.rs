@@ -2,7 +2,7 @@
 //! from. Units: bytes, blocks.
 //!
 //! A window is granted only after it was reserved in whole blocks, so whatever the peer may send has a place:
-//! no stream can take the memory of another, and no second credit for the whole tunnel is needed.
+//! no stream can take the memory of another, and no second credit for the whole tunnel is needed. [TMP-112]
 
 use crate::time::{Duration, Instant};
 

@@ -6,7 +6,7 @@
 //! ```
 //! It does not detect losses and does not pace. Acks of a tunnel that had nothing to send do not grow the
 //! window (RFC 9438 §5.8): whoever calls says whether the window was in use. A reaction to losses that turn out
-//! to have been late packets is taken back.
+//! to have been late packets is taken back. [TMP-130]
 
 use crate::time::{Duration, Instant};
 use crate::tmp::hystart::HyStart;

@@ -6,7 +6,7 @@
 //!    └─ three probes of a size lost: lower ceiling        any state ──black hole──► floor = 1200, Search later
 //! ```
 //! It builds no packet: it says how large a probe should be, and is told what became of it. A lost probe is no
-//! sign of congestion.
+//! sign of congestion. [TMP-140]
 
 use crate::time::{Duration, Instant};
 use crate::tmp::limits::DATAGRAM_BYTES_MIN;

@@ -2,7 +2,7 @@
 //! code grows.
 //!
 //! ```text
-//! payload:  ACK │ CHALLENGE RESPONSE PING QUALITY │ stream control │ SUB SUB … │ PAD
+//! payload:  CHALLENGE RESPONSE PING │ ACK │ QUALITY │ stream control │ SUB SUB … │ PAD
 //! ```
 //! The blender is asked as late as possible, with the room that is left. A run of grants of one stream becomes
 //! one SUB (a second one only where a lost range lies between); what of a grant finds no room is carried into
@@ -72,6 +72,7 @@ impl Source<'_> {
             acked_below: 0,
             is_eliciting: false,
         };
+        self.write_signals(&mut draft);
         self.write_ack(now, &mut draft);
         match leave {
             Leave::Any | Leave::Probe => self.write_all(now, leave, &mut draft, fill),
@@ -88,7 +89,6 @@ impl Source<'_> {
     }
 
     fn write_all(&mut self, now: Instant, leave: Leave, draft: &mut Draft<'_>, fill: &mut dyn Fill) {
-        self.write_signals(draft);
         self.write_quality(now, draft);
         let Draft { writer, records, .. } = draft;
         draft.is_eliciting |= self.streams.write_control(writer, &mut self.path.sent, records);
@@ -100,6 +100,7 @@ impl Source<'_> {
         }
     }
 
+    /// Small, rare, and needed most when the path has changed: neither window nor pacer holds them back.
     fn write_signals(&mut self, draft: &mut Draft<'_>) {
         let mut put = |frame| draft.writer.put(&frame);
         let challenge = self.signals.challenge.take_if(|token| put(Frame::PathChallenge(*token)));
@@ -200,7 +201,8 @@ impl Source<'_> {
     /// Pads and accounts, unless nothing is worth a packet.
     fn finish(&mut self, now: Instant, mut draft: Draft<'_>) -> Option<Filled> {
         let ack_is_due = self.path.received.due().is_some_and(|due| due <= now);
-        if !draft.is_eliciting && !(draft.acked_below > 0 && ack_is_due) {
+        let is_worth = draft.is_eliciting || (draft.acked_below > 0 && ack_is_due);
+        if !is_worth {
             return None;
         }
         let more_waits = self.streams.has_waiting();

@@ -32,7 +32,7 @@ pub(in crate::tmp) struct RoundRobin {
 }
 
 impl RoundRobin {
-    fn set(&mut self, stream: StreamId, bytes: usize, at_head: bool) {
+    pub(in crate::tmp) fn set(&mut self, stream: StreamId, bytes: usize, at_head: bool) {
         let before = self.waiting.insert(stream, bytes).unwrap_or(0);
         if before == 0 && at_head {
             self.order.push_front(stream);
@@ -229,6 +229,13 @@ impl Pair {
         assert!(before.is_none_or(|flow| flow.closed), "an id comes back after it was closed");
         end.writers.push_back(stream);
         stream
+    }
+
+    /// An application ceases to read for the time being.
+    pub(in crate::tmp) fn stick(&mut self, which: usize, stream: StreamId) {
+        if let Some(flow) = self.ends[which].flows.get_mut(&stream) {
+            flow.is_stuck = true;
+        }
     }
 
     /// The acceptor's view of a stream.

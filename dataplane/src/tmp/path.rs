@@ -13,7 +13,7 @@ use crate::tmp::quality::PathQuality;
 use crate::tmp::received::Received;
 use crate::tmp::rtt::Rtt;
 use crate::tmp::sent::{Purpose, Sent, SentPacket};
-use crate::tmp::stats::Counters;
+use crate::tmp::stats::TunnelCounters;
 
 /// Records per packet that the pool is made for, in the mean.
 const RECORDS_PER_PACKET: usize = 2;
@@ -63,9 +63,11 @@ pub struct Path {
     pub(in crate::tmp) mtu: Mtu,
     pub(in crate::tmp) received: Received,
     pub(in crate::tmp) quality: PathQuality,
-    pub(in crate::tmp) counters: Counters,
+    pub(in crate::tmp) counters: TunnelCounters,
     /// Packets that a probe time-out still lets out.
     pub(in crate::tmp) probes_left: u32,
+    /// The next probe time-out repeats packets from here on.
+    pub(in crate::tmp) repeat_from: u64,
     pub(in crate::tmp) ack_only: u32,
     /// Packets below this number were sent while the window was in use.
     pub(in crate::tmp) used_below: u64,
@@ -99,8 +101,9 @@ impl Path {
             mtu,
             received: Received::new(),
             quality: PathQuality::new(),
-            counters: Counters::default(),
+            counters: TunnelCounters::default(),
             probes_left: 0,
+            repeat_from: 0,
             ack_only: 0,
             used_below: 0,
             congested_seen: 0,

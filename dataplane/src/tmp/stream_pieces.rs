@@ -160,7 +160,7 @@ fn content_of(piece: &Piece) -> Content {
 }
 
 /// Writes what is due of one stream, for which there is room. As long as the opening is not acknowledged an empty
-/// SUB with it comes first, so that the peer knows what the other frames speak of.
+/// SUB with it comes first, so that the peer knows what the other frames speak of. [TMP-113]
 fn write_due(
     stream: &mut Stream,
     now: crate::time::Instant,

@@ -116,7 +116,7 @@ impl Streams {
         let send = SendStream::new(self.bounds.bytes_min as u64);
         let mut stream = Stream::new(id, class, kind, send, ReceiveStream::new(window));
         stream.opening = Some(Opening { class, kind, credit_bytes });
-        assert!(self.table.insert(stream).is_ok(), "there was a free place");
+        self.table.insert(stream);
         self.opened += 1;
         Ok(id)
     }
