@@ -49,6 +49,8 @@ pub struct Trunk {
     /// The stream of each asker: row = worker, column = slot of its handle.
     askers: Vec<Vec<Option<(Asker, u32, StreamId)>>>,
     pub(crate) next_look: Instant,
+    /// Last words to askers on other cores, while the ring to them was full: the end, or a failure.
+    pub(crate) unsaid: Vec<(Asker, Option<Failure>)>,
     pub(crate) streams_opened: u64,
     /// Used within one call only.
     pub(crate) blocked: Vec<StreamId>,
@@ -69,6 +71,7 @@ impl Trunk {
             routes: vec![None; routes],
             askers: vec![Vec::new(); options.workers],
             next_look: Instant::ORIGIN,
+            unsaid: Vec::new(),
             streams_opened: 0,
             blocked: Vec::new(),
             options,

@@ -39,6 +39,7 @@ impl Blend for Blenders<'_> {
 impl Trunk {
     /// Tunnel → parts: what has arrived since the last call.
     pub fn deliver(&mut self, now: Instant, port: &mut Port, parts: &mut Parts<'_>) {
+        self.say_unsaid(now, port, parts);
         while let Some(event) = self.endpoint.poll_event() {
             self.on_endpoint_event(now, port, parts, event);
         }
@@ -46,7 +47,6 @@ impl Trunk {
             while let Some(event) = self.both(slot).and_then(|(tunnel, _)| tunnel.poll_event()) {
                 self.on_tunnel_event(now, port, parts, slot, event);
             }
-            self.retry_failures(now, port, parts, slot);
             self.pour_listed(now, port, parts, slot);
         }
         self.give_up_waiting(now, port, parts);
@@ -54,8 +54,8 @@ impl Trunk {
 
     /// Whether `deliver` would do something.
     pub fn has_work(&self) -> bool {
-        self.lines()
-            .any(|line| line.streams.has_listed() || !line.short.is_empty() || !line.failures.is_empty())
+        !self.unsaid.is_empty()
+            || self.lines().any(|line| line.streams.has_listed() || !line.short.is_empty())
     }
 
     /// Parts → network: sends what may be sent.
@@ -141,6 +141,8 @@ impl Trunk {
                 if let Some((_, line)) = self.both(slot) {
                     line.streams.list(stream);
                 }
+                // An end without further bytes: the tunnel may say in the same breath that it forgets the stream.
+                self.tell_end(now, port, parts, slot, stream);
             }
             Event::Reset { stream, code } => {
                 self.tell_failed(now, port, parts, slot, stream, Failure::from_code(code));
@@ -223,7 +225,8 @@ impl Trunk {
             }
             tunnel.consumed(id, taken);
         }
-        self.tell_end(now, port, parts, slot, id)
+        self.tell_end(now, port, parts, slot, id);
+        true
     }
 
     /// Tells this end the far end's last byte, once.
@@ -234,26 +237,30 @@ impl Trunk {
         parts: &mut Parts<'_>,
         slot: usize,
         id: StreamId,
-    ) -> bool {
-        let Some((tunnel, line)) = self.both(slot) else { return true };
-        let Some(stream) = line.streams.get_mut(id) else { return true };
+    ) {
+        let Some((tunnel, line)) = self.both(slot) else { return };
+        let Some(stream) = line.streams.get_mut(id) else { return };
         if stream.is_told_end || !tunnel.is_read_finished(id) {
-            return true;
+            return;
         }
-        let told = match stream.end {
-            End::Asker(asker) => parts.down.answer(now, port, asker, Answer::Finish),
+        stream.is_told_end = true;
+        match stream.end {
+            End::Asker(asker) => {
+                if !parts.down.answer(now, port, asker, Answer::Finish) {
+                    self.unsaid.push((asker, None));
+                }
+            }
             End::Server(way, served) => {
-                parts.up.ask(now, port, way, Self::stream_asker(slot, id), served, Ask::Finish)
+                let asker = Self::stream_asker(slot, id);
+                let told = parts.up.ask(now, port, way, asker, served, Ask::Finish);
+                assert!(told, "origins of this worker take every word");
             }
             End::Opening => {
                 tunnel.abort(id, Failure::BadStream.code());
                 stream.end = End::Nobody;
-                true
             }
-            End::Nobody => true,
-        };
-        stream.is_told_end = told;
-        told
+            End::Nobody => {}
+        }
     }
 
     /// Reads the opening envelope and asks the origins; false if it is not whole.
@@ -314,8 +321,10 @@ impl Trunk {
         match stream.end {
             End::Asker(asker) => {
                 self.forget_asker(asker);
-                if !stream.is_told_end {
-                    let _told = parts.down.answer(now, port, asker, Answer::Failed(Failure::Cancelled));
+                if !stream.is_told_end
+                    && !parts.down.answer(now, port, asker, Answer::Failed(Failure::Cancelled))
+                {
+                    self.unsaid.push((asker, Some(Failure::Cancelled)));
                 }
             }
             End::Server(way, served) if !stream.is_told_end => {
