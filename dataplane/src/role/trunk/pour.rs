@@ -344,12 +344,20 @@ impl Trunk {
 
     /// Gives room to whoever's bytes have left.
     fn pay_room(&mut self, now: Instant, port: &mut Port, parts: &mut Parts<'_>, slot: usize) {
-        let portion = self.options.stream_bytes / 4;
+        let stream_bytes = self.options.stream_bytes;
+        let portion = stream_bytes / 4;
         while let Some(id) = self.both(slot).and_then(|(_, line)| line.take_progressed()) {
             let Some((tunnel, line)) = self.both(slot) else { return };
             let Some(stream) = line.streams.get_mut(id) else { continue };
-            let room = stream.owed.saturating_sub(tunnel.unsent_bytes(id) as u32);
+            let left = stream.owed.saturating_sub(tunnel.unsent_bytes(id) as u32);
+            // What this end may still hand in must fit the tunnel's buffer, which keeps what is not acknowledged.
+            let promised = stream_bytes.saturating_sub(stream.owed);
+            let fits = (tunnel.writable_bytes(id) as u32).saturating_sub(promised);
+            let room = left.min(fits);
             if room < portion {
+                if left >= portion {
+                    line.streams.list_owing(id);
+                }
                 continue;
             }
             let paid = match stream.end {
