@@ -147,7 +147,7 @@ impl Trunk {
             Event::Reset { stream, code } => {
                 self.tell_failed(now, port, parts, slot, stream, Failure::from_code(code));
             }
-            Event::Stopped { stream, code: _ } => self.on_stopped(slot, stream),
+            Event::Stopped { stream, code: _ } => self.on_stopped(now, port, parts, slot, stream),
             Event::Closed(stream) => self.on_closed(now, port, parts, slot, stream),
             Event::PathLost => {
                 if let Some((_, line)) = self.both(slot) {
@@ -301,15 +301,19 @@ impl Trunk {
         true
     }
 
-    /// The far end reads no more of a stream: whoever writes it here may stop working.
-    fn on_stopped(&mut self, slot: usize, id: StreamId) {
-        // An HTTP answer that came before the request was whole; the answer itself tells the asker.
-        if let Some((tunnel, line)) = self.both(slot)
-            && let Some(stream) = line.streams.get_mut(id)
-            && matches!(stream.end, End::Asker(_))
-        {
-            let _ = tunnel;
-            line.streams.list(id);
+    /// The far end reads no more of a stream: whoever serves it here may stop working. An asker goes on: what came
+    /// before its request was whole is the answer, and that tells it.
+    fn on_stopped(
+        &mut self,
+        now: Instant,
+        port: &mut Port,
+        parts: &mut Parts<'_>,
+        slot: usize,
+        id: StreamId,
+    ) {
+        let Some((_, line)) = self.both(slot) else { return };
+        if line.streams.get_mut(id).is_some_and(|stream| matches!(stream.end, End::Server(..))) {
+            self.tell_failed(now, port, parts, slot, id, Failure::Cancelled);
         }
     }
 
