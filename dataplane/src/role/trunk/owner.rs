@@ -7,7 +7,7 @@ use core::net::SocketAddr;
 
 use crate::blender::{Blender, Options as BlenderOptions};
 use crate::exchange::failure::Failure;
-use crate::exchange::link::{Answer, Ask, Asker, Downstream, Kind, Opening, Served, Upstream, Way};
+use crate::exchange::link::{Answer, Ask, Asker, Downstream, Opening, Served, Upstream, Way};
 use crate::port::{Ecn, Port, SocketId};
 use crate::role::status::{StatusBoard, TunnelStatus};
 use crate::role::trunk::line::Line;
@@ -240,7 +240,6 @@ impl Upstream for Trunk {
             end: End::Asker(asker),
             credit,
             owed: 0,
-            kind: opening.kind.to_u8(),
             class: opening.class,
             opened: now,
             is_told_end: false,
@@ -297,13 +296,11 @@ impl Downstream for Trunk {
         let Some(stream) = line.streams.get_mut(id) else { return true };
         match answer {
             Answer::Data(bytes) => self.write(slot, id, bytes),
-            Answer::Finish => {
+            Answer::Finish => tunnel.finish(id),
+            Answer::Enough => {
+                stream.end = End::Nobody;
                 tunnel.finish(id);
-                // HTTP is over with its answer; what the client still sends is of no use to anybody.
-                if stream.kind == Kind::Http.to_u8() && !tunnel.is_read_finished(id) {
-                    stream.end = End::Nobody;
-                    tunnel.stop(id, Failure::Cancelled.code());
-                }
+                tunnel.stop(id, Failure::Cancelled.code());
             }
             Answer::Failed(failure) => {
                 stream.end = End::Nobody;

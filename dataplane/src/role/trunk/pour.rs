@@ -119,14 +119,13 @@ impl Trunk {
     ) {
         let credit = self.options.stream_bytes;
         match event {
-            Event::Opened { stream, class, kind } => {
+            Event::Opened { stream, class, kind: _ } => {
                 self.streams_opened += 1;
                 let record = Stream {
                     id: stream,
                     end: End::Opening,
                     credit,
                     owed: 0,
-                    kind,
                     class,
                     opened: now,
                     is_told_end: false,
