@@ -292,7 +292,7 @@ impl Downstream for Clients {
                 self.list(client);
             }
             Answer::Data(bytes) => self.take_down(now, port, exchange, bytes),
-            Answer::Finish => self.finish_down(now, port, exchange),
+            Answer::Finish | Answer::Enough => self.finish_down(now, port, exchange),
             Answer::Failed(failure) => self.fail(now, port, exchange, failure),
         }
         true
