@@ -20,6 +20,11 @@ pub const RECORD_BYTES: usize = 16;
 /// Records of each lane that are looked at in one turn, highest class first.
 const BUDGET: [usize; LANES] = [256, 128, 64, 32, 32];
 
+/// A piece of so many records at most is a head or a word; more is a piece of a body.
+const SHORT_RECORDS: usize = 4;
+/// Records that pieces of bodies leave free in every lane.
+const SPARE_RECORDS: usize = 64;
+
 const OPEN: u8 = 1;
 const DATA: u8 = 2;
 const FINISH: u8 = 3;
@@ -172,7 +177,9 @@ impl Crossing {
         let Some(sender) = self.senders.get_mut(usize::from(to)).and_then(Option::as_mut) else {
             return true;
         };
-        if !sender.has_room(class, records) {
+        // Long pieces leave room for openings and heads: a body can wait, a request that finds no room is refused.
+        let spare = if records > SHORT_RECORDS { SPARE_RECORDS } else { 0 };
+        if !sender.has_room(class, records + spare) {
             self.counters.cross_core_full.add(1);
             return false;
         }

@@ -66,7 +66,9 @@ struct Line {
     stuck_us: Option<u64>,
     rest_us: u64,
     finished_early: bool,
-    was_shed: bool,
+    /// A head has come that may allow more to be said.
+    has_news: bool,
+    is_page: bool,
     /// Answers that came whole.
     answered: usize,
 }
@@ -113,13 +115,16 @@ impl Client {
             stage.pipes.reset(stage.world, pipe, 0);
             return self.lose(stage, line, wake);
         }
-        if !self.listen(stage, &mut line, wake) {
+        let listens_on = self.listen(stage, &mut line, wake);
+        if !listens_on || (stage.pipes.is_reset(pipe, 0) && stage.pipes.readable(pipe, 0) == 0) {
             return self.lose(stage, line, wake);
         }
         if stage.pipes.is_at_end(pipe, 0) {
             return self.on_fin(stage, line, wake);
         }
-        if self.may_ask(&line) {
+        if core::mem::take(&mut line.has_news) {
+            *wake = Some(stage.world.now_us + 1);
+        } else if self.may_ask(&line) {
             let soon = stage.world.now_us + stage.world.dice.actor.between(1, 20_000);
             *wake = Some(wake.map_or(soon, |at| at.min(soon)));
         }
@@ -130,6 +135,12 @@ impl Client {
         }
         self.line = Some(line);
         true
+    }
+
+    /// Where it stands, for the report of a run that hangs.
+    pub(crate) fn state(&self) -> String {
+        let line = self.line.as_ref().map(|line| (line.pipe, line.speech.is_pending(), line.answer.bytes));
+        format!("client {} asks {:?}, pipe, pending, read {line:?}, then {:?}", self.me, self.open, self.todo)
     }
 
     /// Starts a connection when it is time and there is something to ask.
@@ -161,7 +172,8 @@ impl Client {
             stuck_us: None,
             rest_us: 0,
             finished_early: false,
-            was_shed: false,
+            has_news: false,
+            is_page: false,
             answered: 0,
         });
         true
@@ -192,6 +204,10 @@ impl Client {
             if shape.carries == Carries::Tcp && line.answered + self.open.len() > 0 {
                 // It needs a connection of its own.
                 line.is_last = true;
+                return;
+            }
+            if shape.client_fault != ClientFault::None && !self.open.is_empty() {
+                // What it does to the connection must not befall others.
                 return;
             }
             self.todo.pop_front();
@@ -300,8 +316,8 @@ impl Client {
     fn take(&mut self, stage: &mut Stage<'_>, line: &mut Line, bytes: &[u8]) -> bool {
         let mut at = 0;
         while at < bytes.len() {
-            if self.open.is_empty() && line.was_shed {
-                // Who is turned away is told so before anything was read, with a body even for HEAD.
+            if self.open.is_empty() && line.is_page {
+                // Who is turned away before the method was read gets a body even for HEAD.
                 return true;
             }
             if self.open.is_empty() {
@@ -334,6 +350,7 @@ impl Client {
     fn on_head(&mut self, stage: &mut Stage<'_>, line: &mut Line, head: Box<Head>) {
         let Some(exchange) = self.open.front().copied() else { return };
         let shape = stage.book.shape(exchange);
+        line.has_news = true;
         if head.status == 100 {
             line.speech.go_on();
         }
@@ -380,7 +397,7 @@ impl Client {
                 .world
                 .violate(|| format!("exchange {exchange}: trailer {seen:?} for {}", shape.answer_bytes));
         }
-        line.was_shed = head.status == 503 && line.answered == 0;
+        line.is_page = !is_origins && (line.answered == 0 || shape.client_fault != ClientFault::None);
         stage.book.on_whole(stage.world, exchange, head.status, is_origins, answer.body);
         line.answered += 1;
         if let Some(next) = self.open.front() {
@@ -405,6 +422,9 @@ impl Client {
         } else if shape.client_fault == ClientFault::None {
             if line.speech.is_pending() {
                 // Half closed: this client goes on with its half.
+                if core::mem::take(&mut line.has_news) {
+                    *wake = Some(stage.world.now_us + 1);
+                }
                 self.line = Some(line);
                 return true;
             }

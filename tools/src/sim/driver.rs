@@ -279,7 +279,7 @@ impl Worker {
             any = true;
             self.adopt(tcp, pipe, 1, false);
             yard.pipes.get(pipe).owners[1] = Owner::Worker(self.me, tcp.0.slot);
-            yard.world.note("accept", tcp.0.slot.into(), pipe.into());
+            yard.world.note("accept", tcp.0.slot.into(), u64::from(pipe) * 10 + u64::from(listener.0));
             self.node.handle(yard.world.now(), Input::Accepted { tcp, listener, peer }, &mut self.port);
             self.poke(yard, tcp.0.slot, pipe);
         }

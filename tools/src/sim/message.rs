@@ -51,7 +51,8 @@ pub(crate) fn push_answer(shape: &Shape, exchange: u32, into: &mut Vec<u8>) {
     }
     let (minor, status) = (shape.answer_minor, shape.status);
     push(into, format_args!("HTTP/1.{minor} {status} What\r\nX-Exchange: {exchange}\r\n"));
-    if shape.origin_closes && minor == 1 {
+    let closes = shape.origin_closes || (shape.answer == Framing::UntilClose && !shape.has_answer_body());
+    if closes && minor == 1 {
         push(into, format_args!("Connection: close\r\n"));
     } else if !shape.origin_closes && minor == 0 && shape.answer != Framing::UntilClose {
         push(into, format_args!("Connection: keep-alive\r\n"));

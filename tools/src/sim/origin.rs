@@ -140,7 +140,8 @@ impl OriginEnd {
             (Phase::Opaque, Some(exchange)) => {
                 let entry = &*stage.book.of(exchange);
                 let (whole, finished, read) = (entry.shape.request_bytes, entry.client_finished, self.read);
-                let cuts = entry.shape.client_fault != ClientFault::None;
+                let cuts = entry.shape.client_fault != ClientFault::None
+                    || entry.shape.origin_fault != OriginFault::None;
                 if !cuts && (read != whole || !finished) {
                     stage.world.violate(|| {
                         format!(
@@ -219,6 +220,10 @@ impl OriginEnd {
     }
 
     fn on_head(&mut self, stage: &mut Stage<'_>, head: &Head) {
+        if self.phase == Phase::Ending {
+            // It came too late: the connection is closing.
+            return;
+        }
         if self.phase != Phase::Asked || self.exchange.is_some() {
             stage.world.violate(|| "an origin was asked again before it had answered".to_owned());
         }
@@ -295,13 +300,21 @@ impl OriginEnd {
         let from = self.speech.len();
         Content::new(exchange, true).append(0, shape.answer_bytes, self.speech.more());
         self.speech.pace(from, self.speech.len(), shape.answer_pace);
-        if matches!(shape.origin_fault, OriginFault::None | OriginFault::Early) {
+        let speaks_on = matches!(
+            shape.origin_fault,
+            OriginFault::None | OriginFault::Early | OriginFault::Garbage(_) | OriginFault::ManyInterim
+        );
+        if speaks_on {
             stage.book.of(exchange).origin_finished = true;
         }
         self.speech.stop(self.speech.len(), Stop::Finish);
     }
 
     fn misbehave(&mut self, stage: &mut Stage<'_>, shape: &Shape) {
+        let is_message = matches!(shape.origin_fault, OriginFault::Garbage(_) | OriginFault::ManyInterim);
+        if is_message && self.phase == Phase::Opaque {
+            return;
+        }
         let from = self.speech.said();
         let at = |share: u32| from + (self.speech.len() - from) * share as usize / 1_000;
         match shape.origin_fault {

@@ -237,11 +237,13 @@ impl Sim {
     fn step(&mut self) -> bool {
         self.events += 1;
         let Some(event) = self.world.pop() else {
-            self.world.violate(|| "nothing more happens, but not all has ended".to_owned());
+            let open = self.open_clients();
+            self.world.violate(|| format!("nothing more happens, but not all has ended: {open}"));
             return true;
         };
         if self.world.now_us > LIMIT_US {
-            self.world.violate(|| "exchanges do not end".to_owned());
+            let open = self.open_clients();
+            self.world.violate(|| format!("exchanges do not end: {open}"));
         }
         match event {
             Event::Turn(worker) => self.turn(usize::from(worker)),
@@ -261,6 +263,14 @@ impl Sim {
             Event::Settled => return self.settle(),
         }
         false
+    }
+
+    fn open_clients(&self) -> String {
+        let open = self.places.iter().filter_map(|place| match &place.actor {
+            Actor::Client(client) => Some(client.state()),
+            Actor::Origin(_) | Actor::Gone => None,
+        });
+        open.collect::<Vec<String>>().join("; ")
     }
 
     /// The actors have no exchange left: first everything that serves must be let go, then everything.

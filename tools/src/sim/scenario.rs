@@ -109,12 +109,12 @@ impl Scenario {
         let mut dice = Prng::new(seed ^ 0x5ce0);
         let second = |low: u64, high: u64, dice: &mut Prng| Duration::from_secs(dice.between(low, high));
         let few = faults.has(Fault::FewConnections);
-        let pools = if faults.has(Fault::SmallPools) { dice.between(24, 60) as usize } else { 2_000 };
+        let pools = if faults.has(Fault::SmallPools) { dice.between(4, 24) as usize } else { 2_000 };
         let limits = Limits {
             connections_max: if few { dice.between(2, 5) as usize } else { 64 },
             shedding_max: if few { 3 } else { 32 },
             exchanges_max: if few { dice.between(2, 5) as usize } else { 64 },
-            body_bytes_max: 200_000,
+            body_bytes_max: if faults.has(Fault::TinyBuffers) { 2_000 } else { 200_000 },
             stream_bytes: 64 << 10,
             held_bytes: pools * 4_096,
             queue_bytes: pools * 4_096,

@@ -142,12 +142,13 @@ pub(crate) const GARBAGE: &[&[u8]] = &[
 impl Shape {
     /// Draws one.
     pub(crate) fn draw(dice: &mut Prng, faults: &Faults, scale: &Scale) -> Self {
+        let row = dice.below(REFUSED.len() as u64) as usize;
+        // A long head through a buffer of one byte takes longer than any client may.
+        let has_time = REFUSED[row].bytes.len() <= 2 * scale.body_bytes;
         let carries = match dice.below(100) {
             0..4 => Carries::WebSocket,
             4..10 => Carries::Tcp,
-            10..18 if faults.has(Fault::Malformed) => {
-                Carries::Malformed(dice.below(REFUSED.len() as u64) as usize)
-            }
+            10..18 if faults.has(Fault::Malformed) && has_time => Carries::Malformed(row),
             _ => Carries::Http,
         };
         let method =
@@ -181,7 +182,11 @@ impl Shape {
             expects: has_body && minor == 1 && dice.ppm(250_000),
             closes: dice.ppm(200_000),
             absolute: dice.ppm(50_000),
-            padding_bytes: if dice.ppm(100_000) { dice.below(3_000) as usize } else { 0 },
+            padding_bytes: if dice.ppm(100_000) {
+                dice.below((scale.body_bytes as u64).min(3_000) / 8) as usize
+            } else {
+                0
+            },
             class: dice.below(5) as u8,
             status,
             answer,

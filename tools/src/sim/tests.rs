@@ -15,3 +15,9 @@ fn alone() {
     let report = run_many(seeds(), 2, false, &Options { alone: true, ..Options::default() });
     assert!(report.violations.is_empty(), "{}", report.text());
 }
+
+#[test]
+fn pairs() {
+    let report = run_many(seeds(), 2, false, &Options::default());
+    assert!(report.violations.is_empty(), "{}", report.text());
+}

@@ -48,12 +48,13 @@ impl Clients {
             self.refuse(now, port, up, handle, Page::of_failure(Failure::Shed));
             return;
         }
-        let waits_for_head = matches!(client.phase, Phase::Head | Phase::Preface);
+        let (phase, waits_for_head) = (client.phase, matches!(client.phase, Phase::Head | Phase::Preface));
         if direct && waits_for_head && !rest.is_empty() {
             self.set_deadline(handle, now + self.limits.head_timeout);
         }
-        // A head that trickles in is looked at again only when a line ends or the bound is reached.
-        let is_worth_it = !waits_for_head || rest.contains(&b'\n') || self.is_head_full(handle);
+        // A head that trickles in is looked at again only when a line ends or the bound is reached. (A preface is
+        // short and may be binary.)
+        let is_worth_it = phase != Phase::Head || rest.contains(&b'\n') || self.is_head_full(handle);
         if !direct && is_worth_it {
             self.go_on(now, port, up, handle);
         }
@@ -259,8 +260,7 @@ impl Clients {
         };
         self.counters.requests.add(1);
         let drafted = draft(blank, &head, client, &self.plan, &self.limits, &mut self.written);
-        let (upgrade, body, is_head) =
-            (head.upgrade, head.body, drafted.is_ok() && Asked::by(&head) == Asked::Head);
+        let (upgrade, body, is_head) = (head.upgrade, head.body, Asked::by(&head) == Asked::Head);
         let opened = match drafted {
             Ok(mut exchange) => {
                 exchange.keep_alive &= !self.is_draining;

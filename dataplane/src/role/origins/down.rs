@@ -192,6 +192,9 @@ impl Origins {
         }
         let (asker, is_whole) = (fetch.asker, fetch.down == Down::Body && fetch.answer_body.is_done());
         say(now, port, down, asker, Answer::Data(&self.written));
+        let is_final = self.fetches.get(handle).is_some_and(|fetch| fetch.down != Down::Head);
+        let span = if is_final { self.limits.stall_timeout } else { self.limits.answer_timeout };
+        self.set_deadline(handle, now + span);
         if is_whole {
             self.complete(now, port, down, handle, taken < bytes.len());
             return Taken::Gone;
@@ -317,6 +320,8 @@ impl Origins {
         fetch.is_repeatable = false;
         fetch.first_byte_us = u32::try_from(now.us_since(fetch.opened)).unwrap_or(u32::MAX);
         self.blocks.clear(&mut fetch.pending);
+        // What was left of the time for the first byte is not the time for the rest of the head.
+        self.set_deadline(handle, now + self.limits.answer_timeout);
     }
 }
 

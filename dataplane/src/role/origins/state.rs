@@ -210,8 +210,11 @@ impl Upstream for Origins {
             has_said_envelope: false,
             first_byte_us: 0,
             attempts: 0,
+            connects: 0,
+            turn: None,
             interim_count: 0,
             pending: Chain::new(),
+            queued_seen: u32::MAX,
             held: Chain::new(),
             has_ended: false,
             credit: self.limits.stream_bytes,
@@ -270,7 +273,7 @@ impl Connection {
     pub(crate) fn fetch(&self) -> Option<Handle> {
         match self.usage {
             Use::Connecting(fetch) | Use::Busy(fetch) => Some(fetch),
-            Use::Idle(_) | Use::Closing => None,
+            Use::Idle(_) | Use::Closing(..) => None,
         }
     }
 }
