@@ -8,7 +8,7 @@ use std::io::Write;
 fn served_again(node: &Node) {
     until("somebody is served again", || {
         let answer = exchange(node.address(), b"GET /b128 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-        assert!(answer.status == 200 || answer.status == 503, "{answer:?}");
+        assert!([0, 200, 503].contains(&answer.status), "{answer:?}");
         (answer.status == 200).then_some(())
     });
 }

@@ -1,6 +1,6 @@
 //! How long anything may take: each time-out has its answer, and none fires while there is progress.
 
-use crate::process::{End, Node, ask, connect, each_driver, read_one, read_to_end, until};
+use crate::process::{End, Node, ask, connect, each_driver, read_one, read_to_end};
 use crate::{get, origin};
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -21,7 +21,7 @@ fn a_head_that_does_not_come_gets_408() {
         assert_eq!(ask(&mut stream, &get("/b128")).status, 200);
         stream.write_all(b"G").unwrap();
         assert_eq!(read_to_end(&mut stream).status, 408);
-        assert_eq!(node.metric("longhaul_timeouts_total{wait=\"request_head\"}"), Some(2.0));
+        node.wait_metric("longhaul_timeouts_total{wait=\"request_head\"}", 2.0);
     });
 }
 
@@ -74,9 +74,7 @@ fn a_client_that_does_not_read_is_ended_and_its_answer_does_not_look_whole() {
         let node = Node::front_alone(io, origin.address(), &["--send-timeout", "300ms"]);
         let mut stream = connect(node.address());
         stream.write_all(&get("/bytes/64m")).unwrap();
-        until("the wait runs out", || {
-            (node.metric("longhaul_timeouts_total{wait=\"client_write\"}") == Some(1.0)).then_some(())
-        });
+        node.wait_metric("longhaul_timeouts_total{wait=\"client_write\"}", 1.0);
         let answer = read_to_end(&mut stream);
         assert!(answer.bytes.len() < 64 << 20, "{}", answer.bytes.len());
         assert_eq!(answer.end, End::Reset);
@@ -96,7 +94,7 @@ fn an_exchange_that_takes_too_long_gets_504_or_is_cut() {
         stream.write_all(&get("/slow/100k?ms=50&piece=1000")).unwrap();
         let answer = read_to_end(&mut stream);
         assert_eq!((answer.status, answer.end), (200, End::Reset), "what was cut does not look whole");
-        assert_eq!(node.metric("longhaul_timeouts_total{wait=\"total\"}"), Some(2.0));
+        node.wait_metric("longhaul_timeouts_total{wait=\"total\"}", 2.0);
     });
 }
 

@@ -191,6 +191,17 @@ impl Node {
         text.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' ')?.parse().ok())
     }
 
+    /// Waits until a sample of the metrics page has this value: records reach the page a little after the client.
+    pub(crate) fn wait_metric(&self, sample: &str, value: f64) {
+        let begun = Instant::now();
+        let mut found = self.metric(sample);
+        while found != Some(value) {
+            assert!(begun.elapsed() < PATIENCE, "{sample} is {found:?} and not {value}");
+            std::thread::sleep(LOOK_EVERY);
+            found = self.metric(sample);
+        }
+    }
+
     /// Resident bytes.
     pub(crate) fn resident_bytes(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
@@ -346,6 +357,7 @@ pub(crate) fn read_one(stream: &mut TcpStream) -> Answer {
         match stream.read(&mut piece) {
             Ok(0) => return Answer::of(bytes, End::Closed),
             Ok(count) => bytes.extend_from_slice(&piece[..count]),
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
             Err(error) if error.kind() == ErrorKind::ConnectionReset => return Answer::of(bytes, End::Reset),
             Err(error) => panic!("{error} after {:?}", String::from_utf8_lossy(&bytes)),
         }
