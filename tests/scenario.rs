@@ -20,6 +20,7 @@ mod scenario {
     mod failures;
     mod fields;
     mod proxy_protocol;
+    mod stopping;
     mod streaming;
     mod trust;
     mod tunnel_loss;
