@@ -62,8 +62,12 @@ def start_origin(place):
     place.origin_port = free_port()
     address = f"127.0.0.1:{place.origin_port}"
     origin = Server("origin", [place.binary, "origin", "--listen", address], place.load_cpu, place.folder)
-    wait_for_answer(f"http://{address}/b128", SITE, [origin])
-    return origin
+    try:
+        wait_for_answer(f"http://{address}/b128", SITE, [origin])
+        return origin
+    except BaseException:
+        origin.stop()
+        raise
 
 
 def start_longhaul(place, io):

@@ -26,7 +26,7 @@ const RUNS: usize = 5;
 const RUN: Duration = Duration::from_millis(50);
 /// Operations between two looks at the clock, which costs about as much as the cheapest of them.
 const BATCH: u64 = 256;
-/// Bytes of a payload that fills an Ethernet frame's worth of tunnel.
+/// Bytes that nearly fill a packet on an Ethernet path.
 const PAYLOAD_BYTES: usize = 1_400;
 /// Ready streams, over all rings, among which the blender chooses.
 const SOURCES: u32 = 1_000;
@@ -274,7 +274,7 @@ fn ciphers(report: &Report) {
 fn packets(report: &Report) {
     let mut bulk = Ends::new();
     report.row(
-        &format!("tunnel: a packet full of one stream, from write to read, {PAYLOAD_BYTES} B"),
+        &format!("tunnel: {PAYLOAD_BYTES} B of one stream from write to read, and the acknowledgement"),
         || {
             bulk.carry(0, bulk.stream, PAYLOAD_BYTES, false);
         },

@@ -34,6 +34,7 @@ const ANSWER_DATA: u8 = 16;
 const ANSWER_FINISH: u8 = 17;
 const ANSWER_FAILED: u8 = 18;
 const ANSWER_ROOM: u8 = 19;
+const ANSWER_ENOUGH: u8 = 20;
 
 /// The rings between this worker and the others.
 pub struct Crossing {
@@ -151,6 +152,7 @@ impl Crossing {
             GRANT => ask(Ask::Grant(number)),
             ANSWER_DATA => answer(now, port, down, asker, Answer::Data(bytes)),
             ANSWER_FINISH => answer(now, port, down, asker, Answer::Finish),
+            ANSWER_ENOUGH => answer(now, port, down, asker, Answer::Enough),
             ANSWER_FAILED => {
                 answer(now, port, down, asker, Answer::Failed(Failure::from_code(number as u16)))
             }
@@ -235,6 +237,7 @@ impl Downstream for Crossing {
         let (word, number, bytes): (u8, u32, &[u8]) = match answer {
             Answer::Data(bytes) => (ANSWER_DATA, 0, bytes),
             Answer::Finish => (ANSWER_FINISH, 0, &[]),
+            Answer::Enough => (ANSWER_ENOUGH, 0, &[]),
             Answer::Failed(failure) => (ANSWER_FAILED, u32::from(failure.code()), &[]),
             Answer::Room(bytes) => (ANSWER_ROOM, bytes, &[]),
         };

@@ -139,7 +139,8 @@ impl Scenario {
             streams_max,
             send_budget_bytes: 8 << 20,
             receive_budget_bytes: 8 << 20,
-            send_buffer_bytes: 64 << 10,
+            // As the production start-up does: the buffer holds a stream's credit and what is not acknowledged.
+            send_buffer_bytes: 256 << 10,
             send_buffer_bytes_max: 256 << 10,
             receive_window_bytes: 32 << 10,
             receive_window_bytes_max: 256 << 10,

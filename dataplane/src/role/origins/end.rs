@@ -46,7 +46,8 @@ impl Origins {
         has_more: bool,
     ) {
         let Some(fetch) = self.remove(handle) else { return };
-        say(now, port, down, fetch.asker, Answer::Finish);
+        let last = if fetch.is_finished { Answer::Finish } else { Answer::Enough };
+        say(now, port, down, fetch.asker, last);
         let Some(connection) = fetch.connection else { return };
         let proxied = self.plan.origins[usize::from(fetch.origin)].proxy.is_some();
         let keeps = fetch.keeps_alive && fetch.up == Up::Done && !fetch.has_ended && !has_more && !proxied;
