@@ -119,14 +119,13 @@ impl Trunk {
     ) {
         let credit = self.options.stream_bytes;
         match event {
-            Event::Opened { stream, class, kind } => {
+            Event::Opened { stream, class, kind: _ } => {
                 self.streams_opened += 1;
                 let record = Stream {
                     id: stream,
                     end: End::Opening,
                     credit,
                     owed: 0,
-                    kind,
                     class,
                     opened: now,
                     is_told_end: false,
@@ -232,14 +231,7 @@ impl Trunk {
     }
 
     /// Tells this end the far end's last byte, once.
-    fn tell_end(
-        &mut self,
-        now: Instant,
-        port: &mut Port,
-        parts: &mut Parts<'_>,
-        slot: usize,
-        id: StreamId,
-    ) {
+    fn tell_end(&mut self, now: Instant, port: &mut Port, parts: &mut Parts<'_>, slot: usize, id: StreamId) {
         let Some((tunnel, line)) = self.both(slot) else { return };
         let Some(stream) = line.streams.get_mut(id) else { return };
         if stream.is_told_end || !tunnel.is_read_finished(id) {
