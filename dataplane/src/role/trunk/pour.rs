@@ -229,14 +229,7 @@ impl Trunk {
     }
 
     /// Tells this end the far end's last byte, once.
-    fn tell_end(
-        &mut self,
-        now: Instant,
-        port: &mut Port,
-        parts: &mut Parts<'_>,
-        slot: usize,
-        id: StreamId,
-    ) {
+    fn tell_end(&mut self, now: Instant, port: &mut Port, parts: &mut Parts<'_>, slot: usize, id: StreamId) {
         let Some((tunnel, line)) = self.both(slot) else { return };
         let Some(stream) = line.streams.get_mut(id) else { return };
         if stream.is_told_end || !tunnel.is_read_finished(id) {
