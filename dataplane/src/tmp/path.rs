@@ -77,7 +77,7 @@ pub struct Path {
     /// The largest packet of the base size or less that arrived, plus one.
     pub(in crate::tmp) small_acked_end: u64,
     /// Full-size losses below this number are counted already.
-    pub(in crate::tmp) full_lost_end: u64,
+    pub(in crate::tmp) large_lost_end: u64,
     /// Nothing has been waiting to be sent since the last packet.
     pub(in crate::tmp) is_idle: bool,
     pub(in crate::tmp) last_sent: Instant,
@@ -109,7 +109,7 @@ impl Path {
             congested_seen: 0,
             lost_at: None,
             small_acked_end: 0,
-            full_lost_end: 0,
+            large_lost_end: 0,
             is_idle: true,
             last_sent: now,
             is_lost: false,
@@ -130,7 +130,7 @@ impl Path {
         self.controller = Controller::cubic(packet_bytes, self.packets_max as u64 / 2);
         self.rtt = Rtt::new();
         self.pacer = Pacer::new(packet_bytes);
-        (self.full_lost_end, self.used_below) = (self.sent.next_number(), 0);
+        (self.large_lost_end, self.used_below) = (self.sent.next_number(), 0);
         self.set_pace(now);
     }
 

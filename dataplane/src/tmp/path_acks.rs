@@ -191,18 +191,18 @@ impl Path {
                     self.loss.recovery_began();
                 }
                 self.controller.congested(number, self.sent.next_number(), Sign::Loss);
-                self.note_full_size_lost(now, number, packet.bytes);
+                self.note_large_lost(now, number, packet.bytes);
             }
         }
     }
 
-    /// Once per round: full-size packets of one round can share one burst of congestion.
-    fn note_full_size_lost(&mut self, now: Instant, number: u64, bytes: u16) {
-        if bytes != self.mtu.current_bytes() || number < self.full_lost_end {
+    /// Once per round: large packets of one round can share one burst of congestion.
+    fn note_large_lost(&mut self, now: Instant, number: u64, bytes: u16) {
+        if bytes <= MTU_BYTES_BASE || number < self.large_lost_end {
             return;
         }
-        self.full_lost_end = self.sent.next_number();
-        if self.mtu.full_size_lost(now, self.small_acked_end > number) {
+        self.large_lost_end = self.sent.next_number();
+        if self.mtu.large_packet_lost(now, bytes, self.small_acked_end > number) {
             self.counters.mtu_black_holes += 1;
             self.controller.set_packet_bytes(self.packet_bytes());
         }
