@@ -153,3 +153,42 @@ fn plan_peer(peer: &PeerConfig) -> Peer {
     let label = peer.public_key.to_text().chars().take(LABEL_CHARS).collect();
     Peer { label, sites: peer.sites.clone() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::form::key::example;
+    use crate::key_file;
+    use crate::scratch::Scratch;
+    use dataplane::tmp::key::PrivateKey;
+    use dataplane::tmp::random::PredictableRandom;
+
+    fn config(flags: &[&str]) -> NodeConfig {
+        configure(&BackArgs::from_flags(flags).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn peers_and_origins_become_a_plan() {
+        let folder = Scratch::new();
+        let file = folder.path("back.key");
+        key_file::create(&file, &PrivateKey::generate(&mut PredictableRandom::new(9)).to_text()).unwrap();
+        let peer = format!("{}=shop.example,mail.example", example(1));
+        let flags = ["--listen", "127.0.0.1:0", "--key", file.to_str().unwrap(), "--peer", &peer];
+        let origins = ["--origin", "shop.example=http://h:9", "--origin", "mail.example=tcp://h:25,proxy=v1"];
+        let config = config(&[&flags[..], &origins].concat());
+        let plan = &config.plan;
+        assert!(plan.sites.is_empty() && plan.listeners.is_empty());
+        assert!(plan.is_allowed(0, b"mail.example") && !plan.is_allowed(0, b"other"));
+        assert_eq!(plan.origin(b"mail.example", Kind::Tcp), Some(1));
+        assert_eq!(plan.peers[0].label, example(1)[..8]);
+        assert_eq!(config.listen_udp, ["127.0.0.1:0".parse().unwrap()]);
+    }
+
+    #[test]
+    fn a_back_end_alone_serves_its_http_origins() {
+        let config =
+            config(&["--http-listen", "127.0.0.1:0", "--origin", "b=tcp://h:1", "--origin", "*=http://h"]);
+        assert_eq!((config.plan.sites.len(), config.plan.sites[0].way), (1, Way::Origin(1)));
+        assert!(config.key.is_none() && config.listen_udp.is_empty());
+    }
+}

@@ -10,10 +10,10 @@ use tools::content::MARKER;
 use tools::load::{LoadOptions, LoadReport};
 use tools::origin::{OriginOptions, OriginThread};
 
-use crate::args::demo::DemoArgs;
+use crate::args::demo::DemoConfig;
 use crate::exit::Exit;
 use crate::node::Node;
-use crate::pair::{self, PairOptions};
+use crate::pair::{self, Pair};
 use crate::relay::{Relay, Seen};
 
 /// How long the tunnel may take to come up before the check gives up. Loopback needs milliseconds.
@@ -30,12 +30,12 @@ struct Demo {
 }
 
 /// Runs the demo.
-pub(crate) fn run(args: &DemoArgs) -> Exit {
+pub(crate) fn run(config: &DemoConfig) -> Exit {
     let signals = match Signals::block() {
         Ok(signals) => signals,
         Err(error) => return fail("cannot listen to signals", &error),
     };
-    match (Demo::start(args), args.check) {
+    match (Demo::start(config), config.check) {
         (Ok(demo), true) => demo.check(),
         (Ok(demo), false) => demo.serve(&signals),
         (Err(exit), _) => exit,
@@ -43,14 +43,16 @@ pub(crate) fn run(args: &DemoArgs) -> Exit {
 }
 
 impl Demo {
-    fn start(args: &DemoArgs) -> Result<Self, Exit> {
-        let origin = tools::origin::spawn(&OriginOptions::default()).map_err(|e| fail("the origin did not start", &e))?;
-        let options = PairOptions::of(args, origin.address())?;
-        let back = Node::start(&options.back()?)?;
+    fn start(config: &DemoConfig) -> Result<Self, Exit> {
+        let origin = tools::origin::spawn(&OriginOptions::default())
+            .map_err(|e| fail("the origin did not start", &e))?;
+        let pair = Pair::new(config, origin.address())?;
+        let back = Node::start(&pair.back()?)?;
         let tunnel = back.running().tunnel_addresses()[0];
-        let relay = args.check.then(|| Relay::start(tunnel)).transpose().map_err(|e| fail("no relay", &e))?;
+        let relay =
+            config.check.then(|| Relay::start(tunnel)).transpose().map_err(|e| fail("no relay", &e))?;
         let toward = relay.as_ref().map_or(tunnel, Relay::address);
-        let front = Node::start(&options.front(toward)?)?;
+        let front = Node::start(&pair.front(toward)?)?;
         Ok(Self { origin, back, front, relay })
     }
 
@@ -79,11 +81,14 @@ impl Demo {
     fn checks(&self) -> Result<u64, String> {
         pair::wait_up(self.front.running(), UP_WITHIN)?;
         let url = |path: &str| format!("http://{}{path}", self.address());
-        let base = LoadOptions { verify: true, connections: 8, timeout: ANSWER_WITHIN, ..LoadOptions::default() };
-        let downloads = ["/bytes/0", "/bytes/1", "/bytes/128", "/bytes/16k", "/bytes/1m", "/chunked/200k", "/close/70k"];
+        let base =
+            LoadOptions { verify: true, connections: 8, timeout: ANSWER_WITHIN, ..LoadOptions::default() };
+        let downloads =
+            ["/bytes/0", "/bytes/1", "/bytes/128", "/bytes/16k", "/bytes/1m", "/chunked/200k", "/close/70k"];
         let mut bodies = 0;
         for path in downloads {
-            let report = fetch(path, &LoadOptions { urls: vec![url(path)], requests: Some(16), ..base.clone() })?;
+            let report =
+                fetch(path, &LoadOptions { urls: vec![url(path)], requests: Some(16), ..base.clone() })?;
             bodies += report.bytes;
         }
         for chunked in [false, true] {
@@ -111,7 +116,10 @@ impl Demo {
             Err(error) => println!("(the show could not run: {error})"),
         }
         println!("{}", pair::tunnel_line(self.front.running()));
-        println!("serving http://{}/ until interrupted (try /bytes/1m, /chunked/100k, /echo)", self.address());
+        println!(
+            "serving http://{}/ until interrupted (try /bytes/1m, /chunked/100k, /echo)",
+            self.address()
+        );
         while !matches!(signals.wait(Duration::from_secs(1)), Some(Signal::Terminate)) {}
         self.stop()
     }

@@ -212,8 +212,79 @@ fn tunnel_from(args: &FrontArgs, routes: &[RouteConfig], problems: &mut Problems
             "give one per family",
         );
         if uses(is_ipv6) {
-            from.push(of_family.first().copied().unwrap_or(SocketAddr::new(any, 0)));
+            from.push(of_family.first().copied().unwrap_or_else(|| SocketAddr::new(any, 0)));
         }
     }
     from
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::form::key::example;
+    use crate::key_file;
+    use crate::scratch::Scratch;
+    use dataplane::tmp::key::PrivateKey;
+    use dataplane::tmp::random::PredictableRandom;
+
+    fn config(flags: &[&str]) -> NodeConfig {
+        configure(&FrontArgs::from_flags(flags).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn sites_routes_and_listeners_become_a_plan() {
+        let folder = Scratch::new();
+        let file = folder.path("front.key");
+        key_file::create(&file, &PrivateKey::generate(&mut PredictableRandom::new(9)).to_text()).unwrap();
+        let east = format!("east={}@127.0.0.1:7000", example(1));
+        let west = format!("west={}@[::1]:7000,127.0.0.1:7001", example(2));
+        let key = file.to_str().unwrap();
+        let flags =
+            ["--listen", "127.0.0.1:8080,proxy", "--tcp", "127.0.0.1:2525=mail.example", "--key", key];
+        let ways = ["--route", &east, "--route", &west, "--site", "shop.example=west", "--site", "*=east"];
+        let config =
+            config(&[&flags[..], &ways, &["--class", "path=/a/*:0", "--class", "default:3"]].concat());
+        let plan = &config.plan;
+        assert_eq!(
+            plan.site(b"shop.example").map(|site| plan.sites[usize::from(site)].way),
+            Some(Way::Route(1))
+        );
+        assert_eq!(plan.site(b"other").map(|site| plan.sites[usize::from(site)].way), Some(Way::Route(0)));
+        assert!(plan.listeners[0].proxy && plan.listeners[0].tcp_site.is_none());
+        let mail = usize::from(plan.listeners[1].tcp_site.unwrap());
+        assert_eq!((plan.sites[mail].name.as_str(), plan.sites[mail].way), ("mail.example", Way::Route(0)));
+        assert_eq!((plan.class(b"/a/b"), plan.class(b"/b")), (0, 3));
+        assert_eq!((plan.routes.len(), plan.route_owners.len(), config.routes[1].addresses.len()), (2, 2, 2));
+        assert!(config.key.is_some() && config.psk.is_none());
+        assert_eq!(config.listen_udp, ["0.0.0.0:0".parse().unwrap(), "[::]:0".parse().unwrap()]);
+    }
+
+    #[test]
+    fn a_front_end_alone_needs_no_key_and_has_no_tunnel() {
+        let config = config(&[
+            "--listen",
+            "[::1]:0",
+            "--listen",
+            "[::1]:0",
+            "--site",
+            "a=http://h",
+            "--site",
+            "b=tcp://h:1",
+        ]);
+        assert!(config.key.is_none() && config.listen_udp.is_empty() && config.routes.is_empty());
+        assert_eq!(config.origins[0], crate::config::OriginAddress { host: "h".into(), port: 80 });
+        assert_eq!(config.plan.origins[1].kind, Kind::Tcp);
+    }
+
+    #[test]
+    fn a_tcp_site_goes_over_the_only_route_without_a_site_flag() {
+        let folder = Scratch::new();
+        let file = folder.path("front.key");
+        key_file::create(&file, &PrivateKey::generate(&mut PredictableRandom::new(9)).to_text()).unwrap();
+        let east = format!("east={}@127.0.0.1:7000", example(1));
+        let config =
+            config(&["--tcp", "127.0.0.1:25=mail", "--route", &east, "--key", file.to_str().unwrap()]);
+        assert_eq!((config.plan.sites.len(), config.plan.sites[0].way), (1, Way::Route(0)));
+        assert_eq!(config.listen_udp, ["0.0.0.0:0".parse().unwrap()]);
+    }
 }

@@ -7,6 +7,7 @@ mod args;
 mod assemble;
 mod back;
 mod config;
+mod demo;
 mod doctor;
 mod exit;
 mod form;
@@ -19,8 +20,10 @@ mod memory;
 mod node;
 mod origin;
 mod outfit;
+mod pair;
 mod print_config;
 mod problem;
+mod relay;
 #[cfg(test)]
 mod scratch;
 mod serve;
@@ -83,12 +86,9 @@ fn enter(door: &Door, entrance: &Entrance<'_>) -> Exit {
     match door {
         Door::Front(args) => entrance.pass_node(front::configure(args), args.node.seeing.print_config),
         Door::Back(args) => entrance.pass_node(back::configure(args), args.node.seeing.print_config),
-        Door::Demo(args) => entrance.pass(
-            args.configure(),
-            args.print_config,
-            |_| Effective::new(),
-            |_| not_connected("demo"),
-        ),
+        Door::Demo(args) => {
+            entrance.pass(args.configure(), args.print_config, |_| Effective::new(), demo::run)
+        }
         Door::Origin(args) => {
             entrance.pass(origin::configure(args), args.print_config, |_| Effective::new(), origin::run)
         }
@@ -99,10 +99,4 @@ fn enter(door: &Door, entrance: &Entrance<'_>) -> Exit {
         Door::Key(args) => key::run(args),
         Door::Doctor => doctor::run(),
     }
-}
-
-/// Stands in for the nodes until they are connected.
-fn not_connected(door: &str) -> Exit {
-    eprintln!("longhaul {door}: the nodes are not connected to this door yet");
-    Exit::Failed
 }

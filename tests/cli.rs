@@ -1,6 +1,8 @@
 //! The command line over the real binary: help texts, what is said about wrong flags and files, keys, effective
 //! values. `UPDATE=1 cargo test --test cli` rewrites the expected texts. Nothing here starts a node.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
+
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -64,7 +66,8 @@ fn expect(name: &str, found: &str) {
         fs::write(&path, found).unwrap();
     }
     let expected = fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(found, expected, "{name} differs; UPDATE=1 rewrites it");
+    let differing = found.lines().zip(expected.lines()).find(|(found, expected)| found != expected);
+    assert!(found == expected, "{name} differs, first here: {differing:?}; UPDATE=1 rewrites it");
 }
 
 /// Every sentence must be there, and the status must be 2.

@@ -60,7 +60,6 @@ pub(crate) struct BackArgs {
 
 impl BackArgs {
     /// The same from a list of flags; for nodes that the program itself starts. The error is clap's sentence.
-    #[allow(dead_code, reason = "the demonstration makes its nodes by it")]
     pub(crate) fn from_flags<T: Into<OsString> + Clone>(
         flags: impl IntoIterator<Item = T>,
     ) -> Result<Self, String> {

@@ -200,7 +200,7 @@ impl CoreArgs {
         power("--sq", tuning.submission_entries as usize, 8, entries_max);
         power("--cq", tuning.completion_entries as usize, 16, 2 * entries_max);
         power("--buf-udp", tuning.datagrams.count, 2, 32_768);
-        power("--ring-slots", tuning.ring_slots, 16, 65_536);
+        power("--ring-slots", tuning.ring_slots, 256, 65_536);
         problems.require(
             tuning.completion_entries >= tuning.submission_entries,
             format_args!("--cq {}", tuning.completion_entries),

@@ -45,7 +45,6 @@ pub(crate) struct DemoArgs {
 /// What the demonstration is told. Its nodes are made by the same doors as an operator's: `front::configure` and
 /// `back::configure` over `FrontArgs::from_flags` and `BackArgs::from_flags`, with keys in a folder of its own.
 #[derive(Clone, Debug)]
-#[allow(dead_code, reason = "the nodes of the demonstration read them")]
 pub(crate) struct DemoConfig {
     /// Fetch, compare and end, instead of serving until interrupted.
     pub(crate) check: bool,

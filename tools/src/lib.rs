@@ -12,6 +12,7 @@ pub mod http1;
 pub mod load;
 pub mod origin;
 pub mod route;
+pub mod sim;
 
 #[cfg(test)]
 mod loopback;

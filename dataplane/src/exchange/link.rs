@@ -93,6 +93,8 @@ pub enum Answer<'a> {
     Data(&'a [u8]),
     /// That was the last byte; the server has forgotten the exchange if the asker has finished too.
     Finish,
+    /// That was the last byte, and no more of the request is read: the server has forgotten the exchange.
+    Enough,
     /// It went wrong; the server has forgotten the exchange.
     Failed(Failure),
     /// So many more bytes may be sent.

@@ -22,6 +22,7 @@ use crate::role::origins::Origins;
 use crate::role::status::StatusBoard;
 use crate::role::trunk::{Trunk, TrunkOptions};
 use crate::tmp::endpoint::{Endpoint, EndpointOptions, Refused};
+use crate::tmp::options::TunnelOptions;
 use crate::tmp::random::SystemRandom;
 
 /// Timers of tunnels are finer than the kernel's usual 50 µs of slack.
@@ -131,13 +132,17 @@ fn trunk(options: &NodeOptions, worker: u8) -> io::Result<Option<Trunk>> {
     if !options.workers[usize::from(worker)].owns_tunnels || (routes.is_empty() && !is_responder) {
         return Ok(None);
     }
+    // The trunk bounds what is unsent per stream; what is sent and not acknowledged is bounded by the window and the
+    // peer's credit. So the transport's own buffer must never be the narrower one: a short write fails the stream.
+    let transport =
+        TunnelOptions { send_buffer_bytes: setup.transport.send_buffer_bytes_max, ..setup.transport.clone() };
     let endpoint = Endpoint::new(
         EndpointOptions {
             owner: worker,
             owners: options.workers.len() as u8,
             is_responder,
             tunnels_max: setup.tunnels_max,
-            ..EndpointOptions::new(setup.key.clone(), setup.transport.clone())
+            ..EndpointOptions::new(setup.key.clone(), transport)
         },
         Box::new(SystemRandom::new()),
     );
@@ -157,12 +162,11 @@ fn trunk(options: &NodeOptions, worker: u8) -> io::Result<Option<Trunk>> {
         },
     );
     for public in &setup.peers {
-        trunk.add_peer(public.clone(), setup.psk.clone(), None).map_err(refused)?;
+        trunk.add_peer(*public, setup.psk.clone(), None).map_err(refused)?;
     }
     for route in routes {
         let (public, addresses) = &setup.routes[usize::from(route)];
-        let peer =
-            trunk.add_peer(public.clone(), setup.psk.clone(), addresses.first().copied()).map_err(refused)?;
+        let peer = trunk.add_peer(*public, setup.psk.clone(), addresses.first().copied()).map_err(refused)?;
         trunk.add_route(clock::now(), route, peer).map_err(refused)?;
     }
     Ok(Some(trunk))

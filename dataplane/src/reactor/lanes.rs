@@ -125,9 +125,9 @@ impl Sender {
         any
     }
 
-    /// How many records the lane takes now.
-    pub fn free(&mut self, class: u8) -> usize {
-        self.lanes[usize::from(class)].free()
+    /// Whether the lane takes so many records now.
+    pub fn has_room(&mut self, class: u8, records: usize) -> bool {
+        self.lanes[usize::from(class)].free(records) >= records
     }
 
     /// A reader of the counters.

@@ -61,7 +61,7 @@ impl Producer {
     /// The memory of the next free slot, `slot_bytes` long, with whatever an earlier record left there; `None`
     /// when the ring is full. Asked again without a `commit` between, it shows the same slot.
     pub fn reserve(&mut self) -> Option<&mut [u8]> {
-        if self.free() == 0 {
+        if self.free(1) == 0 {
             return None;
         }
         let slots = &self.shared.slots;
@@ -94,10 +94,11 @@ impl Producer {
         any
     }
 
-    /// How many slots can be reserved and committed now; looks at the consumer's index only when none seems left.
-    pub fn free(&mut self) -> usize {
+    /// How many slots can be reserved and committed now; looks at the consumer's index only when fewer than
+    /// `wanted` seem left.
+    pub fn free(&mut self, wanted: usize) -> usize {
         let count = self.shared.slots.count();
-        if self.tail.wrapping_sub(self.head_seen) == count {
+        if count - self.tail.wrapping_sub(self.head_seen) < wanted {
             self.head_seen = self.shared.head.load(Ordering::Acquire);
         }
         count - self.tail.wrapping_sub(self.head_seen)

@@ -20,6 +20,11 @@ pub const RECORD_BYTES: usize = 16;
 /// Records of each lane that are looked at in one turn, highest class first.
 const BUDGET: [usize; LANES] = [256, 128, 64, 32, 32];
 
+/// A piece of so many records at most is a head or a word; more is a piece of a body.
+const SHORT_RECORDS: usize = 4;
+/// Records that pieces of bodies leave free in every lane.
+const SPARE_RECORDS: usize = 64;
+
 const OPEN: u8 = 1;
 const DATA: u8 = 2;
 const FINISH: u8 = 3;
@@ -29,6 +34,7 @@ const ANSWER_DATA: u8 = 16;
 const ANSWER_FINISH: u8 = 17;
 const ANSWER_FAILED: u8 = 18;
 const ANSWER_ROOM: u8 = 19;
+const ANSWER_ENOUGH: u8 = 20;
 
 /// The rings between this worker and the others.
 pub struct Crossing {
@@ -146,6 +152,7 @@ impl Crossing {
             GRANT => ask(Ask::Grant(number)),
             ANSWER_DATA => answer(now, port, down, asker, Answer::Data(bytes)),
             ANSWER_FINISH => answer(now, port, down, asker, Answer::Finish),
+            ANSWER_ENOUGH => answer(now, port, down, asker, Answer::Enough),
             ANSWER_FAILED => {
                 answer(now, port, down, asker, Answer::Failed(Failure::from_code(number as u16)))
             }
@@ -172,7 +179,9 @@ impl Crossing {
         let Some(sender) = self.senders.get_mut(usize::from(to)).and_then(Option::as_mut) else {
             return true;
         };
-        if sender.free(class) < records {
+        // Long pieces leave room for openings and heads: a body can wait, a request that finds no room is refused.
+        let spare = if records > SHORT_RECORDS { SPARE_RECORDS } else { 0 };
+        if !sender.has_room(class, records + spare) {
             self.counters.cross_core_full.add(1);
             return false;
         }
@@ -228,6 +237,7 @@ impl Downstream for Crossing {
         let (word, number, bytes): (u8, u32, &[u8]) = match answer {
             Answer::Data(bytes) => (ANSWER_DATA, 0, bytes),
             Answer::Finish => (ANSWER_FINISH, 0, &[]),
+            Answer::Enough => (ANSWER_ENOUGH, 0, &[]),
             Answer::Failed(failure) => (ANSWER_FAILED, u32::from(failure.code()), &[]),
             Answer::Room(bytes) => (ANSWER_ROOM, bytes, &[]),
         };

@@ -30,6 +30,8 @@ use crate::time::{Duration, Instant};
 const ROUNDS_MAX: usize = 4;
 /// How often the tunnels' numbers are shown to the control thread.
 const STATUS_EVERY: Duration = Duration::from_millis(500);
+/// When work that could not be done (a ring to another core was full) is tried again, if nothing happens before.
+const RETRY_AFTER: Duration = Duration::from_micros(100);
 /// Marks the askers that are streams of this worker's trunk.
 const STREAM_ASKER: u64 = 0xff << 56;
 
@@ -65,6 +67,9 @@ pub struct Node {
     stage: Stage,
     drain_deadline: Instant,
     status_at: Instant,
+    retry_at: Option<Instant>,
+    /// This worker has said that it has clients.
+    reports_clients: bool,
     is_finished: bool,
     cut: usize,
 }
@@ -90,11 +95,15 @@ impl Node {
     /// A node that has not begun.
     pub fn new(parts: NodeParts) -> Self {
         let origin = Instant::ORIGIN;
+        let reports_clients = parts.clients.is_some();
+        parts.control.report_clients(parts.worker, reports_clients);
         Self {
             parts,
             stage: Stage::Running,
             drain_deadline: origin,
             status_at: origin,
+            retry_at: None,
+            reports_clients,
             is_finished: false,
             cut: 0,
         }
@@ -185,15 +194,15 @@ impl Node {
         let wanted = self.parts.control.stage();
         if wanted > self.stage {
             self.stage = wanted;
-            port.accept(false);
+            port.stop_listening();
             self.drain_deadline = now + self.parts.limits.drain_timeout;
             if let Some(clients) = &mut self.parts.clients {
-                clients.drain(port);
+                clients.drain(now);
             }
         }
         let is_over = match self.stage {
             Stage::Running => return,
-            Stage::Draining => self.is_drained() || now >= self.drain_deadline,
+            Stage::Draining => self.is_drained(port) || now >= self.drain_deadline,
             Stage::Stopping => true,
         };
         if is_over && !self.is_finished {
@@ -201,9 +210,18 @@ impl Node {
         }
     }
 
-    fn is_drained(&self) -> bool {
+    fn is_drained(&mut self, port: &mut Port) -> bool {
         let parts = &self.parts;
-        parts.clients.as_ref().is_none_or(|clients| clients.clients() == 0)
+        let has_clients = parts.clients.as_ref().is_some_and(|clients| clients.clients() > 0);
+        if self.reports_clients && !has_clients {
+            self.reports_clients = false;
+            parts.control.report_clients(parts.worker, false);
+            (0..parts.sleeps.len() as u8)
+                .filter(|worker| *worker != parts.worker)
+                .for_each(|worker| port.wake(worker));
+        }
+        // Another worker's exchange may still come over this one's tunnel.
+        !parts.control.has_clients()
             && parts.trunk.as_ref().is_none_or(|trunk| trunk.streams() == 0)
             && parts.origins.as_ref().is_none_or(|origins| origins.fetches() == 0)
     }
@@ -336,6 +354,7 @@ impl Role for Node {
                 break;
             }
         }
+        self.retry_at = self.has_work().then_some(now + RETRY_AFTER);
         self.advance_stage(now, port);
         self.transmit(now, port);
         self.show_status(now);
@@ -351,7 +370,7 @@ impl Role for Node {
             parts.clients.as_ref().and_then(Clients::deadline),
             parts.origins.as_ref().and_then(Origins::deadline),
             parts.trunk.as_ref().and_then(Trunk::deadline),
-            self.has_work().then_some(Instant::ORIGIN),
+            self.retry_at,
             drain,
             status,
         ]

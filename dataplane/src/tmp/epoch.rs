@@ -12,20 +12,16 @@ pub(in crate::tmp) struct Epoch {
     pub(in crate::tmp) own_id: ReceiverId,
     /// How we name them towards the peer.
     pub(in crate::tmp) peer_id: ReceiverId,
-    keys: Keys,
+    /// Boxed, because an epoch moves about before it is used, and key schedules are large.
+    keys: Box<Keys>,
     began: Instant,
     opened_packets: u64,
 }
 
 impl Epoch {
     /// Fresh keys.
-    pub(in crate::tmp) const fn new(
-        now: Instant,
-        own_id: ReceiverId,
-        peer_id: ReceiverId,
-        keys: Keys,
-    ) -> Self {
-        Self { own_id, peer_id, keys, began: now, opened_packets: 0 }
+    pub(in crate::tmp) fn new(now: Instant, own_id: ReceiverId, peer_id: ReceiverId, keys: Keys) -> Self {
+        Self { own_id, peer_id, keys: Box::new(keys), began: now, opened_packets: 0 }
     }
 
     /// When the initiator should begin to replace these keys, by age.
@@ -67,5 +63,40 @@ impl Epoch {
         let payload = self.keys.open.open(path, number, packet)?;
         self.opened_packets += 1;
         Some(payload)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tmp::seal::{Cipher, OpenKey, SealKey};
+
+    fn epoch() -> Epoch {
+        let cipher = Cipher::ChaCha20Poly1305;
+        let keys = Keys { seal: SealKey::new(cipher, &[1; 32]), open: OpenKey::new(cipher, &[1; 32]) };
+        Epoch::new(Instant::ORIGIN, ReceiverId(1), ReceiverId(2), keys)
+    }
+
+    #[test]
+    fn age_ends_keys_in_two_steps() {
+        let mut epoch = epoch();
+        let mut packet = [0; 50];
+        epoch.seal(0, 0, &mut packet);
+        assert!(!epoch.wants_rekey(Instant::ORIGIN) && epoch.wants_rekey(Instant::ORIGIN + REKEY_AFTER));
+        let end = Instant::ORIGIN + REJECT_AFTER;
+        assert!(epoch.can_seal(Instant::ORIGIN + REKEY_AFTER) && !epoch.can_seal(end));
+        assert!(epoch.open(end, (0, 0), &mut packet).is_none());
+        assert!(epoch.open(Instant::ORIGIN, (0, 0), &mut packet).is_some());
+    }
+
+    #[test]
+    fn packets_end_keys_too_in_either_direction() {
+        let mut epoch = epoch();
+        epoch.opened_packets = REKEY_AFTER_PACKETS - 1;
+        assert!(!epoch.wants_rekey(Instant::ORIGIN));
+        let mut packet = [0; 50];
+        epoch.seal(0, 7, &mut packet);
+        assert!(epoch.open(Instant::ORIGIN, (0, 7), &mut packet).is_some());
+        assert!(epoch.wants_rekey(Instant::ORIGIN));
     }
 }

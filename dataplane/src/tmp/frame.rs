@@ -114,7 +114,7 @@ pub enum Frame<'a> {
     Ack(Ack<'a>),
     /// The path as the peer sees it.
     Quality(Quality),
-    /// How often the peer would like to be acknowledged.
+    /// How often the peer would like to be acknowledged. [TMP-48]
     AckPolicy {
         /// The path.
         path: u8,

@@ -63,7 +63,7 @@ pub struct TunnelId(pub Handle);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PeerId(pub u32);
 
-/// Which end of a tunnel this is; only the initiator opens streams. [TMP-40]
+/// Which end of a tunnel this is; only the initiator opens streams. [TMP-2] [TMP-40]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
     /// Sends INIT and opens streams.

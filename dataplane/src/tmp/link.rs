@@ -80,7 +80,8 @@ impl<C: Carrier> Link<C> {
             return dial;
         };
         let handshake = (self.side == Side::Initiator && dial.is_none()).then(|| session.handshake_at());
-        [dial, handshake, session.deadline(), self.carrier.deadline()].into_iter().flatten().min()
+        let carrier = if session.is_mute() { None } else { self.carrier.deadline() };
+        [dial, handshake, session.deadline(), carrier].into_iter().flatten().min()
     }
 
     /// All ids that name this link.

@@ -5,7 +5,7 @@
 //! Until reordering was seen on the path, three later packets are enough. The window is a quarter of the
 //! least rtt, grows to the lateness of whatever proved to be only late, at most to one rtt, and shrinks
 //! again after sixteen recoveries without such proof. A probe time-out declares nothing lost: it only sends
-//! something that must be answered, for ever, at most three seconds apart.
+//! something that must be answered, for ever, at most three seconds apart. [TMP-120] [TMP-121]
 
 use crate::time::{Duration, Instant};
 use crate::tmp::rtt::Rtt;

@@ -6,7 +6,7 @@
 //!    └─ three probes of a size lost: lower ceiling        any state ──black hole──► floor = 1200, Search later
 //! ```
 //! It builds no packet: it says how large a probe should be, and is told what became of it. A lost probe is no
-//! sign of congestion.
+//! sign of congestion. [TMP-140]
 
 use crate::time::{Duration, Instant};
 use crate::tmp::limits::DATAGRAM_BYTES_MIN;
@@ -21,7 +21,7 @@ const RESOLUTION_BYTES: u16 = 8;
 const RAISE_AFTER: Duration = Duration::from_secs(600);
 /// After a black hole the search waits this long: what swallowed the packets is likely still there.
 const RETRY_AFTER: Duration = Duration::from_secs(60);
-/// Losses of full-size packets in a row, smaller ones getting through, that mean a black hole.
+/// Rounds in a row in which large packets were lost, smaller ones getting through, that mean a black hole.
 const BLACK_HOLE_LOSSES: u8 = 3;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +42,10 @@ pub struct Mtu {
     option_bytes_max: u16,
     probe_bytes: Option<u16>,
     probes_lost: u8,
-    full_lost: u8,
+    /// Rounds with large losses since a packet of such a size arrived.
+    large_lost: u8,
+    /// The smallest packet lost in them.
+    large_lost_bytes: u16,
     phase: Phase,
 }
 
@@ -56,7 +59,8 @@ impl Mtu {
             option_bytes_max: bytes_max,
             probe_bytes: None,
             probes_lost: 0,
-            full_lost: 0,
+            large_lost: 0,
+            large_lost_bytes: u16::MAX,
             phase: Phase::Search,
         }
     }
@@ -97,7 +101,7 @@ impl Mtu {
         let Some(bytes) = self.probe_bytes.take() else { return };
         self.floor_bytes = self.floor_bytes.max(bytes);
         self.ceiling_bytes = self.ceiling_bytes.max(self.floor_bytes);
-        (self.probes_lost, self.full_lost) = (0, 0);
+        (self.probes_lost, self.large_lost, self.large_lost_bytes) = (0, 0, u16::MAX);
         self.rest_if_found(now);
     }
 
@@ -114,23 +118,25 @@ impl Mtu {
 
     /// A packet of `bytes` that was no probe arrived.
     pub fn packet_acked(&mut self, bytes: u16) {
-        if bytes > MTU_BYTES_BASE {
-            self.full_lost = 0;
+        if bytes >= self.large_lost_bytes {
+            (self.large_lost, self.large_lost_bytes) = (0, u16::MAX);
         }
     }
 
-    /// Packets of the current size were lost in one round while smaller ones passed; true if that was the
-    /// black hole, and the size has fallen back to the base.
-    pub fn full_size_lost(&mut self, now: Instant, smaller_passed: bool) -> bool {
-        if self.floor_bytes == MTU_BYTES_BASE || !smaller_passed {
+    /// A packet of `bytes` (the first such of its round) was lost while base-size ones passed; true if that was the
+    /// black hole, and the size has fallen back to the base. Every size above the base counts: a path that shrank a
+    /// little swallows the full packets and those that are nearly full, and passes what is between.
+    pub fn large_packet_lost(&mut self, now: Instant, bytes: u16, smaller_passed: bool) -> bool {
+        if self.floor_bytes == MTU_BYTES_BASE || bytes <= MTU_BYTES_BASE || !smaller_passed {
             return false;
         }
-        self.full_lost += 1;
-        if self.full_lost < BLACK_HOLE_LOSSES {
+        self.large_lost += 1;
+        self.large_lost_bytes = self.large_lost_bytes.min(bytes);
+        if self.large_lost < BLACK_HOLE_LOSSES {
             return false;
         }
         self.floor_bytes = MTU_BYTES_BASE;
-        (self.full_lost, self.probes_lost) = (0, 0);
+        (self.large_lost, self.large_lost_bytes, self.probes_lost) = (0, u16::MAX, 0);
         self.phase = Phase::Rest(now + RETRY_AFTER);
         true
     }
@@ -198,12 +204,13 @@ mod tests {
     fn a_black_hole_falls_back_and_is_tried_again_later() {
         let mut mtu = Mtu::new(1_472);
         search(&mut mtu, Instant::ORIGIN, 1_472);
-        assert!(!mtu.full_size_lost(Instant::ORIGIN, false), "an outage is no black hole");
-        assert!(!mtu.full_size_lost(Instant::ORIGIN, true));
-        assert!(!mtu.full_size_lost(Instant::ORIGIN, true));
+        let lost = |mtu: &mut Mtu, bytes| mtu.large_packet_lost(Instant::ORIGIN, bytes, true);
+        assert!(!mtu.large_packet_lost(Instant::ORIGIN, 1_472, false), "an outage is no black hole");
+        assert!(!lost(&mut mtu, 1_472) && !lost(&mut mtu, 1_472));
         mtu.packet_acked(1_472);
-        assert!((0..2).all(|_| !mtu.full_size_lost(Instant::ORIGIN, true)), "one that passes begins anew");
-        assert!(mtu.full_size_lost(Instant::ORIGIN, true));
+        assert!(!lost(&mut mtu, 1_472) && !lost(&mut mtu, 1_400), "one that passes begins anew");
+        mtu.packet_acked(1_380);
+        assert!(lost(&mut mtu, 1_472), "what is smaller than the lost ones proves nothing");
         assert_eq!((mtu.current_bytes(), mtu.wanted_probe_bytes(Instant::ORIGIN)), (1_200, None));
         assert_eq!(search(&mut mtu, Instant::ORIGIN + RETRY_AFTER, 1_300).0 / 10, 129);
     }

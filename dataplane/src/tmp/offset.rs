@@ -5,7 +5,7 @@
 pub fn widen(low: u32, near: u64) -> u64 {
     let distance = low.wrapping_sub(near as u32) as i32;
     // Below zero there is nothing: a peer that points there gets a number that no check lets pass.
-    near.checked_add_signed(i64::from(distance)).unwrap_or(u64::from(low))
+    near.checked_add_signed(i64::from(distance)).unwrap_or_else(|| u64::from(low))
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ pub struct TunnelOptions {
     /// What that grows to on paths whose window is larger.
     pub send_buffer_bytes_max: usize,
     /// Memory for bytes received but not yet read, all streams together. Credit is granted out of it only.
+    /// The minimum of all possible streams is set aside, so it is larger than what is usually touched.
     pub receive_budget_bytes: usize,
     /// Credit of a stream while the budget allows.
     pub receive_window_bytes: usize,
@@ -46,7 +47,7 @@ impl Default for TunnelOptions {
             send_budget_bytes: 256 << 20,
             send_buffer_bytes: 64 << 10,
             send_buffer_bytes_max: 4 << 20,
-            receive_budget_bytes: 256 << 20,
+            receive_budget_bytes: 512 << 20,
             receive_window_bytes: 64 << 10,
             receive_window_bytes_max: 4 << 20,
             credit_bytes_min: 8 << 10,
@@ -126,7 +127,7 @@ mod tests {
     #[test]
     fn a_budget_must_cover_the_minimum() {
         let options = TunnelOptions { streams_max: 65_535, ..TunnelOptions::default() };
-        let Err(BadOption::BudgetBelow(bytes)) = options.check() else { panic!("256 MiB are too few") };
+        let Err(BadOption::BudgetBelow(bytes)) = options.check() else { panic!("512 MiB are too few") };
         assert!(bytes > 65_535 * (8 << 10));
         assert_eq!(TunnelOptions { receive_budget_bytes: bytes, ..options }.check(), Ok(()));
     }

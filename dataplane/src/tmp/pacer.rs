@@ -1,7 +1,7 @@
 //! Spreads packets over time: a bucket that fills at the pacing rate and holds one burst. Units: bytes, µs.
 //!
 //! It does not know the window; who calls it says at which rate. Where one burst lasts less than the drivers'
-//! timers can count (a path of 50 µs), the burst is raised to a full train, so that pacing costs no rate.
+//! timers can count (a path of 50 µs), the burst is raised to a full train, so that pacing costs no rate. [TMP-131]
 
 use crate::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! The clear outside of the five kinds of packet: first bytes, ids, numbers. [TMP-10]
+//! The clear outside of the five kinds of packet: first bytes, ids, numbers. [TMP-1] [TMP-10]
 //!
 //! Not here: what is sealed inside (`handshake`, `seal`). `Packet::parse` looks at lengths and constants only;
 //! nothing it says is authentic.

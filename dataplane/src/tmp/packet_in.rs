@@ -1,8 +1,8 @@
 //! Takes a packet apart: each frame goes to the part that it speaks to.
 //!
-//! A packet is noted as received only after all of its frames were taken. One that was refused for want of
-//! memory is not noted, so the peer sends its content again; the frames in front of the refused one come
-//! twice then, which none of them minds.
+//! A packet is noted as received only if all of its frames were taken. Where one was refused for want of memory
+//! the others are taken none the less, as they may be what frees it, and the packet is not noted: the peer sends
+//! its content again, and the frames that were taken come twice, which none of them minds. [TMP-100]
 
 use crate::time::Instant;
 use crate::tmp::carrier::{Ecn, Handled};
@@ -57,12 +57,17 @@ impl Sink<'_> {
     /// All frames; whether the packet has to be acknowledged.
     fn take_frames(&mut self, now: Instant, payload: &[u8]) -> Result<bool, Refusal> {
         let mut is_eliciting = false;
+        let mut refused = false;
         for frame in Frames::new(payload) {
             let frame = frame.map_err(|_| Refusal::Violation)?;
             is_eliciting |= !matches!(frame, Frame::Pad(_) | Frame::Ack(_) | Frame::Close { .. });
-            self.take_frame(now, &frame)?;
+            match self.take_frame(now, &frame) {
+                Ok(()) => {}
+                Err(Refusal::NoRoom) => refused = true,
+                Err(Refusal::Violation) => return Err(Refusal::Violation),
+            }
         }
-        Ok(is_eliciting)
+        if refused { Err(Refusal::NoRoom) } else { Ok(is_eliciting) }
     }
 
     fn take_frame(&mut self, now: Instant, frame: &Frame<'_>) -> Result<(), Refusal> {

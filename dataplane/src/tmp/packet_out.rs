@@ -2,15 +2,15 @@
 //! code grows.
 //!
 //! ```text
-//! payload:  ACK │ CHALLENGE RESPONSE PING QUALITY │ stream control │ SUB SUB … │ PAD
+//! payload:  CHALLENGE RESPONSE PING │ ACK │ QUALITY │ stream control │ SUB SUB … │ PAD
 //! ```
 //! The blender is asked as late as possible, with the room that is left. A run of grants of one stream becomes
 //! one SUB (a second one only where a lost range lies between); what of a grant finds no room is carried into
 //! the next packet, where it comes first.
 
-use crate::stdx::slab::Handle;
 use crate::time::Instant;
 use crate::tmp::carrier::{Ecn, Fill, Filled};
+use crate::tmp::carries::Carry;
 use crate::tmp::frame::Frame;
 use crate::tmp::frame_writer::{FrameWriter, SubHeader};
 use crate::tmp::limits::{DATA_OVERHEAD_BYTES, PAYLOAD_BYTES_MIN};
@@ -18,7 +18,7 @@ use crate::tmp::path::{Built, Leave, Path};
 use crate::tmp::record::NO_RECORD;
 use crate::tmp::sent::Purpose;
 use crate::tmp::signals::Signals;
-use crate::tmp::streams::{Carry, Streams};
+use crate::tmp::streams::Streams;
 
 /// Less room than this is padded instead of asking for a sliver of a stream.
 const DATA_BYTES_MIN: usize = 64;
@@ -42,13 +42,6 @@ struct Draft<'a> {
     is_eliciting: bool,
 }
 
-/// A run of grants of one stream.
-#[derive(Clone, Copy, Debug)]
-struct Run {
-    handle: Handle,
-    bytes: usize,
-}
-
 impl Source<'_> {
     /// The next packet, if anything may and need be sent.
     pub(in crate::tmp) fn build(
@@ -59,6 +52,10 @@ impl Source<'_> {
     ) -> Option<Filled> {
         if self.signals.close.is_some() {
             return self.build_close(now, payload);
+        }
+        if self.path.is_idle && self.streams.told_bytes > 0 {
+            self.path.pacer.restart(now, self.path.packet_bytes());
+            self.path.is_idle = false;
         }
         let leave = self.path.leave(now);
         match leave {
@@ -75,6 +72,7 @@ impl Source<'_> {
             acked_below: 0,
             is_eliciting: false,
         };
+        self.write_signals(&mut draft);
         self.write_ack(now, &mut draft);
         match leave {
             Leave::Any | Leave::Probe => self.write_all(now, leave, &mut draft, fill),
@@ -91,30 +89,23 @@ impl Source<'_> {
     }
 
     fn write_all(&mut self, now: Instant, leave: Leave, draft: &mut Draft<'_>, fill: &mut dyn Fill) {
-        self.write_signals(draft);
         self.write_quality(now, draft);
         let Draft { writer, records, .. } = draft;
         draft.is_eliciting |= self.streams.write_control(writer, &mut self.path.sent, records);
-        if self.path.is_idle && self.streams.told_bytes > 0 {
-            self.path.pacer.restart(now, self.path.packet_bytes());
-        }
         self.write_data(draft, fill);
-        self.path.is_idle = self.streams.told_bytes == 0 && self.streams.carry.is_none();
+        self.path.is_idle = !self.streams.has_waiting();
         let ping_with_ack = draft.acked_below > 0 && self.path.wants_ping_with_ack();
         if !draft.is_eliciting && (leave == Leave::Probe || ping_with_ack) {
             draft.is_eliciting |= draft.writer.put(&Frame::Ping);
         }
     }
 
+    /// Small, rare, and needed most when the path has changed: neither window nor pacer holds them back.
     fn write_signals(&mut self, draft: &mut Draft<'_>) {
         let mut put = |frame| draft.writer.put(&frame);
-        if let Some(token) = self.signals.challenge.take_if(|token| put(Frame::PathChallenge(*token))) {
-            debug_assert!(token == token, "sent");
-            draft.is_eliciting = true;
-        }
-        if self.signals.response.take_if(|token| put(Frame::PathResponse(*token))).is_some() {
-            draft.is_eliciting = true;
-        }
+        let challenge = self.signals.challenge.take_if(|token| put(Frame::PathChallenge(*token)));
+        let response = self.signals.response.take_if(|token| put(Frame::PathResponse(*token)));
+        draft.is_eliciting |= challenge.is_some() || response.is_some();
         if self.signals.ping && put(Frame::Ping) {
             (self.signals.ping, draft.is_eliciting) = (false, true);
         }
@@ -136,28 +127,22 @@ impl Source<'_> {
     }
 
     fn write_data(&mut self, draft: &mut Draft<'_>, fill: &mut dyn Fill) {
-        let carry = self.streams.carry.take();
-        let mut run = carry.map(|Carry { handle, bytes }| Run { handle, bytes });
+        let mut run: Option<Carry> = None;
         let mut switched = false;
-        loop {
-            let Some(room) = self.room_for_grant(draft, run) else { break };
-            let Some((id, bytes)) = fill.next(room) else { break };
-            assert!(bytes <= room, "a grant is at most the room");
-            let handle = self.streams.take_grant(id, bytes);
+        while let Some(grant) = self.next_grant(draft, run, fill) {
             match &mut run {
-                Some(run) if run.handle == handle => run.bytes += bytes,
-                Some(_) | None => {
-                    switched |= run.is_some();
-                    if let Some(before) = run.take()
-                        && self.write_run(draft, before)
-                    {
-                        // The room was measured, so this is a run cut by lost ranges: its rest goes first, and
-                        // the new grant waits with it.
-                        run = Some(Run { handle, bytes });
+                Some(run) if run.handle == grant.handle => run.bytes += grant.bytes,
+                Some(before) => {
+                    switched = true;
+                    let before = *before;
+                    if self.write_run(draft, before) {
+                        self.streams.carries.push(grant);
+                        run = None;
                         break;
                     }
-                    run = Some(Run { handle, bytes });
+                    run = Some(grant);
                 }
+                None => run = Some(grant),
             }
         }
         self.streams.alternating = switched;
@@ -166,8 +151,19 @@ impl Source<'_> {
         }
     }
 
+    /// What was carried, then what the blender grants while there is room.
+    fn next_grant(&mut self, draft: &Draft<'_>, run: Option<Carry>, fill: &mut dyn Fill) -> Option<Carry> {
+        if let Some(carry) = self.streams.carries.pop() {
+            return Some(carry);
+        }
+        let room = self.room_for_grant(draft, run)?;
+        let (id, bytes) = fill.next(room)?;
+        assert!(bytes <= room, "a grant is at most the room");
+        Some(Carry { handle: self.streams.take_grant(id, bytes), bytes })
+    }
+
     /// Bytes to ask the blender for; `None` if the packet is full.
-    fn room_for_grant(&self, draft: &Draft<'_>, run: Option<Run>) -> Option<usize> {
+    fn room_for_grant(&self, draft: &Draft<'_>, run: Option<Carry>) -> Option<usize> {
         if self.path.sent.records_free() < RECORDS_MIN {
             return None;
         }
@@ -184,20 +180,20 @@ impl Source<'_> {
     }
 
     /// Writes a run; true if a part had no room and is carried.
-    fn write_run(&mut self, draft: &mut Draft<'_>, run: Run) -> bool {
+    fn write_run(&mut self, draft: &mut Draft<'_>, run: Carry) -> bool {
         let before = draft.writer.len();
         let Draft { writer, records, .. } = draft;
         let left = self.streams.write_pieces(run.handle, run.bytes, writer, &mut self.path.sent, records);
         draft.is_eliciting |= draft.writer.len() > before;
         if left > 0 {
-            self.streams.carry = Some(Carry { handle: run.handle, bytes: left });
+            self.streams.carries.push(Carry { handle: run.handle, bytes: left });
         }
         left > 0
     }
 
     /// The window or the pacer forbids what is waiting: then the window is in use.
     fn note_held_back(&mut self) {
-        if self.streams.told_bytes > 0 || self.streams.carry.is_some() {
+        if self.streams.has_waiting() {
             self.path.note_used();
         }
     }
@@ -205,10 +201,11 @@ impl Source<'_> {
     /// Pads and accounts, unless nothing is worth a packet.
     fn finish(&mut self, now: Instant, mut draft: Draft<'_>) -> Option<Filled> {
         let ack_is_due = self.path.received.due().is_some_and(|due| due <= now);
-        if !draft.is_eliciting && !(draft.acked_below > 0 && ack_is_due) {
+        let is_worth = draft.is_eliciting || (draft.acked_below > 0 && ack_is_due);
+        if !is_worth {
             return None;
         }
-        let more_waits = self.streams.told_bytes > 0 || self.streams.carry.is_some();
+        let more_waits = self.streams.has_waiting();
         // While more waits only a full packet keeps the segments of a train equal.
         let full = draft.writer.room() < DATA_BYTES_MIN + SubHeader::encoded_len(false, true);
         let least = if full && more_waits { usize::MAX } else { PAYLOAD_BYTES_MIN };

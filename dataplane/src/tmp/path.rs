@@ -13,7 +13,7 @@ use crate::tmp::quality::PathQuality;
 use crate::tmp::received::Received;
 use crate::tmp::rtt::Rtt;
 use crate::tmp::sent::{Purpose, Sent, SentPacket};
-use crate::tmp::stats::Counters;
+use crate::tmp::stats::TunnelCounters;
 
 /// Records per packet that the pool is made for, in the mean.
 const RECORDS_PER_PACKET: usize = 2;
@@ -63,9 +63,11 @@ pub struct Path {
     pub(in crate::tmp) mtu: Mtu,
     pub(in crate::tmp) received: Received,
     pub(in crate::tmp) quality: PathQuality,
-    pub(in crate::tmp) counters: Counters,
+    pub(in crate::tmp) counters: TunnelCounters,
     /// Packets that a probe time-out still lets out.
     pub(in crate::tmp) probes_left: u32,
+    /// The next probe time-out repeats packets from here on.
+    pub(in crate::tmp) repeat_from: u64,
     pub(in crate::tmp) ack_only: u32,
     /// Packets below this number were sent while the window was in use.
     pub(in crate::tmp) used_below: u64,
@@ -75,7 +77,7 @@ pub struct Path {
     /// The largest packet of the base size or less that arrived, plus one.
     pub(in crate::tmp) small_acked_end: u64,
     /// Full-size losses below this number are counted already.
-    pub(in crate::tmp) full_lost_end: u64,
+    pub(in crate::tmp) large_lost_end: u64,
     /// Nothing has been waiting to be sent since the last packet.
     pub(in crate::tmp) is_idle: bool,
     pub(in crate::tmp) last_sent: Instant,
@@ -99,14 +101,15 @@ impl Path {
             mtu,
             received: Received::new(),
             quality: PathQuality::new(),
-            counters: Counters::default(),
+            counters: TunnelCounters::default(),
             probes_left: 0,
+            repeat_from: 0,
             ack_only: 0,
             used_below: 0,
             congested_seen: 0,
             lost_at: None,
             small_acked_end: 0,
-            full_lost_end: 0,
+            large_lost_end: 0,
             is_idle: true,
             last_sent: now,
             is_lost: false,
@@ -127,7 +130,7 @@ impl Path {
         self.controller = Controller::cubic(packet_bytes, self.packets_max as u64 / 2);
         self.rtt = Rtt::new();
         self.pacer = Pacer::new(packet_bytes);
-        (self.full_lost_end, self.used_below) = (self.sent.next_number(), 0);
+        (self.large_lost_end, self.used_below) = (self.sent.next_number(), 0);
         self.set_pace(now);
     }
 

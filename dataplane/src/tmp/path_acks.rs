@@ -77,7 +77,9 @@ impl Path {
         }
     }
 
-    /// Has the oldest packets' content sent once more, without giving them up.
+    /// Has the content of two packets in flight sent once more, without giving them up: of the oldest, and at the
+    /// next time-out of the ones after them. Always the same two could be what the peer has no memory for, while
+    /// what would free it waits behind.
     pub(in crate::tmp) fn repeat_oldest(&mut self, now: Instant, streams: &mut Streams) {
         if self.sent.is_full() {
             for _ in 0..MADE_ROOM {
@@ -87,16 +89,20 @@ impl Path {
             self.sent.forget(now);
         }
         let Some(oldest) = self.sent.oldest_in_flight() else { return };
+        if self.loss.timeouts() <= 1 || self.repeat_from < oldest {
+            self.repeat_from = oldest;
+        }
         let mut repeated = 0;
-        for number in oldest..self.sent.next_number() {
-            let Some(packet) = self.sent.get(number) else { break };
-            if packet.state != State::InFlight || packet.purpose != Purpose::Data {
-                continue;
-            }
-            self.sent.records(packet).for_each(|record| streams.record_lost(record));
-            repeated += 1;
-            if repeated == PROBES {
+        while repeated < PROBES {
+            let number = self.repeat_from;
+            let Some(packet) = self.sent.get(number) else {
+                self.repeat_from = oldest;
                 break;
+            };
+            self.repeat_from += 1;
+            if packet.state == State::InFlight && packet.purpose == Purpose::Data {
+                self.sent.records(packet).for_each(|record| streams.record_lost(record));
+                repeated += 1;
             }
         }
     }
@@ -185,18 +191,18 @@ impl Path {
                     self.loss.recovery_began();
                 }
                 self.controller.congested(number, self.sent.next_number(), Sign::Loss);
-                self.note_full_size_lost(now, number, packet.bytes);
+                self.note_large_lost(now, number, packet.bytes);
             }
         }
     }
 
-    /// Once per round: full-size packets of one round can share one burst of congestion.
-    fn note_full_size_lost(&mut self, now: Instant, number: u64, bytes: u16) {
-        if bytes != self.mtu.current_bytes() || number < self.full_lost_end {
+    /// Once per round: large packets of one round can share one burst of congestion.
+    fn note_large_lost(&mut self, now: Instant, number: u64, bytes: u16) {
+        if bytes <= MTU_BYTES_BASE || number < self.large_lost_end {
             return;
         }
-        self.full_lost_end = self.sent.next_number();
-        if self.mtu.full_size_lost(now, self.small_acked_end > number) {
+        self.large_lost_end = self.sent.next_number();
+        if self.mtu.large_packet_lost(now, bytes, self.small_acked_end > number) {
             self.counters.mtu_black_holes += 1;
             self.controller.set_packet_bytes(self.packet_bytes());
         }

@@ -13,7 +13,6 @@ use std::collections::{BTreeSet, VecDeque};
 /// The carrier; its fields are for tests to look at.
 #[derive(Debug)]
 pub(in crate::tmp) struct PlainCarrier {
-    pub(in crate::tmp) side: Side,
     pub(in crate::tmp) next_number: u64,
     pub(in crate::tmp) seen: BTreeSet<u64>,
     /// Bytes that are to be sent, one packet each.
@@ -23,6 +22,7 @@ pub(in crate::tmp) struct PlainCarrier {
     pub(in crate::tmp) is_connected: bool,
     pub(in crate::tmp) path_changes: usize,
     pub(in crate::tmp) batch_ends: usize,
+    pub(in crate::tmp) wakes_at: Option<Instant>,
     ping: bool,
     owes_ack: bool,
     challenge: Option<u64>,
@@ -79,9 +79,8 @@ impl PlainCarrier {
 impl Carrier for PlainCarrier {
     type Options = ();
 
-    fn new(_: &(), side: Side, _: Instant) -> Self {
+    fn new(_: &(), _: Side, _: Instant) -> Self {
         Self {
-            side,
             next_number: 0,
             seen: BTreeSet::new(),
             to_send: VecDeque::new(),
@@ -89,6 +88,7 @@ impl Carrier for PlainCarrier {
             is_connected: false,
             path_changes: 0,
             batch_ends: 0,
+            wakes_at: None,
             ping: false,
             owes_ack: false,
             challenge: None,
@@ -148,7 +148,7 @@ impl Carrier for PlainCarrier {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        None
+        self.wakes_at
     }
 
     fn tick(&mut self, _: Instant) {}

@@ -1,4 +1,5 @@
-//! Where random bytes come from: the operating system in production, a seed in the simulator and in tests.
+//! Where random bytes come from: the operating system in production [TMP-4], a seed in the simulator and in
+//! tests.
 //!
 //! Two types instead of one with a switch, so that no option of the program can make keys predictable.
 

@@ -4,9 +4,9 @@
 //! ```text
 //!            too old │ one bit per number, 16,384 of them │ end = largest + 1
 //! ```
-//! Packets are acknowledged every two, and every sixteen once the path has been in order for a while; at once on
+//! Packets are acknowledged every two, less often the longer the path is in order, down to every sixteen; at once on
 //! a gap, a filled gap and a congestion mark; at the end of a batch that was a train; and at the latest
-//! after an eighth of the rtt or 5 ms. It writes no frame. Unit: packet numbers, µs.
+//! after an eighth of the rtt or 5 ms. It writes no frame. Unit: packet numbers, µs. [TMP-101]
 
 use crate::time::{Duration, Instant};
 use crate::tmp::ack_frame::{AckHeader, EcnCounts};
@@ -21,8 +21,9 @@ const WORDS: usize = (NUMBERS / 64) as usize;
 const EVERY_FIRST: u32 = 2;
 /// Packets per ACK on a path in order.
 const EVERY_MAX: u32 = 16;
-/// Packets in order before the path is taken to be so.
-const IN_ORDER_MIN: u32 = 64;
+/// For so many packets in order an ACK covers one packet more: while the window doubles the sender gets thirty
+/// ACKs a round, which it needs to see the queue grow.
+const IN_ORDER_PER_STEP: u32 = 64;
 /// Packets of one batch that are a train: its end is a good moment for an ACK.
 const TRAIN_MIN: u32 = 8;
 
@@ -103,7 +104,7 @@ impl Received {
 
     /// All packets that were there have been handed in.
     pub fn batch_end(&mut self, now: Instant) {
-        let every = if self.in_order >= IN_ORDER_MIN { EVERY_MAX } else { EVERY_FIRST };
+        let every = (self.in_order / IN_ORDER_PER_STEP).clamp(EVERY_FIRST, EVERY_MAX);
         if self.waiting >= every || self.batch >= TRAIN_MIN {
             self.due = Some(now);
         }
@@ -264,29 +265,29 @@ mod tests {
         received.batch_end(at(1));
         assert_eq!(received.due(), Some(at(1)), "two do not");
         received.reported();
-        take(&mut received, 2..102);
-        received.batch_end(at(101));
+        take(&mut received, 2..1_002);
+        received.batch_end(at(1_001));
         received.reported();
         assert_eq!(received.due(), None);
-        for number in 102..117 {
+        for number in 1_002..1_016 {
             take(&mut received, [number]);
             received.batch_end(at(number));
-            assert_eq!(received.due(), Some(at(102 + 2_000)), "a path in order is acknowledged less often");
+            assert_eq!(received.due(), Some(at(1_002 + 2_000)), "a path in order is acknowledged less often");
         }
-        take(&mut received, [117]);
-        received.batch_end(at(117));
-        assert_eq!(received.due(), Some(at(117)));
+        take(&mut received, [1_016]);
+        received.batch_end(at(1_016));
+        assert_eq!(received.due(), Some(at(1_016)));
         received.reported();
-        take(&mut received, [119]);
-        assert_eq!(received.due(), Some(at(119)), "a gap is told at once");
+        take(&mut received, [1_018]);
+        assert_eq!(received.due(), Some(at(1_018)), "a gap is told at once");
         received.reported();
-        take(&mut received, [118]);
-        assert_eq!(received.due(), Some(at(118)), "and so is its end");
+        take(&mut received, [1_017]);
+        assert_eq!(received.due(), Some(at(1_017)), "and so is its end");
         received.reported();
-        received.record(at(120), 120, true, Ecn::Congested);
-        assert_eq!(received.due(), Some(at(120)), "a mark too");
+        received.record(at(1_019), 1_019, true, Ecn::Congested);
+        assert_eq!(received.due(), Some(at(1_019)), "a mark too");
         received.reported();
-        received.record(at(121), 121, false, Ecn::NotCapable);
+        received.record(at(1_020), 1_020, false, Ecn::NotCapable);
         assert_eq!(received.due(), None, "an ACK is not acknowledged");
     }
 

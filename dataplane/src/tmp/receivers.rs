@@ -63,6 +63,7 @@ impl Receivers {
     }
 
     /// How many ids are in use.
+    #[cfg(test)]
     pub(in crate::tmp) fn len(&self) -> usize {
         self.entries.len()
     }

@@ -6,8 +6,9 @@
 
 use crate::time::{Duration, Instant};
 
-/// Assumed before the first sample, RFC 9002 §6.2.2: 333 ms.
-pub const RTT_US_INITIAL: u64 = 333_000;
+/// Assumed before the first sample: 100 ms instead of the 333 ms of RFC 9002 §6.2.2, as a handshake has passed
+/// and a probe that comes too early declares nothing lost.
+pub const RTT_US_INITIAL: u64 = 100_000;
 /// No estimate grows above this: a minute is longer than any path that is still worth using.
 const RTT_US_MAX: u64 = 60_000_000;
 /// Timers finer than this cannot be kept by the drivers, RFC 9002 §6.1.2: 1 ms.

@@ -154,9 +154,9 @@ impl SendStream {
         if bytes == 0 && self.is_end_due() { 1 } else { bytes as usize }
     }
 
-    /// Bytes written and never sent, whatever the peer's credit says.
+    /// Bytes written and never sent, whatever the peer's credit says; none of a half that was given up.
     pub fn waiting_bytes(&self) -> usize {
-        (self.end() - self.next) as usize
+        self.end().saturating_sub(self.next) as usize
     }
 
     /// Whether something was lost that the reader waits for.

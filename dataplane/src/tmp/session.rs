@@ -6,7 +6,7 @@
 use crate::time::Instant;
 use crate::tmp::epoch::Epoch;
 use crate::tmp::id::ReceiverId;
-use crate::tmp::limits::{DATA_HEADER_BYTES, PREVIOUS_KEYS_KEPT, SILENCE_BEFORE_INIT};
+use crate::tmp::limits::{DATA_BYTES_MIN, DATA_HEADER_BYTES, PREVIOUS_KEYS_KEPT, SILENCE_BEFORE_INIT};
 use crate::tmp::packet::{full_number, write_data_header};
 use crate::tmp::peer_address::PeerAddress;
 use crate::tmp::reset::{SentTags, Trigger};
@@ -28,6 +28,8 @@ pub(in crate::tmp) struct Session {
     tags: SentTags,
     heard_at: Instant,
     unanswered_since: Option<Instant>,
+    /// The keys have ended and no handshake has made new ones yet; as of the last `tick`.
+    keys_ended: bool,
 }
 
 /// A packet that was opened.
@@ -53,6 +55,7 @@ impl Session {
             tags: SentTags::new(),
             heard_at: now,
             unanswered_since: None,
+            keys_ended: false,
         }
     }
 
@@ -60,6 +63,7 @@ impl Session {
     pub(in crate::tmp) fn install(&mut self, now: Instant, epoch: Epoch) -> Option<ReceiverId> {
         let replaced = core::mem::replace(&mut self.current, epoch);
         self.previous_ends = None;
+        self.keys_ended = false;
         self.heard(now);
         self.previous.replace(replaced).map(|dropped| dropped.own_id)
     }
@@ -155,6 +159,11 @@ impl Session {
         }
     }
 
+    /// Nothing can be sent however much the carrier would like to: its deadlines do not count.
+    pub(in crate::tmp) fn is_mute(&self) -> bool {
+        self.keys_ended || self.packet_bytes_max() < DATA_BYTES_MIN
+    }
+
     /// What a RESET about `number_low` must answer; `None` if we have sent no such packet lately. [TMP-92]
     pub(in crate::tmp) fn trigger(&self, unknown: ReceiverId, number_low: u32) -> Option<Trigger> {
         let tag = self.tags.get(number_low).filter(|_| unknown == self.current.peer_id)?;
@@ -189,6 +198,7 @@ impl Session {
     /// Drops the previous keys when their time has come and gives their id back; judges the address.
     pub(in crate::tmp) fn tick(&mut self, now: Instant) -> Option<ReceiverId> {
         self.address.tick(now);
+        self.keys_ended = !self.can_seal(now);
         self.previous_ends.take_if(|ends| *ends <= now)?;
         self.previous.take().map(|dropped| dropped.own_id)
     }

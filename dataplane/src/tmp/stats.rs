@@ -1,6 +1,6 @@
 //! What can be asked of a tunnel: plain numbers, for logs, views and tests.
 
-/// A tunnel at one moment. Counters run since the tunnel was made.
+/// A tunnel at one moment. TunnelCounters run since the tunnel was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
     /// Smoothed round trip time.
@@ -26,12 +26,12 @@ pub struct Snapshot {
     /// Memory that holds bytes received and not read.
     pub receive_buffered_bytes: u64,
     /// The counters.
-    pub counters: Counters,
+    pub counters: TunnelCounters,
 }
 
 /// Sums since the tunnel was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
+pub struct TunnelCounters {
     /// Packets built.
     pub sent_packets: u64,
     /// Their sizes as datagrams.

@@ -92,7 +92,7 @@ impl Streams {
         let send = SendStream::new(u64::from(opening.credit_bytes));
         let mut stream = Stream::new(id, opening.class, opening.kind, send, ReceiveStream::new(window));
         stream.due.credit = more;
-        let Ok(handle) = self.table.insert(stream) else { return Err(Refusal::NoRoom) };
+        let handle = self.table.insert(stream);
         if more {
             self.control.mark(handle.slot);
         }

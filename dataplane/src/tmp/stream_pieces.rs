@@ -8,7 +8,7 @@ use crate::tmp::record::{Content, Record};
 use crate::tmp::send_stream::Piece;
 use crate::tmp::sent::Sent;
 use crate::tmp::stream::{Due, Flags, Stream};
-use crate::tmp::streams::Streams;
+use crate::tmp::streams::{Streams, shared_buffer_bytes};
 
 /// An empty SUB with OPEN and one of each control frame.
 const CONTROL_BYTES_MAX: usize = 16 + 8 + 10 + 6 + 5;
@@ -107,7 +107,8 @@ impl Streams {
                 if stream.send.acked(&mut self.send, offset, u64::from(len), is_end) {
                     self.sendable.mark(handle.slot);
                 }
-                if stream.send.take_room_news(self.send_buffer_bytes) {
+                let buffer_bytes = shared_buffer_bytes(&self.send, self.send_buffer_bytes);
+                if stream.send.take_room_news(buffer_bytes) {
                     self.raise(handle, Flags::WRITABLE);
                 }
                 self.wake_starved();
@@ -138,14 +139,17 @@ impl Streams {
         }
     }
 
+    /// Memory has become free: lets some of those that wait for it write, in turn.
     fn wake_starved(&mut self) {
         for _ in 0..WAKE_MAX {
-            if self.send.blocks.free_bytes() == 0 {
-                break;
-            }
             let Some(slot) = self.starved.pop() else { break };
-            if let Some(handle) = self.table.handle_at(slot) {
+            let buffer_bytes = shared_buffer_bytes(&self.send, self.send_buffer_bytes);
+            let Some(handle) = self.table.handle_at(slot) else { continue };
+            let Some(stream) = self.table.get_mut(handle) else { continue };
+            if stream.send.take_room_news(buffer_bytes) {
                 self.raise(handle, Flags::WRITABLE);
+            } else if stream.send.wants_room() {
+                self.starved.mark(slot);
             }
         }
     }
@@ -156,7 +160,7 @@ fn content_of(piece: &Piece) -> Content {
 }
 
 /// Writes what is due of one stream, for which there is room. As long as the opening is not acknowledged an empty
-/// SUB with it comes first, so that the peer knows what the other frames speak of.
+/// SUB with it comes first, so that the peer knows what the other frames speak of. [TMP-113]
 fn write_due(
     stream: &mut Stream,
     now: crate::time::Instant,

@@ -7,6 +7,7 @@
 //! out, and uses a thousand before it uses one again: a name comes back after 262,144 streams, when nothing
 //! of the old one can be under way. The acceptor learns names from the wire; where the opener is done with a
 //! slot sooner than the acceptor's reader, two uses of it live side by side. Nothing is allocated after `new`.
+//! [TMP-110] [TMP-111]
 
 use crate::stdx::slab::{Handle, Slab};
 use crate::tmp::id::StreamId;
@@ -68,15 +69,15 @@ impl StreamTable {
         Some(StreamId { slot, generation: self.next_generation[usize::from(slot)] })
     }
 
-    /// Puts a stream in under its name, which is new; gives it back if the table is full.
-    pub fn insert(&mut self, mut stream: Stream) -> Result<Handle, Stream> {
+    /// Puts a stream in under its name, which is new; the table is not full.
+    pub fn insert(&mut self, mut stream: Stream) -> Handle {
         let id = stream.id;
         let slot = usize::from(id.slot);
         stream.older = self.newest(id.slot);
-        let handle = self.streams.insert(stream)?;
+        let Ok(handle) = self.streams.insert(stream) else { panic!("whoever inserts asked first") };
         self.next_generation[slot] = id.generation.wrapping_add(1);
         self.set_newest(id.slot, Some(handle));
-        Ok(handle)
+        handle
     }
 
     /// Takes a stream out. The opener may use its slot again.
@@ -128,7 +129,7 @@ impl StreamTable {
         self.streams.handle_at(slab_slot)
     }
 
-    /// Whether `insert` would give a stream back.
+    /// Whether `insert` has no room.
     pub fn is_full(&self) -> bool {
         self.streams.is_full()
     }
@@ -183,13 +184,13 @@ mod tests {
 
     fn stream(id: StreamId) -> Stream {
         let bounds = WindowBounds { bytes_min: 1, bytes_usual: 1, bytes_max: 1 };
-        let window = Window::new(&mut Budget::new(1, 9), &bounds, Instant::ORIGIN).unwrap();
+        let window = Window::new(&mut Budget::new(1, 9, 1, 1), &bounds, Instant::ORIGIN).unwrap();
         Stream::new(id, 0, 0, SendStream::new(0), ReceiveStream::new(window))
     }
 
     fn open(table: &mut StreamTable) -> (StreamId, Handle) {
         let id = table.new_id().unwrap();
-        (id, table.insert(stream(id)).unwrap())
+        (id, table.insert(stream(id)))
     }
 
     #[test]
@@ -221,7 +222,7 @@ mod tests {
     fn two_uses_of_a_slot_live_side_by_side() {
         let mut table = StreamTable::new(9);
         let ids = [0, 1, 2].map(|generation| StreamId { slot: 7, generation });
-        let handles = ids.map(|id| table.insert(stream(id)).unwrap());
+        let handles = ids.map(|id| table.insert(stream(id)));
         assert!((0..3).all(|use_of| table.find(ids[use_of]) == Some(handles[use_of])));
         table.remove(handles[1], false);
         assert_eq!([table.find(ids[0]), table.find(ids[1])], [Some(handles[0]), None]);

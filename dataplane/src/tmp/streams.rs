@@ -7,6 +7,7 @@
 use crate::stdx::chain::Blocks;
 use crate::stdx::slab::Handle;
 use crate::time::Instant;
+use crate::tmp::carries::Carries;
 use crate::tmp::credit::{Budget, Window, WindowBounds};
 use crate::tmp::event::{Event, Full, Sendable};
 use crate::tmp::frame::Opening;
@@ -23,12 +24,8 @@ use crate::tmp::stream_table::StreamTable;
 /// One part of the receive memory in so many is kept for pieces out of order.
 const OUT_OF_ORDER_SHARE: usize = 8;
 
-/// Bytes that the blender granted and the last packet had no room for.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::tmp) struct Carry {
-    pub(in crate::tmp) handle: Handle,
-    pub(in crate::tmp) bytes: usize,
-}
+/// One stream may fill one part in so many of the send memory that is free.
+const FREE_SHARE: usize = 8;
 
 /// The streams.
 #[derive(Debug)]
@@ -43,7 +40,7 @@ pub struct Streams {
     pub(in crate::tmp) sendable: Marks,
     pub(in crate::tmp) control: Marks,
     pub(in crate::tmp) starved: Marks,
-    pub(in crate::tmp) carry: Option<Carry>,
+    pub(in crate::tmp) carries: Carries,
     /// Sum of what the blender was told and has not granted.
     pub(in crate::tmp) told_bytes: usize,
     /// Grants of the last packet changed between streams.
@@ -72,7 +69,12 @@ impl Streams {
                 ranges: RangePool::new(ranges_max),
             },
             receive: ReceiveMemory::new(block_bytes, receive_blocks, segments_max),
-            budget: Budget::new(block_bytes, receive_blocks - segments_max),
+            budget: Budget::new(
+                block_bytes,
+                receive_blocks - segments_max,
+                options.streams_max,
+                options.credit_bytes_min,
+            ),
             bounds: WindowBounds {
                 bytes_min: options.credit_bytes_min,
                 bytes_usual: options.receive_window_bytes,
@@ -82,7 +84,7 @@ impl Streams {
             sendable: Marks::new(options.streams_max),
             control: Marks::new(options.streams_max),
             starved: Marks::new(options.streams_max),
-            carry: None,
+            carries: Carries::default(),
             told_bytes: 0,
             alternating: false,
             send_buffer_bytes: options.send_buffer_bytes,
@@ -114,7 +116,7 @@ impl Streams {
         let send = SendStream::new(self.bounds.bytes_min as u64);
         let mut stream = Stream::new(id, class, kind, send, ReceiveStream::new(window));
         stream.opening = Some(Opening { class, kind, credit_bytes });
-        assert!(self.table.insert(stream).is_ok(), "there was a free place");
+        self.table.insert(stream);
         self.opened += 1;
         Ok(id)
     }
@@ -123,8 +125,9 @@ impl Streams {
     pub fn write(&mut self, id: StreamId, bytes: &[u8]) -> usize {
         let Some(handle) = self.table.find(id) else { return 0 };
         let Some(stream) = self.table.get_mut(handle) else { return 0 };
-        let taken = stream.send.write(&mut self.send, bytes, self.send_buffer_bytes);
-        if stream.send.wants_room() && stream.send.room(self.send_buffer_bytes) > 0 {
+        let buffer_bytes = shared_buffer_bytes(&self.send, self.send_buffer_bytes);
+        let taken = stream.send.write(&mut self.send, bytes, buffer_bytes);
+        if stream.send.wants_room() && buffer_bytes < self.send_buffer_bytes {
             self.starved.mark(handle.slot);
         }
         if taken > 0 {
@@ -135,8 +138,8 @@ impl Streams {
 
     /// See `Tunnel::writable_bytes`.
     pub fn writable_bytes(&self, id: StreamId) -> usize {
-        let room = self.get(id).map_or(0, |stream| stream.send.room(self.send_buffer_bytes));
-        room.min(self.send.blocks.free_bytes())
+        let buffer_bytes = shared_buffer_bytes(&self.send, self.send_buffer_bytes);
+        self.get(id).map_or(0, |stream| stream.send.room(buffer_bytes))
     }
 
     /// See `Tunnel::unsent_bytes`.
@@ -237,7 +240,7 @@ impl Streams {
     pub fn poll_sendable(&mut self) -> Option<Sendable> {
         while let Some(slot) = self.sendable.pop() {
             let Some(handle) = self.table.handle_at(slot) else { continue };
-            let carried_bytes = self.carried_bytes(handle);
+            let carried_bytes = self.carries.bytes_of(handle);
             let Some(stream) = self.table.get_mut(handle) else { continue };
             let bytes = stream.send.sendable_bytes().saturating_sub(carried_bytes);
             self.told_bytes = self.told_bytes - stream.told_bytes + bytes;
@@ -250,6 +253,11 @@ impl Streams {
             });
         }
         None
+    }
+
+    /// Whether the blender or a carry has bytes that want to be sent.
+    pub(in crate::tmp) const fn has_waiting(&self) -> bool {
+        self.told_bytes > 0 || !self.carries.is_empty()
     }
 
     /// Gives up the sending half of a stream and lets the peer know.
@@ -285,22 +293,19 @@ impl Streams {
         self.table.get_mut(handle).map(|stream| (handle, stream))
     }
 
-    fn carried_bytes(&self, handle: Handle) -> usize {
-        match self.carry {
-            Some(carry) if carry.handle == handle => carry.bytes,
-            Some(_) | None => 0,
-        }
-    }
-
     fn forget(&mut self, handle: Handle) {
         let Some(mut stream) = self.table.remove(handle, self.side == Side::Initiator) else { return };
         self.told_bytes -= stream.told_bytes;
         stream.send.clear(&mut self.send);
         stream.receive.clear(&mut self.receive, &mut self.budget);
-        if self.carried_bytes(handle) > 0 {
-            self.carry = None;
-        }
+        self.carries.forget(handle);
     }
+}
+
+/// What one stream may have written: its bound, and never more than an eighth of what is still free. So however
+/// many streams are stuck, a further one finds memory.
+pub(in crate::tmp) fn shared_buffer_bytes(memory: &SendMemory, buffer_bytes: usize) -> usize {
+    buffer_bytes.min(memory.blocks.free_bytes() / FREE_SHARE)
 }
 
 /// Takes the event that comes first.

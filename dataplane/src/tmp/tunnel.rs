@@ -17,7 +17,7 @@ use crate::tmp::packet_in::Sink;
 use crate::tmp::packet_out::Source;
 use crate::tmp::path::{Leave, Path};
 use crate::tmp::signals::Signals;
-use crate::tmp::stats::{Counters, Snapshot};
+use crate::tmp::stats::{Snapshot, TunnelCounters};
 use crate::tmp::streams::Streams;
 
 /// Ranges in the pool per record in flight: a record becomes at most one lost and one acknowledged range, and
@@ -159,7 +159,7 @@ impl Tunnel {
             streams_open: streams.table.len() as u64,
             send_buffered_bytes: streams.send.blocks.used() as u64 * block_bytes,
             receive_buffered_bytes: streams.receive.blocks.used() as u64 * block_bytes,
-            counters: Counters {
+            counters: TunnelCounters {
                 retransmitted_bytes: streams.retransmitted_bytes,
                 streams_opened: streams.opened,
                 late_frames: streams.late_frames,
@@ -214,6 +214,8 @@ impl Carrier for Tunnel {
     fn on_connected(&mut self, now: Instant) {
         self.advance(now);
         self.is_connected = true;
+        // Both ends learn the rtt, and may search the mtu, before there is anything to carry.
+        self.signals.ping = true;
         self.path.last_sent = now;
     }
 
@@ -258,10 +260,7 @@ impl Carrier for Tunnel {
         if !self.is_connected {
             return None;
         }
-        let waits = self.streams.told_bytes > 0
-            || self.streams.carry.is_some()
-            || !self.streams.control.is_empty()
-            || self.signals.any();
+        let waits = self.streams.has_waiting() || !self.streams.control.is_empty() || self.signals.any();
         let timers = [
             self.path.received.due(),
             self.path.lost_at.or_else(|| self.path.probe_deadline()),

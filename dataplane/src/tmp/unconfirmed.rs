@@ -98,6 +98,7 @@ impl WaitingRoom {
     }
 
     /// How many wait.
+    #[cfg(test)]
     pub(in crate::tmp) fn len(&self) -> usize {
         self.waiting.len()
     }

@@ -32,7 +32,7 @@ fn a_full_ring_takes_nothing_until_a_slot_is_given_back() {
     producer.publish();
     assert!(consumer.front().is_some());
     consumer.release();
-    assert_eq!(producer.free(), 1);
+    assert_eq!(producer.free(1), 1);
     assert!(push(&mut producer, b"c") && !push(&mut producer, b"d"));
 }
 
@@ -158,4 +158,20 @@ fn a_million_records_cross_between_two_cores_unharmed() {
     }
     writer.join().unwrap();
     assert!(consumer.is_empty());
+}
+
+/// A caller that needs several slots at once must not be told of the few that it last saw: a ring with seven free slots
+/// by an old count and all free in truth was taken for full for ever (found by the demo with two workers).
+#[test]
+fn free_looks_again_when_fewer_than_wanted_seem_left() {
+    let (mut producer, mut consumer) = channel(8, 4);
+    for _ in 0..5 {
+        assert!(producer.reserve().is_some());
+        producer.commit(1);
+    }
+    assert!(producer.publish());
+    while consumer.front().is_some() {
+        consumer.release();
+    }
+    assert_eq!((producer.free(3), producer.free(4)), (3, 8));
 }

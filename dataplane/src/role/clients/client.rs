@@ -50,6 +50,10 @@ pub(crate) struct Client {
     pub(crate) is_listed: bool,
     /// Reading is off until what is held has gone on.
     pub(crate) is_held: bool,
+    /// The client has sent FIN.
+    pub(crate) has_ended: bool,
+    /// Bytes in its queue when it was last looked at; zero: it is not waited for.
+    pub(crate) queued_seen: u32,
     /// Requests answered or under way.
     pub(crate) requests: u32,
     /// Bytes that came and could not go on yet.

@@ -127,15 +127,21 @@ impl Clients {
     /// Sends FIN after what is queued, and reads on for a while so that the client can read it.
     pub(crate) fn linger(&mut self, now: Instant, port: &mut Port, handle: Handle) {
         let Some(client) = self.clients.get_mut(handle) else { return };
-        let was_finished = matches!(client.phase, Phase::HalfClosed);
         client.phase = Phase::Linger;
         self.blocks.clear(&mut client.stash);
-        client.is_held = false;
-        if was_finished {
-            port.notify_at(client.tcp, 0);
-        } else {
-            port.finish(client.tcp);
+        (client.is_held, client.queued_seen) = (false, 0);
+        let is_written = port.queued_bytes(client.tcp) == 0;
+        if is_written && client.has_ended {
+            // Both sides have said all: the kernel sends what it still has.
+            self.close(port, handle);
+            return;
+        }
+        port.finish(client.tcp);
+        if !client.has_ended {
             port.read(client.tcp, Reading::Small);
+        }
+        if !is_written {
+            port.notify_at(client.tcp, 0);
         }
         self.set_deadline(handle, now + self.limits.linger_timeout);
     }
@@ -181,14 +187,17 @@ impl Clients {
             return;
         }
         let (phase, tcp, exchange) = (client.phase, client.tcp, client.exchange);
-        let queued = port.queued_bytes(tcp);
-        if let Some(exchange) = exchange.and_then(|key| self.exchanges.get_mut(key))
-            && exchange.queued_seen > 0
-        {
+        if self.total_deadline(handle) <= now {
+            self.late(now, port, up, handle, Page::TOTAL);
+            return;
+        }
+        let queued = port.queued_bytes(tcp) as u32;
+        let Some(client) = self.clients.get_mut(handle) else { return };
+        if client.queued_seen > 0 || (exchange.is_none() && queued > 0) {
             // The client should be reading. Slow is fine, standing still is not.
-            if queued < exchange.queued_seen {
-                exchange.queued_seen = queued.max(1);
-                self.set_deadline(handle, now + self.limits.send_timeout);
+            if client.queued_seen == 0 || queued < client.queued_seen {
+                client.queued_seen = queued.max(1);
+                self.await_reading(now, handle);
             } else {
                 self.counters.clients_timed_out.add(1);
                 self.give_up(now, port, up, handle, Ended::TimedOut(Wait::ClientWrite));
@@ -200,9 +209,7 @@ impl Clients {
                 self.close(port, handle)
             }
             Phase::Head => self.late(now, port, up, handle, Page::HEAD_LATE),
-            Phase::Body if self.is_blocked(handle) => {
-                self.set_deadline(handle, now + self.limits.body_timeout)
-            }
+            Phase::Body if self.is_blocked(handle) => self.await_body(now, handle),
             Phase::Body => self.late(now, port, up, handle, Page::BODY_LATE),
             Phase::Waiting | Phase::Upgrading => self.late(now, port, up, handle, Page::TOTAL),
             Phase::Opaque | Phase::HalfClosed => {
@@ -219,6 +226,12 @@ impl Clients {
         self.refuse(now, port, up, handle, page);
     }
 
+    /// A client may read as slowly as it likes while it reads at all, but no longer than the whole exchange may take.
+    pub(crate) fn await_reading(&mut self, now: Instant, handle: Handle) {
+        let deadline = (now + self.limits.send_timeout).min(self.total_deadline(handle));
+        self.set_deadline(handle, deadline);
+    }
+
     /// The body waits for room, not for the client.
     fn is_blocked(&self, handle: Handle) -> bool {
         self.clients.get(handle).is_some_and(|client| !client.stash.is_empty())
@@ -232,7 +245,7 @@ impl Clients {
             return;
         }
         client.phase = Phase::Head;
-        client.began = now;
+        (client.began, client.queued_seen) = (now, 0);
         if self.is_draining && client.stash.is_empty() {
             self.linger(now, port, handle);
             return;

@@ -80,8 +80,6 @@ pub(crate) struct Exchange {
     /// The beginning of an envelope or head that is not whole.
     pub(crate) held: Chain,
     pub(crate) reply: ReplyEnvelope,
-    /// Bytes in the client's queue when it was last looked at; zero: it is not waited for.
-    pub(crate) queued_seen: usize,
 
     // the record
     pub(crate) began: Instant,

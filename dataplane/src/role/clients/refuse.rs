@@ -124,6 +124,11 @@ impl Clients {
         page: Page,
     ) {
         let Some(client) = self.clients.get(handle) else { return };
+        if self.plan.listeners[usize::from(client.listener)].tcp_site.is_some() {
+            // There is no page for who does not speak HTTP.
+            self.give_up(now, port, up, handle, page.ended);
+            return;
+        }
         let exchange = client.exchange;
         if let Some(exchange) = exchange.and_then(|key| self.exchanges.get(key))
             && (exchange.has_head || exchange.down == Down::Opaque)

@@ -48,12 +48,13 @@ impl Clients {
             self.refuse(now, port, up, handle, Page::of_failure(Failure::Shed));
             return;
         }
-        let waits_for_head = matches!(client.phase, Phase::Head | Phase::Preface);
+        let (phase, waits_for_head) = (client.phase, matches!(client.phase, Phase::Head | Phase::Preface));
         if direct && waits_for_head && !rest.is_empty() {
             self.set_deadline(handle, now + self.limits.head_timeout);
         }
-        // A head that trickles in is looked at again only when a line ends or the bound is reached.
-        let is_worth_it = !waits_for_head || rest.contains(&b'\n') || self.is_head_full(handle);
+        // A head that trickles in is looked at again only when a line ends or the bound is reached. (A preface is
+        // short and may be binary.)
+        let is_worth_it = phase != Phase::Head || rest.contains(&b'\n') || self.is_head_full(handle);
         if !direct && is_worth_it {
             self.go_on(now, port, up, handle);
         }
@@ -70,12 +71,16 @@ impl Clients {
             }
             (Phase::Opaque, Some(exchange)) => {
                 client.phase = Phase::HalfClosed;
+                client.has_ended = true;
                 if client.stash.is_empty() {
                     self.say_finish(now, port, up, exchange);
                     self.end_if_both(now, port, handle);
                 }
             }
-            (Phase::Preface | Phase::Head | Phase::Linger | Phase::HalfClosed, _) => self.close(port, handle),
+            (Phase::Preface | Phase::Head | Phase::Linger | Phase::HalfClosed, _) => {
+                client.has_ended = true;
+                self.linger(now, port, handle);
+            }
         }
     }
 
@@ -92,7 +97,9 @@ impl Clients {
             let taken = self.take(now, port, up, handle, &scratch);
             self.scratch = scratch;
             let Some(client) = self.clients.get_mut(handle) else { return };
-            self.blocks.advance(&mut client.stash, taken);
+            // A refusal has thrown the rest away already.
+            let left = client.stash.len();
+            self.blocks.advance(&mut client.stash, taken.min(left));
             if taken == 0 {
                 break;
             }
@@ -147,11 +154,17 @@ impl Clients {
             return;
         }
         if port.queued_bytes(tcp) > portion as usize {
-            exchange.queued_seen = port.queued_bytes(tcp);
+            let queued = port.queued_bytes(tcp) as u32;
             port.notify_at(tcp, portion as usize);
-            self.set_deadline(handle, now + self.limits.send_timeout);
+            if let Some(client) = self.clients.get_mut(handle) {
+                client.queued_seen = queued;
+            }
+            self.await_reading(now, handle);
         } else if up.ask(now, port, way, asker, served, Ask::Grant(exchange.owed)) {
             exchange.owed = 0;
+            if let Some(client) = self.clients.get_mut(handle) {
+                client.queued_seen = 0;
+            }
             self.rest(now, handle);
         } else {
             self.list(handle);
@@ -162,8 +175,8 @@ impl Clients {
     pub fn on_wrote(&mut self, now: Instant, port: &mut Port, up: &mut dyn Upstream, handle: Handle) {
         let Some(client) = self.clients.get(handle) else { return };
         if client.phase == Phase::Linger {
-            if client.exchange.is_none() && port.queued_bytes(client.tcp) == 0 {
-                self.set_deadline(handle, now + self.limits.linger_timeout);
+            if port.queued_bytes(client.tcp) == 0 {
+                self.linger(now, port, handle);
             }
             return;
         }
@@ -247,8 +260,7 @@ impl Clients {
         };
         self.counters.requests.add(1);
         let drafted = draft(blank, &head, client, &self.plan, &self.limits, &mut self.written);
-        let (upgrade, body, is_head) =
-            (head.upgrade, head.body, drafted.is_ok() && Asked::by(&head) == Asked::Head);
+        let (upgrade, body, is_head) = (head.upgrade, head.body, Asked::by(&head) == Asked::Head);
         let opened = match drafted {
             Ok(mut exchange) => {
                 exchange.keep_alive &= !self.is_draining;
@@ -273,7 +285,7 @@ impl Clients {
             (Phase::Waiting, Some(exchange)) => self.request_is_whole(now, port, up, handle, exchange),
             (Phase::Body, _) => {
                 port.read(client.tcp, Reading::Large);
-                self.set_deadline(handle, now + self.limits.body_timeout);
+                self.await_body(now, handle);
             }
             _ => self.rest(now, handle),
         }
@@ -329,7 +341,7 @@ impl Clients {
         // The end of a chunked body may add a few trailers beyond the credit; they are bounded.
         exchange.room = exchange.room.saturating_sub(outgoing.len() as u32);
         exchange.request_bytes += data.len() as u64;
-        self.set_deadline(handle, now + self.limits.body_timeout);
+        self.await_body(now, handle);
         if done {
             self.request_is_whole(now, port, up, handle, key);
         }
@@ -442,12 +454,28 @@ impl Clients {
     /// Waiting for the far end is timed there; here only the whole exchange is, if that is wished.
     fn rest(&mut self, now: Instant, handle: Handle) {
         let Some(client) = self.clients.get(handle) else { return };
-        let deadline = match (client.phase, bound(self.limits.total_timeout)) {
-            (Phase::Opaque | Phase::HalfClosed, _) => now + self.limits.stall_timeout,
-            (_, Some(total)) => client.began + total,
-            (_, None) => Instant::from_us(u64::MAX),
+        let deadline = match client.phase {
+            Phase::Opaque | Phase::HalfClosed => now + self.limits.stall_timeout,
+            _ => self.total_deadline(handle),
         };
         self.set_deadline(handle, deadline);
+    }
+
+    /// A body may take as long as it makes progress, but no longer than the whole exchange.
+    pub(crate) fn await_body(&mut self, now: Instant, handle: Handle) {
+        let deadline = (now + self.limits.body_timeout).min(self.total_deadline(handle));
+        self.set_deadline(handle, deadline);
+    }
+
+    /// When the whole exchange of a client must be over; never, if it has none that can be over.
+    pub(crate) fn total_deadline(&self, handle: Handle) -> Instant {
+        let is_http =
+            |client: &&Client| matches!(client.phase, Phase::Body | Phase::Waiting | Phase::Upgrading);
+        let began = self.clients.get(handle).filter(is_http).map(|client| client.began);
+        match (began, bound(self.limits.total_timeout)) {
+            (Some(began), Some(total)) => began + total,
+            _ => Instant::from_us(u64::MAX),
+        }
     }
 
     /// Reads on or not, as there is room for more.
@@ -500,7 +528,6 @@ impl Clients {
             has_head: false,
             held: Chain::new(),
             reply: ReplyEnvelope::default(),
-            queued_seen: 0,
             began: self.clients.get(client).map_or(now, |client| client.began),
             opened: now,
             first_byte: None,

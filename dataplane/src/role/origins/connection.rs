@@ -15,8 +15,8 @@ pub(crate) enum Use {
     Busy(Handle),
     /// It waits in the pool since then.
     Idle(Instant),
-    /// Its last bytes are on their way out.
-    Closing,
+    /// Its last bytes are on their way out: looked at again then, when so many bytes were left.
+    Closing(Instant, u32),
 }
 
 /// A connection to an origin.
@@ -75,10 +75,9 @@ pub(crate) struct Turn {
 }
 
 impl Turn {
-    /// The next of `addresses`.
-    pub(crate) fn take(&mut self, addresses: &[SocketAddr]) -> Option<SocketAddr> {
-        let address = addresses.get(self.next % addresses.len().max(1)).copied();
+    /// Where a new fetch begins.
+    pub(crate) fn take(&mut self) -> usize {
         self.next = self.next.wrapping_add(1);
-        address
+        self.next
     }
 }

@@ -4,7 +4,7 @@ use core::net::SocketAddr;
 
 use crate::exchange::envelope::ReplyEnvelope;
 use crate::exchange::failure::Failure;
-use crate::exchange::link::{Answer, Downstream};
+use crate::exchange::link::{Answer, Downstream, Kind};
 use crate::http::{
     BodyReader, CHUNK_END, CHUNK_PREFIX_BYTES_MAX, ConnectionChoice, Parsed, ResponseBody, ResponseEmission,
     Step, Version, chunk_prefix, emit_response, parse_response, push_last_chunk,
@@ -192,6 +192,9 @@ impl Origins {
         }
         let (asker, is_whole) = (fetch.asker, fetch.down == Down::Body && fetch.answer_body.is_done());
         say(now, port, down, asker, Answer::Data(&self.written));
+        let is_final = self.fetches.get(handle).is_some_and(|fetch| fetch.down != Down::Head);
+        let span = if is_final { self.limits.stall_timeout } else { self.limits.answer_timeout };
+        self.set_deadline(handle, now + span);
         if is_whole {
             self.complete(now, port, down, handle, taken < bytes.len());
             return Taken::Gone;
@@ -246,6 +249,7 @@ impl Origins {
         handle: Handle,
         bytes: &[u8],
     ) -> Taken {
+        self.say_envelope(now, port, down, handle);
         let Some(fetch) = self.fetches.get_mut(handle) else { return Taken::Gone };
         let taken = bytes.len().min(fetch.credit as usize);
         if taken > 0 {
@@ -255,6 +259,28 @@ impl Origins {
             self.set_deadline(handle, now + self.limits.stall_timeout);
         }
         Taken::Bytes(taken)
+    }
+
+    /// Says the envelope of a plain stream, once its connection stands. (A message's goes with its head.)
+    pub(crate) fn say_envelope(
+        &mut self,
+        now: Instant,
+        port: &mut Port,
+        down: &mut dyn Downstream,
+        handle: Handle,
+    ) {
+        let Some(fetch) = self.fetches.get_mut(handle) else { return };
+        if fetch.kind != Kind::Tcp || fetch.has_said_envelope {
+            return;
+        }
+        let standing = fetch.connection.and_then(|handle| self.connections.get(handle));
+        let Some(Connection { usage: Use::Busy(_), address, .. }) = standing else { return };
+        let reply = envelope(fetch, Some(*address)).encode();
+        // The first words of a stream are always within its credit.
+        fetch.has_said_envelope = true;
+        fetch.credit -= reply.len() as u32;
+        let asker = fetch.asker;
+        say(now, port, down, asker, Answer::Data(&reply));
     }
 
     /// Says the end of a chunked body. Trailers are bounded and few, so the credit is not asked.
@@ -294,6 +320,8 @@ impl Origins {
         fetch.is_repeatable = false;
         fetch.first_byte_us = u32::try_from(now.us_since(fetch.opened)).unwrap_or(u32::MAX);
         self.blocks.clear(&mut fetch.pending);
+        // What was left of the time for the first byte is not the time for the rest of the head.
+        self.set_deadline(handle, now + self.limits.answer_timeout);
     }
 }
 

@@ -26,7 +26,7 @@ impl Origins {
         match connection.usage {
             Use::Idle(_) => self.idle[usize::from(connection.origin)].forget(handle),
             Use::Connecting(fetch) => self.on_connect_failed(now, port, fetch, failure),
-            Use::Closing => {}
+            Use::Closing(..) => {}
             Use::Busy(fetch) => {
                 if let Some(record) = self.fetches.get_mut(fetch) {
                     record.connection = None;
@@ -46,7 +46,8 @@ impl Origins {
         has_more: bool,
     ) {
         let Some(fetch) = self.remove(handle) else { return };
-        say(now, port, down, fetch.asker, Answer::Finish);
+        let last = if fetch.is_finished { Answer::Finish } else { Answer::Enough };
+        say(now, port, down, fetch.asker, last);
         let Some(connection) = fetch.connection else { return };
         let proxied = self.plan.origins[usize::from(fetch.origin)].proxy.is_some();
         let keeps = fetch.keeps_alive && fetch.up == Up::Done && !fetch.has_ended && !has_more && !proxied;
@@ -101,6 +102,8 @@ impl Origins {
             }
             Down::Opaque => {
                 fetch.down = Down::Done;
+                self.say_envelope(now, port, down, handle);
+                let Some(fetch) = self.fetches.get(handle) else { return };
                 let (asker, is_over) = (fetch.asker, fetch.up == Up::Done);
                 say(now, port, down, asker, Answer::Finish);
                 if is_over && let Some(fetch) = self.remove(handle) {
@@ -142,6 +145,15 @@ impl Origins {
             return;
         }
         let connecting = fetch.connection.and_then(|handle| self.connections.get(handle));
+        let queued = connecting.map_or(0, |connection| port.queued_bytes(connection.tcp)) as u32;
+        if fetch.queued_seen > queued && queued > 0 && fetch.up != Up::Head {
+            // The origin is still taking the request, however slowly: its time has not begun.
+            let span =
+                if fetch.has_answered { self.limits.stall_timeout } else { self.limits.answer_timeout };
+            fetch.queued_seen = queued;
+            self.set_deadline(handle, now + span);
+            return;
+        }
         let why = match (
             connecting.map(|connection| connection.usage),
             fetch.has_answered || fetch.kind == Kind::Tcp,
@@ -157,7 +169,10 @@ impl Origins {
         let Some(connection) = self.connections.get_mut(handle) else { return };
         let deadline = match connection.usage {
             Use::Idle(since) => since + self.limits.pool_timeout,
-            Use::Closing => now,
+            Use::Closing(until, left) => {
+                self.on_closing_timer(now, port, handle, until, left);
+                return;
+            }
             Use::Connecting(_) | Use::Busy(_) => {
                 connection.has_timer = false;
                 return;
@@ -182,6 +197,8 @@ impl Origins {
         let Some(fetch) = self.fetches.get_mut(handle) else { return };
         if fetch.is_repeatable && fetch.is_reused && fetch.attempts == 1 && !fetch.has_answered {
             // RFC 9112 §9.3.1: the origin may just have closed an idle connection; once more on a fresh one.
+            // The end was that of the old connection.
+            fetch.has_ended = false;
             if let Some(connection) = fetch.connection.take() {
                 self.close(port, connection);
             }
@@ -222,14 +239,34 @@ impl Origins {
         }
     }
 
-    /// Lets what is queued go out before the connection closes, for as long as an idle one would be kept.
+    /// Lets what is queued go out before the connection closes, for as long as it moves.
     fn close_after_writing(&mut self, now: Instant, port: &mut Port, fetch: &Fetch) {
         let Some(handle) = fetch.connection else { return };
         let Some(connection) = self.connections.get_mut(handle) else { return };
-        connection.usage = Use::Closing;
+        let until = now + self.limits.send_timeout;
+        connection.usage = Use::Closing(until, port.queued_bytes(connection.tcp) as u32);
         port.read(connection.tcp, Reading::Off);
         port.notify_at(connection.tcp, 0);
-        self.wheel.set(now + self.limits.pool_timeout, token::pack(Part::Connection, handle).0);
+        self.wheel.set(until, token::pack(Part::Connection, handle).0);
+    }
+
+    /// An origin that takes its last bytes slowly gets them; one that stands still gets a reset, so that what was cut
+    /// does not look whole.
+    fn on_closing_timer(&mut self, now: Instant, port: &mut Port, handle: Handle, until: Instant, left: u32) {
+        let Some(connection) = self.connections.get_mut(handle) else { return };
+        let queued = port.queued_bytes(connection.tcp) as u32;
+        if until > now {
+            // An entry from when the connection was idle; its own comes later.
+        } else if queued == 0 {
+            self.close(port, handle);
+        } else if queued < left {
+            let until = now + self.limits.send_timeout;
+            connection.usage = Use::Closing(until, queued);
+            self.wheel.set(until, token::pack(Part::Connection, handle).0);
+        } else {
+            port.abort(connection.tcp);
+            self.connections.remove(handle);
+        }
     }
 
     fn abort(&mut self, port: &mut Port, fetch: &Fetch) {

@@ -74,9 +74,16 @@ pub(crate) struct Fetch {
     /// From the opening to the origin's first byte.
     pub(crate) first_byte_us: u32,
     pub(crate) attempts: u8,
+    /// Attempts that were new connections.
+    pub(crate) connects: u8,
+    /// Which of the origin's addresses was tried last, counted round; a further attempt takes the next one, whatever
+    /// other fetches have taken meanwhile.
+    pub(crate) turn: Option<usize>,
     pub(crate) interim_count: u8,
     /// Bytes for the origin that wait for the connection to stand, or that are kept for a second attempt.
     pub(crate) pending: Chain,
+    /// Bytes in the connection's queue when the deadline was last reached.
+    pub(crate) queued_seen: u32,
     /// Bytes from the origin that wait for credit or for the rest of a head.
     pub(crate) held: Chain,
     /// The origin sent FIN while bytes were held.

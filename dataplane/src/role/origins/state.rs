@@ -62,7 +62,7 @@ impl Origins {
             connections: Slab::new(connections_max),
             blocks: Blocks::new(limits.block_bytes, limits.held_bytes / limits.block_bytes),
             table: FieldTable::new(&limits.http.of_next_hop()),
-            scratch: Vec::with_capacity(limits.http.head_bytes_max),
+            scratch: Vec::with_capacity(2 * limits.http.of_next_hop().head_bytes_max),
             written: Vec::with_capacity(2 * limits.http.head_bytes_max),
             listed: Vec::with_capacity(limits.exchanges_max),
             wheel: Wheel::new(limits.exchanges_max + connections_max),
@@ -86,6 +86,11 @@ impl Origins {
     /// Connections, and how many of them are idle.
     pub fn connections(&self) -> (usize, usize) {
         (self.connections.len(), self.idle.iter().map(IdleList::len).sum())
+    }
+
+    /// Blocks that hold requests without a connection and answers without credit.
+    pub fn held_blocks(&self) -> usize {
+        self.blocks.used()
     }
 
     /// Lets time pass and says what could not be said inside an ask.
@@ -162,6 +167,7 @@ impl Origins {
             self.fail(port, now, down, handle, failure);
             return;
         }
+        self.say_envelope(now, port, down, handle);
         self.end_if_both(now, port, handle);
         self.pay_room(now, port, down, handle);
         self.pour_held(now, port, down, handle);
@@ -204,8 +210,11 @@ impl Upstream for Origins {
             has_said_envelope: false,
             first_byte_us: 0,
             attempts: 0,
+            connects: 0,
+            turn: None,
             interim_count: 0,
             pending: Chain::new(),
+            queued_seen: u32::MAX,
             held: Chain::new(),
             has_ended: false,
             credit: self.limits.stream_bytes,
@@ -264,7 +273,7 @@ impl Connection {
     pub(crate) fn fetch(&self) -> Option<Handle> {
         match self.usage {
             Use::Connecting(fetch) | Use::Busy(fetch) => Some(fetch),
-            Use::Idle(_) | Use::Closing => None,
+            Use::Idle(_) | Use::Closing(..) => None,
         }
     }
 }

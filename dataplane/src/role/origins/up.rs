@@ -96,7 +96,9 @@ impl Origins {
                 self.progress(now, fetch);
                 self.pay_room(now, port, down, fetch);
             }
-            Use::Closing => self.close(port, handle),
+            // A word about an earlier mark may come late.
+            Use::Closing(..) if port.queued_bytes(connection.tcp) > 0 => {}
+            Use::Closing(..) => self.close(port, handle),
             Use::Idle(_) => {}
         }
     }
@@ -112,7 +114,7 @@ impl Origins {
         let Some(record) = self.fetches.get_mut(fetch) else { return };
         record.connection = None;
         let addresses = self.addresses[usize::from(record.origin)].len();
-        if usize::from(record.attempts) < addresses.min(usize::from(ATTEMPTS_MAX)) {
+        if usize::from(record.connects) < addresses.min(usize::from(ATTEMPTS_MAX)) {
             self.start(now, port, fetch);
             return;
         }
@@ -160,11 +162,13 @@ impl Origins {
     ) -> Option<usize> {
         let fetch = self.fetches.get_mut(handle)?;
         let before = fetch.pending.len();
+        // What the front-end adds to a head that it found just small enough must fit here.
+        let limits = self.limits.http.of_next_hop();
         let mut scratch = core::mem::take(&mut self.scratch);
         scratch.clear();
         scratch.extend(self.blocks.slices(&fetch.pending).flatten());
-        scratch.extend_from_slice(&bytes[..bytes.len().min(self.limits.http.head_bytes_max)]);
-        let parsed = match parse_request(&scratch, &self.limits.http.of_next_hop(), &mut self.table) {
+        scratch.extend_from_slice(&bytes[..bytes.len().min(limits.head_bytes_max)]);
+        let parsed = match parse_request(&scratch, &limits, &mut self.table) {
             Parsed::Complete { head, bytes } => {
                 fetch.asked = Asked::by(&head);
                 fetch.request_body = BodyReader::for_request(head.body);
@@ -229,7 +233,12 @@ impl Origins {
 
     fn connect(&mut self, now: Instant, port: &mut Port, handle: Handle, origin: u16) {
         let index = usize::from(origin);
-        let Some(address) = self.turns[index].take(&self.addresses[index]) else {
+        let Some(fetch) = self.fetches.get_mut(handle) else { return };
+        let turn = fetch.turn.map_or_else(|| self.turns[index].take(), |turn| turn.wrapping_add(1));
+        fetch.turn = Some(turn);
+        fetch.connects += 1;
+        let addresses = &self.addresses[index];
+        let Some(address) = addresses.get(turn % addresses.len().max(1)).copied() else {
             self.fail_later(handle, Failure::Unresolved);
             return;
         };

@@ -5,7 +5,6 @@
 //! blender, where priority still counts.
 
 use crate::blender::{Blender, Counters as BlenderCounters, Grant};
-use crate::exchange::failure::Failure;
 use crate::role::trunk::stream::Streams;
 use crate::time::Instant;
 use crate::tmp::event::Sendable;
@@ -27,8 +26,6 @@ pub struct Line {
     progressed: Vec<StreamId>,
     /// Streams that could not be written to because the pool was used up.
     pub(crate) short: Vec<StreamId>,
-    /// Failures that the part at this end could not be told yet.
-    pub(crate) failures: Vec<(StreamId, Failure)>,
 }
 
 impl Line {
@@ -50,7 +47,6 @@ impl Line {
             ids: Vec::new(),
             progressed: Vec::with_capacity(256),
             short: Vec::new(),
-            failures: Vec::new(),
         }
     }
 

@@ -7,7 +7,7 @@ use core::net::SocketAddr;
 
 use crate::blender::{Blender, Options as BlenderOptions};
 use crate::exchange::failure::Failure;
-use crate::exchange::link::{Answer, Ask, Asker, Downstream, Kind, Opening, Served, Upstream, Way};
+use crate::exchange::link::{Answer, Ask, Asker, Downstream, Opening, Served, Upstream, Way};
 use crate::port::{Ecn, Port, SocketId};
 use crate::role::status::{StatusBoard, TunnelStatus};
 use crate::role::trunk::line::Line;
@@ -49,6 +49,8 @@ pub struct Trunk {
     /// The stream of each asker: row = worker, column = slot of its handle.
     askers: Vec<Vec<Option<(Asker, u32, StreamId)>>>,
     pub(crate) next_look: Instant,
+    /// Last words to askers on other cores, while the ring to them was full: the end, or a failure.
+    pub(crate) unsaid: Vec<(Asker, Option<Failure>)>,
     pub(crate) streams_opened: u64,
     /// Used within one call only.
     pub(crate) blocked: Vec<StreamId>,
@@ -69,6 +71,7 @@ impl Trunk {
             routes: vec![None; routes],
             askers: vec![Vec::new(); options.workers],
             next_look: Instant::ORIGIN,
+            unsaid: Vec::new(),
             streams_opened: 0,
             blocked: Vec::new(),
             options,
@@ -237,7 +240,6 @@ impl Upstream for Trunk {
             end: End::Asker(asker),
             credit,
             owed: 0,
-            kind: opening.kind.to_u8(),
             class: opening.class,
             opened: now,
             is_told_end: false,
@@ -294,13 +296,11 @@ impl Downstream for Trunk {
         let Some(stream) = line.streams.get_mut(id) else { return true };
         match answer {
             Answer::Data(bytes) => self.write(slot, id, bytes),
-            Answer::Finish => {
+            Answer::Finish => tunnel.finish(id),
+            Answer::Enough => {
+                stream.end = End::Nobody;
                 tunnel.finish(id);
-                // HTTP is over with its answer; what the client still sends is of no use to anybody.
-                if stream.kind == Kind::Http.to_u8() && !tunnel.is_read_finished(id) {
-                    stream.end = End::Nobody;
-                    tunnel.stop(id, Failure::Cancelled.code());
-                }
+                tunnel.stop(id, Failure::Cancelled.code());
             }
             Answer::Failed(failure) => {
                 stream.end = End::Nobody;

@@ -39,6 +39,7 @@ impl Blend for Blenders<'_> {
 impl Trunk {
     /// Tunnel → parts: what has arrived since the last call.
     pub fn deliver(&mut self, now: Instant, port: &mut Port, parts: &mut Parts<'_>) {
+        self.say_unsaid(now, port, parts);
         while let Some(event) = self.endpoint.poll_event() {
             self.on_endpoint_event(now, port, parts, event);
         }
@@ -46,7 +47,6 @@ impl Trunk {
             while let Some(event) = self.both(slot).and_then(|(tunnel, _)| tunnel.poll_event()) {
                 self.on_tunnel_event(now, port, parts, slot, event);
             }
-            self.retry_failures(now, port, parts, slot);
             self.pour_listed(now, port, parts, slot);
         }
         self.give_up_waiting(now, port, parts);
@@ -54,8 +54,8 @@ impl Trunk {
 
     /// Whether `deliver` would do something.
     pub fn has_work(&self) -> bool {
-        self.lines()
-            .any(|line| line.streams.has_listed() || !line.short.is_empty() || !line.failures.is_empty())
+        !self.unsaid.is_empty()
+            || self.lines().any(|line| line.streams.has_listed() || !line.short.is_empty())
     }
 
     /// Parts → network: sends what may be sent.
@@ -119,14 +119,13 @@ impl Trunk {
     ) {
         let credit = self.options.stream_bytes;
         match event {
-            Event::Opened { stream, class, kind } => {
+            Event::Opened { stream, class, kind: _ } => {
                 self.streams_opened += 1;
                 let record = Stream {
                     id: stream,
                     end: End::Opening,
                     credit,
                     owed: 0,
-                    kind,
                     class,
                     opened: now,
                     is_told_end: false,
@@ -141,11 +140,15 @@ impl Trunk {
                 if let Some((_, line)) = self.both(slot) {
                     line.streams.list(stream);
                 }
+                // An end without further bytes: the tunnel may say in the same breath that it forgets the stream.
+                self.tell_end(now, port, parts, slot, stream);
             }
             Event::Reset { stream, code } => {
                 self.tell_failed(now, port, parts, slot, stream, Failure::from_code(code));
             }
-            Event::Stopped { stream, code: _ } => self.on_stopped(slot, stream),
+            Event::Stopped { stream, code } => {
+                self.on_stopped(now, port, parts, slot, stream, Failure::from_code(code));
+            }
             Event::Closed(stream) => self.on_closed(now, port, parts, slot, stream),
             Event::PathLost => {
                 if let Some((_, line)) = self.both(slot) {
@@ -223,37 +226,35 @@ impl Trunk {
             }
             tunnel.consumed(id, taken);
         }
-        self.tell_end(now, port, parts, slot, id)
+        self.tell_end(now, port, parts, slot, id);
+        true
     }
 
     /// Tells this end the far end's last byte, once.
-    fn tell_end(
-        &mut self,
-        now: Instant,
-        port: &mut Port,
-        parts: &mut Parts<'_>,
-        slot: usize,
-        id: StreamId,
-    ) -> bool {
-        let Some((tunnel, line)) = self.both(slot) else { return true };
-        let Some(stream) = line.streams.get_mut(id) else { return true };
+    fn tell_end(&mut self, now: Instant, port: &mut Port, parts: &mut Parts<'_>, slot: usize, id: StreamId) {
+        let Some((tunnel, line)) = self.both(slot) else { return };
+        let Some(stream) = line.streams.get_mut(id) else { return };
         if stream.is_told_end || !tunnel.is_read_finished(id) {
-            return true;
+            return;
         }
-        let told = match stream.end {
-            End::Asker(asker) => parts.down.answer(now, port, asker, Answer::Finish),
+        stream.is_told_end = true;
+        match stream.end {
+            End::Asker(asker) => {
+                if !parts.down.answer(now, port, asker, Answer::Finish) {
+                    self.unsaid.push((asker, None));
+                }
+            }
             End::Server(way, served) => {
-                parts.up.ask(now, port, way, Self::stream_asker(slot, id), served, Ask::Finish)
+                let asker = Self::stream_asker(slot, id);
+                let told = parts.up.ask(now, port, way, asker, served, Ask::Finish);
+                assert!(told, "origins of this worker take every word");
             }
             End::Opening => {
                 tunnel.abort(id, Failure::BadStream.code());
                 stream.end = End::Nobody;
-                true
             }
-            End::Nobody => true,
-        };
-        stream.is_told_end = told;
-        told
+            End::Nobody => {}
+        }
     }
 
     /// Reads the opening envelope and asks the origins; false if it is not whole.
@@ -294,15 +295,23 @@ impl Trunk {
         true
     }
 
-    /// The far end reads no more of a stream: whoever writes it here may stop working.
-    fn on_stopped(&mut self, slot: usize, id: StreamId) {
-        // An HTTP answer that came before the request was whole; the answer itself tells the asker.
-        if let Some((tunnel, line)) = self.both(slot)
-            && let Some(stream) = line.streams.get_mut(id)
-            && matches!(stream.end, End::Asker(_))
-        {
-            let _ = tunnel;
-            line.streams.list(id);
+    /// The far end reads no more of a stream: whoever writes it here stops working. A request that was sent whole
+    /// has no other way to be given up, for its own direction is over and cannot be reset any more.
+    fn on_stopped(
+        &mut self,
+        now: Instant,
+        port: &mut Port,
+        parts: &mut Parts<'_>,
+        slot: usize,
+        id: StreamId,
+        failure: Failure,
+    ) {
+        let Some((_, line)) = self.both(slot) else { return };
+        match line.streams.get_mut(id).map(|stream| stream.end) {
+            Some(End::Server(..)) => self.tell_failed(now, port, parts, slot, id, failure),
+            // An HTTP answer that came before the request was whole; the answer itself tells the asker.
+            Some(End::Asker(_)) => line.streams.list(id),
+            Some(End::Opening | End::Nobody) | None => {}
         }
     }
 
@@ -314,8 +323,10 @@ impl Trunk {
         match stream.end {
             End::Asker(asker) => {
                 self.forget_asker(asker);
-                if !stream.is_told_end {
-                    let _told = parts.down.answer(now, port, asker, Answer::Failed(Failure::Cancelled));
+                if !stream.is_told_end
+                    && !parts.down.answer(now, port, asker, Answer::Failed(Failure::Cancelled))
+                {
+                    self.unsaid.push((asker, Some(Failure::Cancelled)));
                 }
             }
             End::Server(way, served) if !stream.is_told_end => {
@@ -335,12 +346,20 @@ impl Trunk {
 
     /// Gives room to whoever's bytes have left.
     fn pay_room(&mut self, now: Instant, port: &mut Port, parts: &mut Parts<'_>, slot: usize) {
-        let portion = self.options.stream_bytes / 4;
+        let stream_bytes = self.options.stream_bytes;
+        let portion = stream_bytes / 4;
         while let Some(id) = self.both(slot).and_then(|(_, line)| line.take_progressed()) {
             let Some((tunnel, line)) = self.both(slot) else { return };
             let Some(stream) = line.streams.get_mut(id) else { continue };
-            let room = stream.owed.saturating_sub(tunnel.unsent_bytes(id) as u32);
+            let left = stream.owed.saturating_sub(tunnel.unsent_bytes(id) as u32);
+            // What this end may still hand in must fit the tunnel's buffer, which keeps what is not acknowledged.
+            let promised = stream_bytes.saturating_sub(stream.owed);
+            let fits = (tunnel.writable_bytes(id) as u32).saturating_sub(promised);
+            let room = left.min(fits);
             if room < portion {
+                if left >= portion {
+                    line.streams.list_owing(id);
+                }
                 continue;
             }
             let paid = match stream.end {

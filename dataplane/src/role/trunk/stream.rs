@@ -26,8 +26,6 @@ pub(crate) struct Stream {
     pub(crate) credit: u32,
     /// Bytes that this end handed in and for which it has not got new room.
     pub(crate) owed: u32,
-    /// What it carries, as the opener said.
-    pub(crate) kind: u8,
     pub(crate) class: u8,
     pub(crate) opened: Instant,
     /// This end has been told the far end's last byte.

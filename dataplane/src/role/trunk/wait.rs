@@ -74,18 +74,18 @@ impl Trunk {
         let Some(line) = self.lines.get_mut(slot).and_then(|line| line.as_mut()) else { return };
         let Some(stream) = line.streams.get_mut(id) else { return };
         let end = core::mem::replace(&mut stream.end, End::Nobody);
-        let told = match end {
-            End::Asker(asker) => parts.down.answer(now, port, asker, Answer::Failed(failure)),
-            End::Server(way, served) => {
-                parts.up.ask(now, port, way, Self::stream_asker(slot, id), served, Ask::Abandon)
+        match end {
+            End::Asker(asker) => {
+                if !parts.down.answer(now, port, asker, Answer::Failed(failure)) {
+                    self.unsaid.push((asker, Some(failure)));
+                }
             }
-            End::Opening | End::Nobody => true,
-        };
-        if !told {
-            // The ring to the asker's core is full: say it again in the next turn.
-            stream.end = end;
-            line.failures.push((id, failure));
-            return;
+            End::Server(way, served) => {
+                let asker = Self::stream_asker(slot, id);
+                let told = parts.up.ask(now, port, way, asker, served, Ask::Abandon);
+                assert!(told, "origins of this worker take every word");
+            }
+            End::Opening | End::Nobody => {}
         }
         if let End::Asker(asker) = end {
             self.forget_asker(asker);
@@ -94,18 +94,10 @@ impl Trunk {
     }
 
     /// Says what could not be said before.
-    pub(crate) fn retry_failures(
-        &mut self,
-        now: Instant,
-        port: &mut Port,
-        parts: &mut Parts<'_>,
-        slot: usize,
-    ) {
-        let count = self.lines[slot].as_ref().map_or(0, |line| line.failures.len());
-        for _ in 0..count {
-            let Some(line) = self.lines[slot].as_mut() else { return };
-            let (id, failure) = line.failures.remove(0);
-            self.tell_failed(now, port, parts, slot, id, failure);
-        }
+    pub(crate) fn say_unsaid(&mut self, now: Instant, port: &mut Port, parts: &mut Parts<'_>) {
+        self.unsaid.retain(|(asker, failure)| {
+            let answer = failure.map_or(Answer::Finish, Answer::Failed);
+            !parts.down.answer(now, port, *asker, answer)
+        });
     }
 }

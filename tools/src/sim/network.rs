@@ -1,0 +1,122 @@
+//! The path between the two ends of a tunnel: latency, a rate, and what may befall a datagram.
+
+use core::net::SocketAddr;
+
+use crate::sim::driver::{Departure, Packet};
+use crate::sim::fault::{Fault, Faults};
+use crate::sim::world::{Event, Hits, World};
+
+/// A path both ways.
+#[derive(Debug)]
+pub(crate) struct Network {
+    latency_us: u64,
+    jitter_us: u64,
+    us_per_kib: u64,
+    queue_us_max: u64,
+    loss_ppm: u32,
+    faults: Faults,
+    free_us: [u64; 2],
+    /// No datagram passes before this time.
+    pub(crate) heals_us: u64,
+    /// Larger datagrams vanish.
+    pub(crate) mtu_bytes: usize,
+    packets: Vec<Option<(SocketAddr, Packet)>>,
+    spare: Vec<u32>,
+}
+
+impl Network {
+    /// Draws a path.
+    pub(crate) fn draw(world: &mut World, faults: Faults) -> Self {
+        let dice = &mut world.dice.net;
+        Self {
+            latency_us: dice.between(50, 60_000),
+            jitter_us: dice.between(0, 2_000),
+            us_per_kib: dice.between(1, 400),
+            queue_us_max: dice.between(50_000, 300_000),
+            loss_ppm: dice.between(2_000, 100_000) as u32,
+            faults,
+            free_us: [0; 2],
+            heals_us: 0,
+            mtu_bytes: usize::MAX,
+            packets: Vec::new(),
+            spare: Vec::new(),
+        }
+    }
+
+    /// Sends a train off, cut into its datagrams.
+    pub(crate) fn send(
+        &mut self,
+        world: &mut World,
+        hits: &mut Hits,
+        from: SocketAddr,
+        train: &Departure,
+        way: usize,
+    ) {
+        for datagram in train.bytes.chunks(train.segment_bytes) {
+            self.send_one(world, hits, from, train, datagram, way);
+        }
+    }
+
+    /// Takes a datagram that has arrived: to whom, and what.
+    pub(crate) fn take(&mut self, index: u32) -> Option<(SocketAddr, Packet)> {
+        self.spare.push(index);
+        self.packets[index as usize].take()
+    }
+
+    fn send_one(
+        &mut self,
+        world: &mut World,
+        hits: &mut Hits,
+        from: SocketAddr,
+        train: &Departure,
+        datagram: &[u8],
+        way: usize,
+    ) {
+        let faults = self.faults;
+        let mut happens = |fault: Fault, world: &mut World, ppm: u32| {
+            let does = faults.has(fault) && world.dice.net.ppm(ppm);
+            if does {
+                hits.hit(fault.name());
+            }
+            does
+        };
+        let start = self.free_us[way].max(world.now_us);
+        if start - world.now_us > self.queue_us_max {
+            return;
+        }
+        self.free_us[way] = start + self.us_per_kib * datagram.len() as u64 / 1_024;
+        if world.now_us < self.heals_us || happens(Fault::Loss, world, self.loss_ppm) {
+            return;
+        }
+        if datagram.len() > self.mtu_bytes {
+            return;
+        }
+        let mut bytes = datagram.to_vec();
+        if happens(Fault::Corruption, world, 20_000) {
+            let at = world.dice.net.below(bytes.len() as u64) as usize;
+            bytes[at] ^= 1 << world.dice.net.below(8);
+            if world.dice.net.ppm(200_000) {
+                bytes.truncate(at + 1);
+            }
+        }
+        let copies = 1 + usize::from(happens(Fault::Duplication, world, 50_000));
+        for _ in 0..copies {
+            let mut at_us = self.free_us[way] + self.latency_us;
+            if happens(Fault::Reordering, world, 100_000) {
+                at_us += world.dice.net.below(self.jitter_us + self.latency_us / 2 + 1);
+            }
+            let packet = Packet { from, ecn: train.ecn, bytes: bytes.clone() };
+            let index = self.keep(train.to, packet);
+            world.at(at_us, Event::Datagram(index));
+        }
+    }
+
+    fn keep(&mut self, to: SocketAddr, packet: Packet) -> u32 {
+        if let Some(index) = self.spare.pop() {
+            self.packets[index as usize] = Some((to, packet));
+            return index;
+        }
+        self.packets.push(Some((to, packet)));
+        (self.packets.len() - 1) as u32
+    }
+}

@@ -1,0 +1,403 @@
+//! The nodes of a run: one alone, or a pair with a tunnel between, made as the production start-up makes them, only
+//! with small tables and a seeded source of randomness.
+
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use dataplane::access::SLOT_BYTES;
+use dataplane::exchange::link::{Kind, Way};
+use dataplane::port::{ListenerId, Port, PortOptions, SocketId};
+use dataplane::reactor::lanes::{Receiver, Sender, lanes};
+use dataplane::reactor::sleep::Sleep;
+use dataplane::role::clients::{Clients, ClientsOptions, RecordSink};
+use dataplane::role::control::Control;
+use dataplane::role::counters::Counters;
+use dataplane::role::crossing::Crossing;
+use dataplane::role::limits::Limits;
+use dataplane::role::node::{Node, NodeParts};
+use dataplane::role::origins::Origins;
+use dataplane::role::plan::{ClassRule, Listener, Origin, Peer, Plan, ProxyVersion, Site};
+use dataplane::role::status::StatusBoard;
+use dataplane::role::trunk::{Trunk, TrunkOptions};
+use dataplane::stdx::prng::Prng;
+use dataplane::time::{Duration, Instant};
+use dataplane::tmp::endpoint::{Endpoint, EndpointOptions};
+use dataplane::tmp::key::{PresharedKey, PrivateKey};
+use dataplane::tmp::options::TunnelOptions;
+use dataplane::tmp::random::PredictableRandom;
+
+use crate::sim::client::Doors;
+use crate::sim::driver::Worker;
+use crate::sim::fault::{Fault, Faults};
+
+/// HTTP origins; the last one connects badly in some seeds. Behind them stands one for plain TCP.
+pub(crate) const ORIGINS: usize = 3;
+/// The listener and site of plain TCP.
+const TCP_SITE: &str = "stream.example";
+/// Bytes of a record in the rings between two workers.
+const RING_SLOT_BYTES: usize = 2_048;
+
+/// What stands between the clients and the origins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// One node with both.
+    Alone,
+    /// A front-end of so many workers, and a back-end.
+    Pair(u8),
+}
+
+/// Everything that a node is made from, so that it can be made again.
+#[derive(Clone, Debug)]
+pub(crate) struct Scenario {
+    pub(crate) shape: Shape,
+    pub(crate) limits: Limits,
+    pub(crate) transport: TunnelOptions,
+    plans: [Arc<Plan>; 2],
+    ring_slots: usize,
+    trains: usize,
+    segments_max: usize,
+    tcp_max: usize,
+    proxy_origin: Option<ProxyVersion>,
+    seed: u64,
+}
+
+/// One process.
+pub(crate) struct Process {
+    pub(crate) control: Arc<Control>,
+    pub(crate) counters: Vec<Arc<Counters>>,
+    pub(crate) workers: Vec<u16>,
+    pub(crate) lives: bool,
+}
+
+pub(crate) const fn address(a: u8, b: u8, port: u16) -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, a, 0, b)), port)
+}
+
+/// Where the tunnel's ends listen.
+pub(crate) const FRONT_UDP: SocketAddr = address(1, 1, 7_000);
+pub(crate) const BACK_UDP: SocketAddr = address(2, 1, 7_000);
+
+/// The addresses of an origin: two, the second of which is the bad one of the last origin.
+pub(crate) fn origin_addresses(origin: usize) -> [SocketAddr; 2] {
+    [address(3, origin as u8, 80), address(3, 100 + origin as u8, 80)]
+}
+
+/// Whether an address is one of an HTTP or TCP origin: which.
+pub(crate) fn origin_of(to: SocketAddr) -> Option<usize> {
+    (0..=ORIGINS).find(|origin| origin_addresses(*origin).contains(&to))
+}
+
+/// Where clients connect.
+pub(crate) const DOORS: Doors = Doors {
+    http: address(0, 1, 80),
+    http_proxied: address(0, 1, 81),
+    tcp: address(0, 1, 25),
+    tcp_proxied: address(0, 1, 26),
+};
+
+/// The listener behind a door.
+pub(crate) fn listener_of(to: SocketAddr) -> Option<ListenerId> {
+    [DOORS.http, DOORS.http_proxied, DOORS.tcp, DOORS.tcp_proxied]
+        .iter()
+        .position(|door| *door == to)
+        .map(|index| ListenerId(index as u16))
+}
+
+impl Scenario {
+    /// Draws one.
+    pub(crate) fn draw(seed: u64, shape: Shape, faults: &Faults) -> Self {
+        let mut dice = Prng::new(seed ^ 0x5ce0);
+        let second = |low: u64, high: u64, dice: &mut Prng| Duration::from_secs(dice.between(low, high));
+        let few = faults.has(Fault::FewConnections);
+        let pools = if faults.has(Fault::SmallPools) { dice.between(4, 24) as usize } else { 2_000 };
+        let limits = Limits {
+            connections_max: if few { dice.between(2, 5) as usize } else { 64 },
+            shedding_max: if few { 3 } else { 32 },
+            exchanges_max: if few { dice.between(2, 5) as usize } else { 64 },
+            body_bytes_max: if faults.has(Fault::TinyBuffers) { 2_000 } else { 200_000 },
+            stream_bytes: 64 << 10,
+            held_bytes: pools * 4_096,
+            queue_bytes: pools * 4_096,
+            block_bytes: 4_096,
+            pool_max: dice.between(0, 6) as usize,
+            head_timeout: second(10, 20, &mut dice),
+            body_timeout: second(10, 30, &mut dice),
+            idle_timeout: second(5, 20, &mut dice),
+            send_timeout: second(10, 30, &mut dice),
+            total_timeout: Duration::ZERO,
+            linger_timeout: second(1, 2, &mut dice),
+            connect_timeout: second(2, 5, &mut dice),
+            answer_timeout: second(20, 40, &mut dice),
+            stall_timeout: second(30, 60, &mut dice),
+            pool_timeout: second(2, 20, &mut dice),
+            tunnel_wait: second(2, 6, &mut dice),
+            drain_timeout: second(1, 8, &mut dice),
+            ..Limits::default()
+        };
+        let streams_max = if few { 8 } else { 128 };
+        let mut transport = TunnelOptions {
+            streams_max,
+            send_budget_bytes: 8 << 20,
+            receive_budget_bytes: 8 << 20,
+            // As the production start-up does: the buffer holds a stream's credit and what is not acknowledged.
+            send_buffer_bytes: 256 << 10,
+            send_buffer_bytes_max: 256 << 10,
+            receive_window_bytes: 32 << 10,
+            receive_window_bytes_max: 256 << 10,
+            packets_in_flight_max: 1_024,
+            ..TunnelOptions::default()
+        };
+        transport.receive_budget_bytes =
+            transport.receive_budget_bytes.max(transport.receive_budget_bytes_min());
+        let proxy_origin = [None, Some(ProxyVersion::V1), Some(ProxyVersion::V2)]
+            [dice.below(6).min(2) as usize]
+            .filter(|_| dice.ppm(300_000));
+        let mut scenario = Self {
+            shape,
+            tcp_max: limits.connections_max + limits.shedding_max + limits.exchanges_max + 16,
+            limits,
+            transport,
+            plans: [Arc::new(Plan::default()), Arc::new(Plan::default())],
+            ring_slots: if faults.has(Fault::TinyBuffers) { 64 } else { 256 },
+            trains: dice.between(1, 8) as usize,
+            segments_max: dice.between(1, 40) as usize,
+            proxy_origin,
+            seed,
+        };
+        let owner = match shape {
+            Shape::Pair(workers) => dice.below(workers.into()) as u8,
+            Shape::Alone => 0,
+        };
+        scenario.plans = [Arc::new(scenario.front_plan(owner)), Arc::new(scenario.back_plan())];
+        scenario
+    }
+
+    /// Bytes that one connection may have queued: a stream's credit, a head, and what an end adds.
+    pub(crate) fn queue_bound_bytes(&self) -> usize {
+        self.limits.stream_bytes as usize + 2 * (self.limits.http.head_bytes_max + 8_192)
+    }
+
+    fn has_tunnel(&self) -> bool {
+        self.shape != Shape::Alone
+    }
+
+    fn front_plan(&self, owner: u8) -> Plan {
+        let way = |origin: usize| if self.has_tunnel() { Way::Route(0) } else { Way::Origin(origin as u16) };
+        let name = |origin: usize| format!("site{origin}.example");
+        let mut sites: Vec<Site> =
+            (0..ORIGINS).map(|origin| Site { name: name(origin), way: way(origin) }).collect();
+        // The host of the messages that are refused in their bodies.
+        sites.push(Site { name: "a".to_owned(), way: way(0) });
+        sites.push(Site { name: TCP_SITE.to_owned(), way: way(ORIGINS) });
+        let tcp_site = Some(sites.len() as u16 - 1);
+        let listener = |address, proxy, tcp_site| Listener { address, proxy, tcp_site };
+        Plan {
+            listeners: vec![
+                listener(DOORS.http, false, None),
+                listener(DOORS.http_proxied, true, None),
+                listener(DOORS.tcp, false, tcp_site),
+                listener(DOORS.tcp_proxied, true, tcp_site),
+            ],
+            sites,
+            routes: if self.has_tunnel() { vec!["east".to_owned()] } else { Vec::new() },
+            route_owners: vec![owner],
+            origins: if self.has_tunnel() { Vec::new() } else { self.origins() },
+            peers: Vec::new(),
+            classes: (0..5)
+                .map(|class| ClassRule { path_prefix: format!("/c{class}/"), exact: false, class })
+                .collect(),
+            class_default: 2,
+            pseudonym: "front".to_owned(),
+        }
+    }
+
+    fn origins(&self) -> Vec<Origin> {
+        let origin = |site: &str, kind| Origin {
+            site: site.to_owned(),
+            kind,
+            label: site.to_owned(),
+            proxy: self.proxy_origin,
+        };
+        let mut origins: Vec<Origin> =
+            (0..ORIGINS).map(|index| origin(&format!("site{index}.example"), Kind::Http)).collect();
+        origins.push(origin(TCP_SITE, Kind::Tcp));
+        origins.push(origin("a", Kind::Http));
+        origins
+    }
+
+    fn back_plan(&self) -> Plan {
+        Plan {
+            origins: self.origins(),
+            peers: vec![Peer { label: "front".to_owned(), sites: vec!["*".to_owned()] }],
+            pseudonym: "back".to_owned(),
+            ..Plan::default()
+        }
+    }
+
+    /// Which PROXY header the origins get.
+    pub(crate) fn proxy_origin(&self) -> Option<ProxyVersion> {
+        self.proxy_origin
+    }
+
+    /// How many workers the process has: 0 the front-end (or the node alone), 1 the back-end.
+    pub(crate) fn workers(&self, process: usize) -> usize {
+        match (self.shape, process) {
+            (Shape::Pair(workers), 0) => usize::from(workers),
+            _ => 1,
+        }
+    }
+
+    /// How many processes there are.
+    pub(crate) fn processes(&self) -> usize {
+        1 + usize::from(self.has_tunnel())
+    }
+
+    /// Starts a process; `life` counts how often it was started before, so that no two lives share their luck.
+    pub(crate) fn start(
+        &self,
+        process: usize,
+        life: u64,
+        first: u16,
+        now: Instant,
+    ) -> (Process, Vec<Worker>) {
+        let plan = &self.plans[process];
+        let count = self.workers(process);
+        let control = Arc::new(Control::new(plan.origins.len()));
+        for index in 0..plan.origins.len() {
+            // The origin of the refused messages is the first one.
+            let origin = if index > ORIGINS { 0 } else { index };
+            let addresses = origin_addresses(origin);
+            let known = if origin == 1 { &addresses[..] } else { &addresses[..1] };
+            control.publish(index, known);
+        }
+        let sleeps: Vec<Arc<Sleep>> = (0..count).map(|_| Arc::new(Sleep::new())).collect();
+        let (mut senders, mut receivers) = rings(count, self.ring_slots);
+        let mut counters = Vec::new();
+        let mut workers = Vec::new();
+        for worker in 0..count {
+            let counted = Arc::new(Counters::default());
+            counters.push(counted.clone());
+            let node = Node::new(NodeParts {
+                worker: worker as u8,
+                plan: plan.clone(),
+                limits: Arc::new(self.limits.clone()),
+                counters: counted.clone(),
+                control: control.clone(),
+                sleeps: sleeps.clone(),
+                clients: (!plan.listeners.is_empty()).then(|| self.clients(plan, worker, &counted)),
+                trunk: self.trunk(process, worker, life, now),
+                origins: (!plan.origins.is_empty()).then(|| {
+                    Origins::new(
+                        plan.clone(),
+                        Arc::new(self.limits.clone()),
+                        counted.clone(),
+                        control.clone(),
+                    )
+                }),
+                crossing: Crossing::new(
+                    worker as u8,
+                    core::mem::take(&mut senders[worker]),
+                    core::mem::take(&mut receivers[worker]),
+                    plan.route_owners.clone(),
+                    RING_SLOT_BYTES,
+                    counted,
+                ),
+                status: Arc::new(StatusBoard::default()),
+            });
+            let port = Port::new(&PortOptions {
+                tcp_max: self.tcp_max,
+                block_bytes: self.limits.block_bytes,
+                blocks: self.limits.queue_bytes / self.limits.block_bytes,
+                trains: self.trains,
+            });
+            let address = if process == 0 { FRONT_UDP } else { BACK_UDP };
+            let me = first + worker as u16;
+            workers.push(Worker::new(me, node, port, address, self.queue_bound_bytes()));
+        }
+        let numbers = (first..first + count as u16).collect();
+        (Process { control, counters, workers: numbers, lives: true }, workers)
+    }
+
+    fn clients(&self, plan: &Arc<Plan>, worker: usize, counters: &Arc<Counters>) -> Clients {
+        Clients::new(ClientsOptions {
+            plan: plan.clone(),
+            limits: Arc::new(self.limits.clone()),
+            counters: counters.clone(),
+            worker: worker as u8,
+            unix_origin_us: 1_700_000_000_000_000,
+            decision_seed: (worker as u64) << 32,
+            records: Box::new(Records(vec![0; SLOT_BYTES])),
+        })
+    }
+
+    fn trunk(&self, process: usize, worker: usize, life: u64, now: Instant) -> Option<Trunk> {
+        let is_owner = process == 1 || self.plans[0].route_owners.first() == Some(&(worker as u8));
+        if !self.has_tunnel() || !is_owner {
+            return None;
+        }
+        let (keys, psk) = keys();
+        let options = EndpointOptions {
+            owner: worker as u8,
+            owners: self.workers(process) as u8,
+            is_responder: process == 1,
+            tunnels_max: 8,
+            ..EndpointOptions::new(keys[process].clone(), self.transport.clone())
+        };
+        let seed = self.seed ^ (process as u64 + 1) << 56 ^ life << 48;
+        let endpoint = Endpoint::new(options, Box::new(PredictableRandom::new(seed)));
+        let options = TrunkOptions {
+            blender: Default::default(),
+            streams_max: self.transport.streams_max,
+            stream_bytes: self.limits.stream_bytes,
+            tunnel_wait: self.limits.tunnel_wait,
+            segments_max: self.segments_max,
+            workers: self.workers(process),
+        };
+        let mut trunk = Trunk::new(endpoint, vec![(SocketId(0), true)], 1, options);
+        let peer_key = keys[1 - process].public();
+        let address = (process == 0).then_some(BACK_UDP);
+        let peer = trunk.add_peer(peer_key, Some(psk.clone()), address);
+        if let (Ok(peer), 0) = (peer, process) {
+            let added = trunk.add_route(now, 0, peer);
+            assert!(added.is_ok(), "the route has an address");
+        }
+        Some(trunk)
+    }
+}
+
+/// The pair's keys: made once, because making them costs more than using them.
+fn keys() -> &'static ([PrivateKey; 2], PresharedKey) {
+    static KEYS: std::sync::OnceLock<([PrivateKey; 2], PresharedKey)> = std::sync::OnceLock::new();
+    KEYS.get_or_init(|| {
+        let mut random = PredictableRandom::new(7);
+        let keys = [PrivateKey::generate(&mut random), PrivateKey::generate(&mut random)];
+        (keys, PresharedKey::generate(&mut random))
+    })
+}
+
+type Senders = Vec<Vec<Option<Sender>>>;
+type Receivers = Vec<Vec<Option<Receiver>>>;
+
+fn rings(count: usize, slots: usize) -> (Senders, Receivers) {
+    let mut senders: Senders = (0..count).map(|_| (0..count).map(|_| None).collect()).collect();
+    let mut receivers: Receivers = (0..count).map(|_| (0..count).map(|_| None).collect()).collect();
+    for from in 0..count {
+        for to in (0..count).filter(|to| *to != from) {
+            let (sender, receiver) = lanes(slots, RING_SLOT_BYTES);
+            senders[from][to] = Some(sender);
+            receivers[to][from] = Some(receiver);
+        }
+    }
+    (senders, receivers)
+}
+
+/// Encodes every access record and throws it away.
+struct Records(Vec<u8>);
+
+impl RecordSink for Records {
+    fn put(&mut self, encode: &mut dyn FnMut(&mut [u8]) -> usize) -> bool {
+        let bytes = encode(&mut self.0);
+        assert!(bytes <= self.0.len(), "a record fits its slot");
+        true
+    }
+}
