@@ -198,6 +198,18 @@ impl Crossing {
 }
 
 impl Upstream for Crossing {
+    fn can_open(&mut self, way: Way, class: u8, first_bytes: usize) -> bool {
+        let Way::Route(route) = way else { panic!("origins are served on every worker") };
+        let records = 1 + first_bytes.div_ceil(self.slot_bytes - RECORD_BYTES);
+        let owner = usize::from(self.owner(route));
+        let sender = self.senders.get_mut(owner).and_then(Option::as_mut);
+        let has_room = sender.is_none_or(|sender| sender.has_room(class, records));
+        if !has_room {
+            self.counters.cross_core_full.add(1);
+        }
+        has_room
+    }
+
     fn open(
         &mut self,
         _: Instant,
