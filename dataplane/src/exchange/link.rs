@@ -99,6 +99,8 @@ pub enum Answer<'a> {
     Failed(Failure),
     /// So many more bytes may be sent.
     Room(u32),
+    /// The request's first bytes waited so many µs for their packet. For the log: said once, or never.
+    Queued(u32),
 }
 
 /// The serving side as the asker sees it.

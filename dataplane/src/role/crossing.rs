@@ -35,6 +35,7 @@ const ANSWER_FINISH: u8 = 17;
 const ANSWER_FAILED: u8 = 18;
 const ANSWER_ROOM: u8 = 19;
 const ANSWER_ENOUGH: u8 = 20;
+const ANSWER_QUEUED: u8 = 21;
 
 /// The rings between this worker and the others.
 pub struct Crossing {
@@ -157,6 +158,7 @@ impl Crossing {
                 answer(now, port, down, asker, Answer::Failed(Failure::from_code(number as u16)))
             }
             ANSWER_ROOM => answer(now, port, down, asker, Answer::Room(number)),
+            ANSWER_QUEUED => answer(now, port, down, asker, Answer::Queued(number)),
             _ => debug_assert!(false, "records come from this file"),
         }
     }
@@ -252,6 +254,7 @@ impl Downstream for Crossing {
             Answer::Enough => (ANSWER_ENOUGH, 0, &[]),
             Answer::Failed(failure) => (ANSWER_FAILED, u32::from(failure.code()), &[]),
             Answer::Room(bytes) => (ANSWER_ROOM, bytes, &[]),
+            Answer::Queued(us) => (ANSWER_QUEUED, us, &[]),
         };
         self.write(worker, class, Head { word, detail: 0, route: 0, asker: asker.0, number }, bytes)
     }

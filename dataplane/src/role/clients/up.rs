@@ -540,6 +540,7 @@ impl Clients {
             began: self.clients.get(client).map_or(now, |client| client.began),
             opened: now,
             first_byte: None,
+            queue_us: None,
             ended: Ended::TimedOut(Wait::Total),
             line: [0; LINE_BYTES_MAX],
             method_bytes: 0,
