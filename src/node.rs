@@ -12,6 +12,7 @@ use controlplane::resolve::{ResolveOptions, Resolver};
 use controlplane::signal::{Signal, Signals};
 use controlplane::view::Admin;
 use dataplane::node::{self, NodeOptions, Running, StartError};
+use dataplane::reactor::machine;
 use dataplane::reactor::spsc::Consumer;
 use dataplane::role::control::Stage;
 use dataplane::role::counters::Counters;
@@ -50,6 +51,7 @@ pub(crate) fn run(config: &NodeConfig) -> Exit {
 impl Node {
     /// Starts everything; what went wrong has been logged on an error.
     pub(crate) fn start(config: &NodeConfig) -> Result<Self, Exit> {
+        machine::forbid_core_dumps().map_err(|error| failed("cannot forbid core dumps", &error))?;
         let options = outfit::options(config)?;
         let driver = options.io;
         let mut running = start_workers(options)?;

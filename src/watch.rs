@@ -225,9 +225,8 @@ impl Source for Watch {
         if self.control.stage() != Stage::Running {
             return Health::Draining;
         }
-        let tunnels = self.tunnels();
         let is_front = !self.routes.is_empty();
-        if is_front && !tunnels.is_empty() && tunnels.iter().all(|(_, tunnel)| !tunnel.is_up) {
+        if is_front && !self.tunnels().iter().any(|(_, tunnel)| tunnel.is_up) {
             return Health::Failing("no tunnel is up".to_owned());
         }
         Health::Ok

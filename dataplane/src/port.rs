@@ -251,6 +251,8 @@ pub struct Port {
     train_ready: VecDeque<Train>,
     wakes: u64,
     accepting: bool,
+    /// Listeners are to be closed; the driver has not done it yet.
+    stops_listening: bool,
 }
 
 impl Port {
@@ -266,6 +268,7 @@ impl Port {
             train_ready: VecDeque::with_capacity(options.trains),
             wakes: 0,
             accepting: true,
+            stops_listening: false,
         }
     }
 
@@ -341,6 +344,11 @@ impl Port {
     /// Whether new clients are wanted; the driver stops accepting while they are not.
     pub fn accept(&mut self, accepting: bool) {
         self.accepting = accepting;
+    }
+
+    /// Closes the listeners for good: whoever connects from now on is refused at once instead of waiting in vain.
+    pub fn stop_listening(&mut self) {
+        self.stops_listening = true;
     }
 
     /// Memory for the next train, if one is free.
@@ -500,6 +508,11 @@ impl Port {
     /// Bits of the workers to wake.
     pub fn take_wakes(&mut self) -> u64 {
         core::mem::take(&mut self.wakes)
+    }
+
+    /// Whether the listeners are to be closed now; true once.
+    pub fn take_stop_listening(&mut self) -> bool {
+        core::mem::take(&mut self.stops_listening)
     }
 
     /// Whether new clients are wanted.

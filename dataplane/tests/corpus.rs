@@ -19,7 +19,7 @@ fn corpus(target: &str) -> Vec<Vec<u8>> {
     let entries = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
     paths.sort();
-    assert!(paths.len() > 10, "{} has lost its inputs", folder.display());
+    assert!(!paths.is_empty(), "{} has lost its inputs", folder.display());
     paths.iter().map(|path| std::fs::read(path).unwrap()).collect()
 }
 

@@ -90,6 +90,7 @@ impl LogWriter {
             dropped_seen: vec![0; sources.len()],
             sources,
             sink: Sink::new(output),
+            writes: !matches!(options.target, LogTarget::Nowhere),
             stats: Arc::clone(&stats),
             figures: LogFigures::default(),
             started: std::time::Instant::now(),
@@ -138,6 +139,8 @@ struct Work {
     sources: Vec<Box<dyn Records + Send>>,
     dropped_seen: Vec<u64>,
     sink: Sink<Box<dyn Output + Send>>,
+    /// Lines are wanted; otherwise only the figures are, and nothing is put into words.
+    writes: bool,
     stats: Arc<RecordStats>,
     figures: LogFigures,
     started: std::time::Instant,
@@ -166,13 +169,15 @@ impl Work {
     }
 
     fn batch(&mut self, index: usize) -> usize {
-        let (sink, unreadable) = (&mut self.sink, &mut self.figures.unreadable);
+        let (sink, unreadable, writes) = (&mut self.sink, &mut self.figures.unreadable, self.writes);
         let mut shown = self.stats.lock();
         let records =
             self.sources[index].drain(BATCH_RECORDS, &mut |bytes| match AccessRecord::decode(bytes) {
                 Some(record) => {
                     shown.record(&record);
-                    sink.line(|line| push_access_line(line, &record));
+                    if writes {
+                        sink.line(|line| push_access_line(line, &record));
+                    }
                 }
                 None => *unreadable += 1,
             });

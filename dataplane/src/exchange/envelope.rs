@@ -149,7 +149,7 @@ mod tests {
             tcp in any::<bool>(), decision in any::<u64>(), v6 in any::<u128>(), v4 in any::<Option<u32>>(),
             port in any::<u16>(), site in proptest::collection::vec(any::<u8>(), 0..256),
         ) {
-            let ip = v4.map_or(IpAddr::V6(v6.into()), |v4| IpAddr::V4(v4.into())).to_canonical();
+            let ip = v4.map_or_else(|| IpAddr::V6(v6.into()), |v4| IpAddr::V4(v4.into())).to_canonical();
             let kind = if tcp { Kind::Tcp } else { Kind::Http };
             let opening = OpeningEnvelope { kind, decision, client: SocketAddr::new(ip, port), site: &site };
             let mut bytes = [0; OPENING_BYTES_MAX];

@@ -162,12 +162,11 @@ fn trunk(options: &NodeOptions, worker: u8) -> io::Result<Option<Trunk>> {
         },
     );
     for public in &setup.peers {
-        trunk.add_peer(public.clone(), setup.psk.clone(), None).map_err(refused)?;
+        trunk.add_peer(*public, setup.psk.clone(), None).map_err(refused)?;
     }
     for route in routes {
         let (public, addresses) = &setup.routes[usize::from(route)];
-        let peer =
-            trunk.add_peer(public.clone(), setup.psk.clone(), addresses.first().copied()).map_err(refused)?;
+        let peer = trunk.add_peer(*public, setup.psk.clone(), addresses.first().copied()).map_err(refused)?;
         trunk.add_route(clock::now(), route, peer).map_err(refused)?;
     }
     Ok(Some(trunk))

@@ -4,8 +4,9 @@
 //! ```text
 //!   published ──(kernel fills one, its completion names it)──► lent ──recycle──► queued ──publish──► published
 //! ```
-//! Whoever holds a lent buffer reads it alone: the kernel writes only into published ones. Memory is reserved at
-//! once and touched as it is used. Sizes in bytes.
+//! Whoever holds a lent buffer reads it alone: the kernel writes only into published ones. All memory is touched at
+//! once: the kernel takes the buffers in turn, so that every one is touched soon anyway, and what clients cost shows
+//! as what they cost. Sizes in bytes.
 
 #![allow(unsafe_code, reason = "memory shared with the kernel")]
 
@@ -28,7 +29,7 @@ struct Pages {
 impl Pages {
     fn new(bytes: usize) -> io::Result<Self> {
         let protection = libc::PROT_READ | libc::PROT_WRITE;
-        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_POPULATE;
         // SAFETY: a new anonymous mapping touches nothing that exists.
         let base = unsafe { libc::mmap(ptr::null_mut(), bytes, protection, flags, -1, 0) };
         if base == libc::MAP_FAILED {

@@ -48,6 +48,14 @@ pub fn set_descriptor_limit(limit: DescriptorLimit) -> io::Result<()> {
     if code == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// Forbids core dumps: they would carry keys and clients' bytes to disk.
+pub fn forbid_core_dumps() -> io::Result<()> {
+    let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `none` is a valid rlimit that the call only reads.
+    let code = unsafe { libc::setrlimit(libc::RLIMIT_CORE, &raw const none) };
+    if code == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
 /// Lets the kernel be late by at most `slack_ns` (1 or more) with timers of the calling thread; 50,000 is usual,
 /// and too much for pacing in tens of µs.
 pub fn set_timer_slack(slack_ns: u32) -> io::Result<()> {

@@ -244,6 +244,11 @@ pub fn peer_address(socket: BorrowedFd<'_>) -> io::Result<SocketAddr> {
     internet(&SockRef::from(&socket).peer_addr()?)
 }
 
+/// Stops a listener: clients are refused from now on, those that waited are reset.
+pub fn stop_listening(listener: BorrowedFd<'_>) -> io::Result<()> {
+    SockRef::from(&listener).shutdown(std::net::Shutdown::Both)
+}
+
 /// Takes the next waiting client, with one system call.
 pub fn accept(listener: BorrowedFd<'_>) -> io::Result<(OwnedFd, SocketAddr)> {
     let (socket, peer) = SockRef::from(&listener).accept4(libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC)?;

@@ -24,6 +24,8 @@ pub enum Stage {
 pub struct Control {
     stage: AtomicU8,
     generation: AtomicU64,
+    /// A bit for each worker that still has clients while the node drains.
+    with_clients: AtomicU64,
     addresses: Mutex<Vec<Vec<SocketAddr>>>,
 }
 
@@ -33,6 +35,7 @@ impl Control {
         Self {
             stage: AtomicU8::new(0),
             generation: AtomicU64::new(0),
+            with_clients: AtomicU64::new(0),
             addresses: Mutex::new(vec![Vec::new(); origins]),
         }
     }
@@ -49,6 +52,21 @@ impl Control {
     /// Goes on to a later stage; an earlier one is ignored.
     pub fn enter(&self, stage: Stage) {
         self.stage.fetch_max(stage as u8, Ordering::AcqRel);
+    }
+
+    /// A worker says whether it has clients; tunnels stay up until no worker has.
+    pub fn report_clients(&self, worker: u8, has_clients: bool) {
+        let bit = 1 << worker;
+        if has_clients {
+            self.with_clients.fetch_or(bit, Ordering::AcqRel);
+        } else {
+            self.with_clients.fetch_and(!bit, Ordering::AcqRel);
+        }
+    }
+
+    /// Whether any worker has clients.
+    pub fn has_clients(&self) -> bool {
+        self.with_clients.load(Ordering::Acquire) != 0
     }
 
     /// Publishes the addresses of one origin.

@@ -57,7 +57,7 @@ counters! {
     clients_timed_out: "clients_timed_out", Total, "Client connections ended because the client was too slow.";
     requests: "requests", Total, "Requests whose head was read whole.";
     requests_refused: "requests_refused", Total, "Requests refused by the parser or by a limit.";
-    exchanges: "exchanges", Gauge, "Exchanges under way.";
+    exchanges: "exchanges_open", Gauge, "Exchanges under way.";
     answers: "answers", Total, "Exchanges that were answered completely.";
     failures: "failures", Total, "Exchanges that ended with an error of ours (4xx or 5xx page, or a cut body).";
     aborts: "client_aborts", Total, "Exchanges that the client gave up.";

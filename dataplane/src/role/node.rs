@@ -68,6 +68,8 @@ pub struct Node {
     drain_deadline: Instant,
     status_at: Instant,
     retry_at: Option<Instant>,
+    /// This worker has said that it has clients.
+    reports_clients: bool,
     is_finished: bool,
     cut: usize,
 }
@@ -93,12 +95,15 @@ impl Node {
     /// A node that has not begun.
     pub fn new(parts: NodeParts) -> Self {
         let origin = Instant::ORIGIN;
+        let reports_clients = parts.clients.is_some();
+        parts.control.report_clients(parts.worker, reports_clients);
         Self {
             parts,
             stage: Stage::Running,
             drain_deadline: origin,
             status_at: origin,
             retry_at: None,
+            reports_clients,
             is_finished: false,
             cut: 0,
         }
@@ -189,15 +194,15 @@ impl Node {
         let wanted = self.parts.control.stage();
         if wanted > self.stage {
             self.stage = wanted;
-            port.accept(false);
+            port.stop_listening();
             self.drain_deadline = now + self.parts.limits.drain_timeout;
             if let Some(clients) = &mut self.parts.clients {
-                clients.drain(now, port);
+                clients.drain(now);
             }
         }
         let is_over = match self.stage {
             Stage::Running => return,
-            Stage::Draining => self.is_drained() || now >= self.drain_deadline,
+            Stage::Draining => self.is_drained(port) || now >= self.drain_deadline,
             Stage::Stopping => true,
         };
         if is_over && !self.is_finished {
@@ -205,9 +210,18 @@ impl Node {
         }
     }
 
-    fn is_drained(&self) -> bool {
+    fn is_drained(&mut self, port: &mut Port) -> bool {
         let parts = &self.parts;
-        parts.clients.as_ref().is_none_or(|clients| clients.clients() == 0)
+        let has_clients = parts.clients.as_ref().is_some_and(|clients| clients.clients() > 0);
+        if self.reports_clients && !has_clients {
+            self.reports_clients = false;
+            parts.control.report_clients(parts.worker, false);
+            (0..parts.sleeps.len() as u8)
+                .filter(|worker| *worker != parts.worker)
+                .for_each(|worker| port.wake(worker));
+        }
+        // Another worker's exchange may still come over this one's tunnel.
+        !parts.control.has_clients()
             && parts.trunk.as_ref().is_none_or(|trunk| trunk.streams() == 0)
             && parts.origins.as_ref().is_none_or(|origins| origins.fetches() == 0)
     }

@@ -105,4 +105,17 @@ mod tests {
             fuzz_datagram(&bytes);
         }
     }
+
+    /// Every input that the fuzzers found worth keeping; their targets bear the names of the folders.
+    #[test]
+    fn the_committed_corpus_does_no_harm() {
+        let targets: [(&str, fn(&[u8])); 2] = [("framing", fuzz_frames), ("datagram", fuzz_datagram)];
+        for (target, check) in targets {
+            let folder = format!("{}/../fuzz/corpus/{target}", env!("CARGO_MANIFEST_DIR"));
+            let entries = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{folder}: {error}"));
+            let inputs: Vec<_> = entries.map(|entry| std::fs::read(entry.unwrap().path()).unwrap()).collect();
+            assert!(!inputs.is_empty(), "{folder} has lost its inputs");
+            inputs.iter().for_each(|input| check(input));
+        }
+    }
 }

@@ -72,6 +72,13 @@ impl Listeners {
         registry: &Registry,
         connections: &mut Connections,
     ) {
+        if stage.port.take_stop_listening() {
+            for listener in &mut self.all {
+                listener.waiting = false;
+                // A listener that cannot be stopped is closed at the end, a little later.
+                let _stopped = socket::stop_listening(listener.socket.as_fd());
+            }
+        }
         if !self.can_accept(stage) {
             return;
         }

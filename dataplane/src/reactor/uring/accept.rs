@@ -14,6 +14,7 @@ use crate::reactor::errno::{AcceptFailure, accept_failure};
 use crate::reactor::operation::{Completion, Kind, Name};
 use crate::reactor::socket::peer_address;
 use crate::reactor::uring::connection::Life;
+use crate::reactor::uring::listeners::Listener;
 use crate::reactor::uring::turn::{Turn, errno};
 use crate::reactor::uring::worker::Worker;
 use crate::time::Duration;
@@ -86,6 +87,9 @@ impl Worker<'_> {
 
     /// Arms or cancels accepts as the role wishes, and shows it the clients that waited.
     pub(crate) fn want_clients<R: Role>(&mut self, turn: &mut Turn<'_, R>) -> io::Result<()> {
+        if turn.port.take_stop_listening() {
+            self.listeners.sockets.iter_mut().for_each(Listener::stop);
+        }
         while turn.port.is_accepting() && !turn.port.is_full() {
             let Some((client, listener)) = self.listeners.next_waiting() else { break };
             self.admit(turn, client, listener);

@@ -5,9 +5,10 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 
 use crate::port::ListenerId;
+use crate::reactor::socket::stop_listening;
 use crate::time::Instant;
 
 /// Clients that wait at most for the role to accept again. The multishot accept is cancelled at the first of them
@@ -27,6 +28,12 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
+    /// Refuses clients from now on. A listener that cannot be stopped is closed at the end, a little later.
+    pub(crate) fn stop(&mut self) {
+        self.broken = true;
+        let _stopped = stop_listening(self.socket.as_fd());
+    }
+
     /// Its descriptor.
     pub(crate) fn fd(&self) -> i32 {
         self.socket.as_raw_fd()

@@ -187,12 +187,17 @@ impl Clients {
             return;
         }
         let (phase, tcp, exchange) = (client.phase, client.tcp, client.exchange);
+        if self.total_deadline(handle) <= now {
+            self.late(now, port, up, handle, Page::TOTAL);
+            return;
+        }
         let queued = port.queued_bytes(tcp) as u32;
+        let Some(client) = self.clients.get_mut(handle) else { return };
         if client.queued_seen > 0 || (exchange.is_none() && queued > 0) {
             // The client should be reading. Slow is fine, standing still is not.
             if client.queued_seen == 0 || queued < client.queued_seen {
                 client.queued_seen = queued.max(1);
-                self.set_deadline(handle, now + self.limits.send_timeout);
+                self.await_reading(now, handle);
             } else {
                 self.counters.clients_timed_out.add(1);
                 self.give_up(now, port, up, handle, Ended::TimedOut(Wait::ClientWrite));
@@ -204,9 +209,7 @@ impl Clients {
                 self.close(port, handle)
             }
             Phase::Head => self.late(now, port, up, handle, Page::HEAD_LATE),
-            Phase::Body if self.is_blocked(handle) => {
-                self.set_deadline(handle, now + self.limits.body_timeout)
-            }
+            Phase::Body if self.is_blocked(handle) => self.await_body(now, handle),
             Phase::Body => self.late(now, port, up, handle, Page::BODY_LATE),
             Phase::Waiting | Phase::Upgrading => self.late(now, port, up, handle, Page::TOTAL),
             Phase::Opaque | Phase::HalfClosed => {
@@ -221,6 +224,12 @@ impl Clients {
     fn late(&mut self, now: Instant, port: &mut Port, up: &mut dyn Upstream, handle: Handle, page: Page) {
         self.counters.clients_timed_out.add(1);
         self.refuse(now, port, up, handle, page);
+    }
+
+    /// A client may read as slowly as it likes while it reads at all, but no longer than the whole exchange may take.
+    pub(crate) fn await_reading(&mut self, now: Instant, handle: Handle) {
+        let deadline = (now + self.limits.send_timeout).min(self.total_deadline(handle));
+        self.set_deadline(handle, deadline);
     }
 
     /// The body waits for room, not for the client.

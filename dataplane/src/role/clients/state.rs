@@ -20,6 +20,8 @@ use crate::time::{Duration, Instant};
 
 /// Timers looked at in one turn.
 const TIMER_BUDGET: usize = 256;
+/// How long an idle connection may still begin a request while the node drains: longer than most round trips.
+const DRAIN_GRACE: Duration = Duration::from_millis(500);
 /// A second, in µs.
 const SECOND_US: u64 = 1_000_000;
 
@@ -206,14 +208,15 @@ impl Clients {
         self.counters.exchanges.set(self.exchanges.len() as u64);
     }
 
-    /// Stops keeping connections: idle ones are closed, the rest after their exchange.
-    pub fn drain(&mut self, now: Instant, port: &mut Port) {
+    /// Stops keeping connections: each is told so with its next answer; idle ones are closed a little later, because
+    /// a request may be on its way to us just now, and closing under it would reset it.
+    pub fn drain(&mut self, now: Instant) {
         self.is_draining = true;
+        let until = now + DRAIN_GRACE.min(self.limits.drain_timeout / 4);
         for slot in 0..self.clients.slots() as u32 {
             let Some(handle) = self.clients.handle_at(slot) else { continue };
-            let idle = self.clients.get(handle).is_some_and(|c| c.phase == Phase::Head && c.stash.is_empty());
-            if idle {
-                self.linger(now, port, handle);
+            if self.clients.get(handle).is_some_and(|c| c.phase == Phase::Head && c.stash.is_empty()) {
+                self.set_deadline(handle, until);
             }
         }
     }

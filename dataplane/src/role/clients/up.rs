@@ -159,7 +159,7 @@ impl Clients {
             if let Some(client) = self.clients.get_mut(handle) {
                 client.queued_seen = queued;
             }
-            self.set_deadline(handle, now + self.limits.send_timeout);
+            self.await_reading(now, handle);
         } else if up.ask(now, port, way, asker, served, Ask::Grant(exchange.owed)) {
             exchange.owed = 0;
             if let Some(client) = self.clients.get_mut(handle) {
@@ -285,7 +285,7 @@ impl Clients {
             (Phase::Waiting, Some(exchange)) => self.request_is_whole(now, port, up, handle, exchange),
             (Phase::Body, _) => {
                 port.read(client.tcp, Reading::Large);
-                self.set_deadline(handle, now + self.limits.body_timeout);
+                self.await_body(now, handle);
             }
             _ => self.rest(now, handle),
         }
@@ -341,7 +341,7 @@ impl Clients {
         // The end of a chunked body may add a few trailers beyond the credit; they are bounded.
         exchange.room = exchange.room.saturating_sub(outgoing.len() as u32);
         exchange.request_bytes += data.len() as u64;
-        self.set_deadline(handle, now + self.limits.body_timeout);
+        self.await_body(now, handle);
         if done {
             self.request_is_whole(now, port, up, handle, key);
         }
@@ -454,12 +454,28 @@ impl Clients {
     /// Waiting for the far end is timed there; here only the whole exchange is, if that is wished.
     fn rest(&mut self, now: Instant, handle: Handle) {
         let Some(client) = self.clients.get(handle) else { return };
-        let deadline = match (client.phase, bound(self.limits.total_timeout)) {
-            (Phase::Opaque | Phase::HalfClosed, _) => now + self.limits.stall_timeout,
-            (_, Some(total)) => client.began + total,
-            (_, None) => Instant::from_us(u64::MAX),
+        let deadline = match client.phase {
+            Phase::Opaque | Phase::HalfClosed => now + self.limits.stall_timeout,
+            _ => self.total_deadline(handle),
         };
         self.set_deadline(handle, deadline);
+    }
+
+    /// A body may take as long as it makes progress, but no longer than the whole exchange.
+    pub(crate) fn await_body(&mut self, now: Instant, handle: Handle) {
+        let deadline = (now + self.limits.body_timeout).min(self.total_deadline(handle));
+        self.set_deadline(handle, deadline);
+    }
+
+    /// When the whole exchange of a client must be over; never, if it has none that can be over.
+    pub(crate) fn total_deadline(&self, handle: Handle) -> Instant {
+        let is_http =
+            |client: &&Client| matches!(client.phase, Phase::Body | Phase::Waiting | Phase::Upgrading);
+        let began = self.clients.get(handle).filter(is_http).map(|client| client.began);
+        match (began, bound(self.limits.total_timeout)) {
+            (Some(began), Some(total)) => began + total,
+            _ => Instant::from_us(u64::MAX),
+        }
     }
 
     /// Reads on or not, as there is room for more.

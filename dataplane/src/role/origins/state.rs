@@ -62,7 +62,7 @@ impl Origins {
             connections: Slab::new(connections_max),
             blocks: Blocks::new(limits.block_bytes, limits.held_bytes / limits.block_bytes),
             table: FieldTable::new(&limits.http.of_next_hop()),
-            scratch: Vec::with_capacity(limits.http.head_bytes_max),
+            scratch: Vec::with_capacity(2 * limits.http.of_next_hop().head_bytes_max),
             written: Vec::with_capacity(2 * limits.http.head_bytes_max),
             listed: Vec::with_capacity(limits.exchanges_max),
             wheel: Wheel::new(limits.exchanges_max + connections_max),

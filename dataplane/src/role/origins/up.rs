@@ -162,11 +162,13 @@ impl Origins {
     ) -> Option<usize> {
         let fetch = self.fetches.get_mut(handle)?;
         let before = fetch.pending.len();
+        // What the front-end adds to a head that it found just small enough must fit here.
+        let limits = self.limits.http.of_next_hop();
         let mut scratch = core::mem::take(&mut self.scratch);
         scratch.clear();
         scratch.extend(self.blocks.slices(&fetch.pending).flatten());
-        scratch.extend_from_slice(&bytes[..bytes.len().min(self.limits.http.head_bytes_max)]);
-        let parsed = match parse_request(&scratch, &self.limits.http.of_next_hop(), &mut self.table) {
+        scratch.extend_from_slice(&bytes[..bytes.len().min(limits.head_bytes_max)]);
+        let parsed = match parse_request(&scratch, &limits, &mut self.table) {
             Parsed::Complete { head, bytes } => {
                 fetch.asked = Asked::by(&head);
                 fetch.request_body = BodyReader::for_request(head.body);

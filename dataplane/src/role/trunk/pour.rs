@@ -146,7 +146,9 @@ impl Trunk {
             Event::Reset { stream, code } => {
                 self.tell_failed(now, port, parts, slot, stream, Failure::from_code(code));
             }
-            Event::Stopped { stream, code: _ } => self.on_stopped(now, port, parts, slot, stream),
+            Event::Stopped { stream, code } => {
+                self.on_stopped(now, port, parts, slot, stream, Failure::from_code(code));
+            }
             Event::Closed(stream) => self.on_closed(now, port, parts, slot, stream),
             Event::PathLost => {
                 if let Some((_, line)) = self.both(slot) {
@@ -293,8 +295,8 @@ impl Trunk {
         true
     }
 
-    /// The far end reads no more of a stream: whoever serves it here may stop working. An asker goes on: what came
-    /// before its request was whole is the answer, and that tells it.
+    /// The far end reads no more of a stream: whoever writes it here stops working. A request that was sent whole
+    /// has no other way to be given up, for its own direction is over and cannot be reset any more.
     fn on_stopped(
         &mut self,
         now: Instant,
@@ -302,10 +304,14 @@ impl Trunk {
         parts: &mut Parts<'_>,
         slot: usize,
         id: StreamId,
+        failure: Failure,
     ) {
         let Some((_, line)) = self.both(slot) else { return };
-        if line.streams.get_mut(id).is_some_and(|stream| matches!(stream.end, End::Server(..))) {
-            self.tell_failed(now, port, parts, slot, id, Failure::Cancelled);
+        match line.streams.get_mut(id).map(|stream| stream.end) {
+            Some(End::Server(..)) => self.tell_failed(now, port, parts, slot, id, failure),
+            // An HTTP answer that came before the request was whole; the answer itself tells the asker.
+            Some(End::Asker(_)) => line.streams.list(id),
+            Some(End::Opening | End::Nobody) | None => {}
         }
     }
 

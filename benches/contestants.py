@@ -1,0 +1,212 @@
+"""The pairs that stand beside each other: ours on io_uring, ours on epoll, HAProxy's and nginx's, and the origin.
+
+Each pair is two processes on one core: a front that takes the clients' plain HTTP/1.1, and a back that asks the origin,
+joined by an encrypted hop whose connections are kept. Each has one thread or worker, writes no access log, keeps
+its connections to the origin, and seals with AES-256-GCM, which OpenSSL and we choose alike where the processor has AES.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+
+from server import Failure, Server, free_port, wait_for_answer
+
+# The site that is asked for.
+SITE = "bench.example"
+# Idle connections that a pair may keep towards the next hop: as many as there are clients at most.
+KEPT_CONNECTIONS = 1024
+# Connections that a peer may have at once: both sides of the clients' number, with room to spare.
+CONNECTIONS_MAX = 8192
+
+
+class Place:
+    """What all contestants have in common."""
+
+    def __init__(self, binary, folder, pair_cpu, load_cpu):
+        self.binary = binary
+        self.folder = folder
+        self.pair_cpu = pair_cpu
+        self.load_cpu = load_cpu
+        self.origin_port = None
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def write(self, name, text):
+        with open(self.path(name), "w") as file:
+            file.write(text)
+        return self.path(name)
+
+
+class Pair:
+    """A running pair. `admin` is the port of our own front-end's page; peers have none."""
+
+    def __init__(self, name, port, back, front, admin=None):
+        self.name, self.port, self.admin = name, port, admin
+        self.servers = [back, front]
+        self.is_ours = admin is not None
+
+    def url(self, path):
+        return f"http://127.0.0.1:{self.port}{path}"
+
+    def wait(self):
+        wait_for_answer(self.url("/b128"), SITE, self.servers)
+
+    def stop(self):
+        for server in reversed(self.servers):
+            server.stop()
+
+
+def start_origin(place):
+    place.origin_port = free_port()
+    address = f"127.0.0.1:{place.origin_port}"
+    origin = Server("origin", [place.binary, "origin", "--listen", address], place.load_cpu, place.folder)
+    try:
+        wait_for_answer(f"http://{address}/b128", SITE, [origin])
+        return origin
+    except BaseException:
+        origin.stop()
+        raise
+
+
+def start_longhaul(place, io):
+    name = "longhaul" if io == "uring" else f"longhaul-{io}"
+    port, admin, tunnel = free_port(), free_port(), free_port(socket.SOCK_DGRAM)
+    back_key, back_public = new_key(place, f"{name}-back.key")
+    front_key, front_public = new_key(place, f"{name}-front.key")
+    both = ["--io", io, "--cpus", str(place.pair_cpu), "--log-level", "warning"]
+    back = [place.binary, "back", *both, "--key", back_key, "--listen", f"127.0.0.1:{tunnel}",
+            "--peer", f"{front_public}={SITE}", "--origin", f"{SITE}=http://127.0.0.1:{place.origin_port}"]
+    front = [place.binary, "front", *both, "--key", front_key, "--listen", f"127.0.0.1:{port}",
+             "--route", f"far={back_public}@127.0.0.1:{tunnel}", "--site", f"{SITE}=far",
+             "--admin", f"127.0.0.1:{admin}"]
+    return start(place, name, port, back, front, admin)
+
+
+def new_key(place, name):
+    command = [place.binary, "key", "new", "--out", place.path(name)]
+    made = subprocess.run(command, capture_output=True, text=True, check=True)
+    return place.path(name), made.stdout.split()[-1]
+
+
+def start_haproxy(place):
+    port, hop = free_port(), free_port()
+    certificate, _, bundle = make_certificate(place)
+    server = f"ssl ca-file {certificate} verify required ssl-min-ver TLSv1.3 alpn h2 proto h2"
+    front = place.write("haproxy-front.cfg", haproxy_configuration(port, "", hop, server))
+    bind = f"ssl crt {bundle} ssl-min-ver TLSv1.3 alpn h2"
+    back = place.write("haproxy-back.cfg", haproxy_configuration(hop, bind, place.origin_port, ""))
+    command = ["haproxy", "-db", "-f"]
+    return start(place, "haproxy TLS h2", port, [*command, back], [*command, front])
+
+
+def haproxy_configuration(port, bind, to_port, server):
+    return f"""\
+global
+  nbthread 1
+  maxconn {CONNECTIONS_MAX}
+defaults
+  mode http
+  http-reuse always
+  timeout connect 5s
+  timeout client 60s
+  timeout server 60s
+frontend clients
+  bind 127.0.0.1:{port} backlog 4096 {bind}
+  default_backend next
+backend next
+  server next 127.0.0.1:{to_port} pool-max-conn {KEPT_CONNECTIONS} {server}
+"""
+
+
+def start_nginx(place):
+    port, hop = free_port(), free_port()
+    certificate, key, _ = make_certificate(place)
+    towards_back = f"""proxy_pass https://next; proxy_ssl_protocols TLSv1.3; proxy_ssl_name {SITE};
+      proxy_ssl_verify on; proxy_ssl_trusted_certificate {certificate};"""
+    front = nginx_configuration(place, "nginx-front", f"listen 127.0.0.1:{port} backlog=4096;", hop, towards_back)
+    from_front = f"""listen 127.0.0.1:{hop} ssl backlog=4096; ssl_protocols TLSv1.3;
+    ssl_certificate {certificate}; ssl_certificate_key {key};"""
+    back = nginx_configuration(place, "nginx-back", from_front, place.origin_port, "proxy_pass http://next;")
+    return start(place, "nginx TLS h1", port, nginx_command(place, back), nginx_command(place, front))
+
+
+def nginx_command(place, configuration):
+    return ["nginx", "-p", place.folder, "-e", "stderr", "-c", configuration]
+
+
+def nginx_configuration(place, name, listen, to_port, towards):
+    # Started by root, nginx gives its worker another user, who could not reach the folder.
+    user = "user root;" if os.geteuid() == 0 else ""
+    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    folders = " ".join(f"{kind}_temp_path {place.path(f'{name}-{kind}')};" for kind in kinds)
+    return place.write(f"{name}.conf", f"""\
+daemon off; worker_processes 1; {user} pid {place.path(name)}.pid; error_log stderr error;
+events {{ worker_connections {CONNECTIONS_MAX}; }}
+http {{
+  access_log off; tcp_nodelay on; {folders}
+  keepalive_timeout 60s; keepalive_requests 1000000000;
+  upstream next {{
+    server 127.0.0.1:{to_port}; keepalive {KEPT_CONNECTIONS}; keepalive_requests 1000000000;
+  }}
+  server {{
+    {listen}
+    location / {{
+      {towards}
+      proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $host;
+      proxy_buffer_size 16k; proxy_buffers 8 16k; proxy_max_temp_file_size 0;
+    }}
+  }}
+}}
+""")
+
+
+def make_certificate(place):
+    """Certificate, key, and both in one file; made once."""
+    certificate, key, bundle = (place.path(name) for name in ("hop.crt", "hop.key", "hop.pem"))
+    if not os.path.exists(bundle):
+        command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                   "-days", "2", "-subj", f"/CN={SITE}", "-addext", f"subjectAltName=DNS:{SITE}",
+                   "-keyout", key, "-out", certificate]
+        subprocess.run(command, check=True, capture_output=True)
+        with open(certificate) as first, open(key) as second:
+            place.write("hop.pem", first.read() + second.read())
+    return certificate, key, bundle
+
+
+def start(place, name, port, back, front, admin=None):
+    """Starts both ends, the back first, and waits until the pair answers."""
+    label = name.replace(" ", "-")
+    servers = []
+    try:
+        for end, command in (("back", back), ("front", front)):
+            servers.append(Server(f"{label}-{end}", command, place.pair_cpu, place.folder))
+        pair = Pair(name, port, *servers, admin)
+        pair.wait()
+        return pair
+    except BaseException:
+        for server in servers:
+            server.stop()
+        raise
+
+
+# By name: what starts it, and the programs without which it cannot be.
+CONTESTANTS = {
+    "longhaul": (lambda place: start_longhaul(place, "uring"), ()),
+    "longhaul-epoll": (lambda place: start_longhaul(place, "epoll"), ()),
+    "haproxy": (start_haproxy, ("haproxy", "openssl")),
+    "nginx": (start_nginx, ("nginx", "openssl")),
+}
+
+
+def missing_programs(name):
+    return [program for program in CONTESTANTS[name][1] if shutil.which(program) is None]
+
+
+def start_contestant(name, place):
+    try:
+        return CONTESTANTS[name][0](place)
+    except subprocess.CalledProcessError as error:
+        said = error.stderr if isinstance(error.stderr, str) else (error.stderr or b"").decode(errors="replace")
+        raise Failure(f"{name}: {error.cmd[0]} failed:\n{said}") from error

@@ -1,0 +1,42 @@
+"""What a reader of a figure must know about where it was measured: machine, kernel, versions."""
+
+import os
+import platform
+import re
+import subprocess
+import time
+
+# How each program says its version.
+VERSION_COMMANDS = {"haproxy": ["haproxy", "-v"], "nginx": ["nginx", "-v"], "openssl": ["openssl", "version"]}
+
+
+def about_machine():
+    gigabytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)
+    date = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
+    return f"{date}; {processor()}, {os.cpu_count()} cores, {gigabytes:.0f} GiB, Linux {platform.release()}"
+
+
+def processor():
+    model, hypervisor = platform.machine(), ""
+    with open("/proc/cpuinfo") as info:
+        for line in info:
+            name, _, value = line.partition(":")
+            if name.strip() == "model name":
+                model = value.strip()
+            if name.strip() == "flags" and "hypervisor" in value.split():
+                hypervisor = " (virtual machine)"
+    return model + hypervisor
+
+
+def about_versions(binary, contestants):
+    peers = [name for name in ("haproxy", "nginx") if name in contestants]
+    programs = [*peers, *(["openssl"] if peers else [])]
+    versions = [version("longhaul", [binary, "--version"])]
+    return ", ".join(versions + [version(name, VERSION_COMMANDS[name]) for name in programs])
+
+
+def version(name, command):
+    """The program's name and the first number in what it says of itself."""
+    said = subprocess.run(command, capture_output=True, text=True)
+    found = re.search(r"\d+\.\d+\S*", said.stdout + said.stderr)
+    return f"{name} {found[0] if found else 'of unknown version'}"
