@@ -137,7 +137,7 @@ impl Sim {
             scale,
             tiny_ppm: if is_tiny { 400_000 } else { 0 },
             short_ppm: if faults.has(Fault::ShortWrites) { 300_000 } else { 0 },
-            latency_us: dice.between(20, 20_000),
+            latency_us: dice.between(20, if is_tiny { 5_000 } else { 20_000 }),
             capacity_bytes: if is_tiny { 2_000 } else { dice.between(4_000, 200_000) as usize },
         };
         let mut sim = Self {
