@@ -258,9 +258,16 @@ impl Clients {
                 return bytes.len();
             }
         };
-        self.counters.requests.add(1);
         let drafted = draft(blank, &head, client, &self.plan, &self.limits, &mut self.written);
         let (upgrade, body, is_head) = (head.upgrade, head.body, Asked::by(&head) == Asked::Head);
+        if let Ok(exchange) = &drafted
+            && !up.can_open(exchange.way, exchange.class, self.written.len())
+        {
+            // A full ring is no overload: it empties within a turn or two of the other core.
+            self.list(handle);
+            return 0;
+        }
+        self.counters.requests.add(1);
         let opened = match drafted {
             Ok(mut exchange) => {
                 exchange.keep_alive &= !self.is_draining;
@@ -482,7 +489,9 @@ impl Clients {
     fn hold(&mut self, port: &mut Port, handle: Handle) {
         let Some(client) = self.clients.get_mut(handle) else { return };
         let waits_for_bytes = matches!(client.phase, Phase::Head | Phase::Preface | Phase::Linger);
-        let is_held = !client.stash.is_empty() && !waits_for_bytes;
+        // A whole head may wait for room in a ring; more than a head's worth is not read meanwhile.
+        let is_full = client.stash.len() >= self.limits.http.head_bytes_max;
+        let is_held = !client.stash.is_empty() && (!waits_for_bytes || is_full);
         if is_held != client.is_held {
             client.is_held = is_held;
             let reading = match (is_held, client.phase) {
@@ -531,6 +540,7 @@ impl Clients {
             began: self.clients.get(client).map_or(now, |client| client.began),
             opened: now,
             first_byte: None,
+            queue_us: None,
             ended: Ended::TimedOut(Wait::Total),
             line: [0; LINE_BYTES_MAX],
             method_bytes: 0,
