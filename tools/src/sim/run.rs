@@ -497,10 +497,9 @@ impl Sim {
                 self.processes[process] = started;
                 self.workers.extend(workers);
                 self.workers[usize::from(first)..].iter_mut().for_each(|worker| worker.wake(&mut self.world));
-                return;
             }
             // Once the last exchange is over nothing more is broken.
-            _ if self.clients == 0 => return,
+            _ if self.clients == 0 => {}
             Action::Partition(span_us) => {
                 self.book.hits.hit(Fault::Partition.name());
                 self.network.heals_us = self.world.now_us + span_us;

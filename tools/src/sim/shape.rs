@@ -168,7 +168,7 @@ impl Shape {
         let status = [200, 200, 200, 200, 200, 404, 500, 204, 304][dice.below(9) as usize];
         let answer = match (status, answer_minor, dice.below(6)) {
             (204 | 304, ..) => Framing::None,
-            (_, 1, 0 | 1 | 2) => Framing::Chunked(1 + body_bytes(dice, 3_000)),
+            (_, 1, 0..=2) => Framing::Chunked(1 + body_bytes(dice, 3_000)),
             (_, _, 3) => Framing::UntilClose,
             _ => Framing::Length,
         };
