@@ -58,7 +58,7 @@ impl Clients {
             return;
         }
         exchange.status = page.status;
-        exchange.keep_alive &= exchange.is_sent;
+        exchange.keep_alive &= exchange.is_sent && !self.is_draining;
         self.log(now, &exchange);
         if self.write_page(now, port, exchange.client, &page, exchange.decision, !exchange.keep_alive) {
             self.after_answer(now, port, &exchange);

@@ -147,3 +147,17 @@ fn trailers_go_up_once_though_the_ring_was_full() {
     world.pass(Duration::from_millis(1));
     assert_eq!(String::from_utf8_lossy(&world.server.data), "0\r\nA: 1\r\n\r\n");
 }
+
+#[test]
+fn a_page_says_that_the_connection_closes_while_the_node_drains() {
+    let mut world = World::new();
+    let (tcp, handle) = world.accept();
+    world.read(handle, GET);
+    world.clients.drain(world.now);
+    let asker = world.server.opened[0];
+    let World { clients, port, now, .. } = &mut world;
+    assert!(clients.answer(*now, port, asker, Answer::Failed(Failure::ConnectFailed)));
+    let page: Vec<u8> = world.port.outgoing(tcp).flatten().copied().collect();
+    let page = String::from_utf8_lossy(&page).to_lowercase();
+    assert!(page.starts_with("http/1.1 502 ") && page.contains("connection: close"), "{page}");
+}
