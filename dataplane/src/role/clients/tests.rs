@@ -149,6 +149,23 @@ fn trailers_go_up_once_though_the_ring_was_full() {
 }
 
 #[test]
+fn a_body_that_stands_still_is_ended_though_the_answer_was_read() {
+    let mut world = World::new();
+    let (tcp, handle) = world.accept();
+    world.read(handle, b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nx");
+    let asker = world.server.opened[0];
+    let mut answer = ReplyEnvelope::default().encode().to_vec();
+    answer.extend_from_slice(b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n");
+    answer.resize(20_000, b'x');
+    let World { clients, port, now, .. } = &mut world;
+    assert!(clients.answer(*now, port, asker, Answer::Data(&answer)));
+    world.drink(tcp, handle);
+    world.pass(Duration::from_secs(31));
+    world.pass(Duration::from_secs(31));
+    assert_eq!(world.clients.exchanges(), 0);
+}
+
+#[test]
 fn a_page_says_that_the_connection_closes_while_the_node_drains() {
     let mut world = World::new();
     let (tcp, handle) = world.accept();

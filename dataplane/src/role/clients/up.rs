@@ -452,12 +452,15 @@ impl Clients {
         Err(failure)
     }
 
-    /// Waiting for the far end is timed there; here only the whole exchange is, if that is wished.
-    fn rest(&mut self, now: Instant, handle: Handle) {
+    /// Waiting for the far end is timed there; here a body is, and the whole exchange if that is wished.
+    pub(crate) fn rest(&mut self, now: Instant, handle: Handle) {
         let Some(client) = self.clients.get(handle) else { return };
         let deadline = match client.phase {
             Phase::Opaque | Phase::HalfClosed => now + self.limits.stall_timeout,
-            _ => self.total_deadline(handle),
+            Phase::Body => (now + self.limits.body_timeout).min(self.total_deadline(handle)),
+            Phase::Preface | Phase::Head | Phase::Waiting | Phase::Upgrading | Phase::Linger => {
+                self.total_deadline(handle)
+            }
         };
         self.set_deadline(handle, deadline);
     }
