@@ -136,6 +136,33 @@ impl World {
 }
 
 #[test]
+fn an_idle_client_that_once_read_slowly_is_still_closed() {
+    let mut world = World::new();
+    let (tcp, handle) = world.accept();
+    world.read(handle, GET);
+    world.answer(10_000);
+    // Its idle time passes while it still reads; then it has read all and says nothing any more.
+    world.pass(Duration::from_secs(61));
+    world.drink(tcp, handle);
+    for _ in 0..10 {
+        world.pass(Duration::from_secs(31));
+    }
+    assert_eq!(world.clients.clients(), 0);
+}
+
+#[test]
+fn a_pipelined_head_that_never_ends_has_the_time_of_a_head() {
+    let mut world = World::new();
+    let (tcp, handle) = world.accept();
+    world.read(handle, &[GET, b"GET / HT".as_slice()].concat());
+    world.answer(0);
+    world.drink(tcp, handle);
+    world.pass(Duration::from_secs(11));
+    let page: Vec<u8> = world.port.outgoing(tcp).flatten().copied().collect();
+    assert!(page.starts_with(b"HTTP/1.1 408 "), "{:?}", String::from_utf8_lossy(&page));
+}
+
+#[test]
 fn trailers_go_up_once_though_the_ring_was_full() {
     let mut world = World::new();
     let (_, handle) = world.accept();
