@@ -136,6 +136,22 @@ impl World {
 }
 
 #[test]
+fn who_pipelines_and_reads_nothing_gets_no_further_request_through() {
+    let mut world = World::new();
+    let (tcp, handle) = world.accept();
+    world.read(handle, &GET.repeat(20));
+    for _ in 0..10 {
+        world.answer(40_000);
+    }
+    assert_eq!(world.server.opened.len(), 1, "the first answer fills the queue");
+    for done in 2..=20 {
+        world.drink(tcp, handle);
+        assert_eq!(world.server.opened.len(), done);
+        world.answer(40_000);
+    }
+}
+
+#[test]
 fn an_idle_client_that_once_read_slowly_is_still_closed() {
     let mut world = World::new();
     let (tcp, handle) = world.accept();

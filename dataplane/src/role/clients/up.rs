@@ -173,14 +173,36 @@ impl Clients {
 
     /// The connection's queue has fallen to the mark.
     pub fn on_wrote(&mut self, now: Instant, port: &mut Port, up: &mut dyn Upstream, handle: Handle) {
-        let Some(client) = self.clients.get(handle) else { return };
-        if client.phase == Phase::Linger {
-            if port.queued_bytes(client.tcp) == 0 {
-                self.linger(now, port, handle);
+        let Some(client) = self.clients.get_mut(handle) else { return };
+        match client.phase {
+            Phase::Linger if port.queued_bytes(client.tcp) > 0 => {}
+            Phase::Linger => self.linger(now, port, handle),
+            Phase::Head => {
+                client.queued_seen = 0;
+                self.await_head(now, handle);
+                self.go_on(now, port, up, handle);
             }
-            return;
+            Phase::Preface
+            | Phase::Body
+            | Phase::Waiting
+            | Phase::Upgrading
+            | Phase::Opaque
+            | Phase::HalfClosed => self.pay(now, port, up, handle),
         }
-        self.pay(now, port, up, handle);
+    }
+
+    /// Whether earlier answers fill the client's queue, so that it must read before its next request is looked at.
+    /// Every exchange has credit of its own: who pipelines and reads nothing would otherwise fill the pool of all.
+    fn must_read_first(&self, port: &mut Port, handle: Handle) -> bool {
+        let Some(client) = self.clients.get(handle).filter(|client| client.phase == Phase::Head) else {
+            return false;
+        };
+        let portion = self.limits.stream_bytes as usize / 4;
+        let is_full = port.queued_bytes(client.tcp) > portion;
+        if is_full {
+            port.notify_at(client.tcp, portion);
+        }
+        is_full
     }
 
     fn take(
@@ -197,6 +219,7 @@ impl Clients {
             let Some(client) = self.clients.get(handle) else { return bytes.len() };
             let taken = match client.phase {
                 Phase::Preface => self.take_preface(now, port, up, handle, rest),
+                Phase::Head if self.must_read_first(port, handle) => 0,
                 Phase::Head => self.take_head(now, port, up, handle, rest),
                 Phase::Body => self.take_body(now, port, up, handle, rest),
                 Phase::Opaque | Phase::HalfClosed => self.take_opaque(now, port, up, handle, rest),
@@ -484,8 +507,10 @@ impl Clients {
 
     /// Reads on or not, as there is room for more.
     fn hold(&mut self, port: &mut Port, handle: Handle) {
+        let must_read_first = self.must_read_first(port, handle);
         let Some(client) = self.clients.get_mut(handle) else { return };
-        let waits_for_bytes = matches!(client.phase, Phase::Head | Phase::Preface | Phase::Linger);
+        let waits_for_bytes =
+            matches!(client.phase, Phase::Head | Phase::Preface | Phase::Linger) && !must_read_first;
         let is_held = !client.stash.is_empty() && !waits_for_bytes;
         if is_held != client.is_held {
             client.is_held = is_held;
