@@ -139,11 +139,12 @@ impl Crossing {
         };
         match head.word {
             OPEN => {
-                self.note_class(asker, class);
                 let kind = Kind::from_u8(head.detail).unwrap_or(Kind::Http);
                 let opening = Opening { class, kind, envelope: bytes };
-                if let Err(failure) = up.open(now, port, way, asker, &opening) {
-                    self.refuse(now, port, asker, failure);
+                match up.open(now, port, way, asker, &opening) {
+                    Ok(_) => self.note_class(asker, class),
+                    // An overtaken opening must not change the lane of the exchange that has the slot now.
+                    Err(failure) => self.refuse(now, port, asker, failure),
                 }
             }
             DATA => ask(Ask::Data(bytes)),
