@@ -129,7 +129,7 @@ impl World {
     }
 
     fn pass(&mut self, span: Duration) {
-        self.now = self.now + span;
+        self.now += span;
         let Self { clients, port, server, now } = self;
         clients.flush(*now, port, server);
     }
