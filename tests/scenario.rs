@@ -24,4 +24,5 @@ mod scenario {
     mod streaming;
     mod trust;
     mod tunnel_loss;
+    mod workers;
 }

@@ -57,6 +57,20 @@ fn names_say_what_a_thing_is() {
     expect_none("files whose name is not a concept:", &found);
 }
 
+/// The help is printed from the table in the code, and `tests/cli.rs` holds it against the same file.
+#[test]
+fn the_readme_tells_every_exit_status() {
+    let help = files::text("tests/expected/help.txt");
+    let (_, rows) = help.split_once("Exit statuses:\n").expect("the help ends with the statuses");
+    let row = |line: &str| {
+        let (status, meaning) = line.trim().split_once("  ").expect("a status and its meaning");
+        format!("| {status} | {meaning} |")
+    };
+    let readme = files::text("README.md");
+    let missing: Vec<_> = rows.lines().map(row).filter(|row| !readme.contains(row)).collect();
+    expect_none("rows that the README lacks:", &missing);
+}
+
 #[test]
 fn the_code_is_formatted() {
     if !component_is_there("fmt") {

@@ -1,7 +1,7 @@
 //! The data plane: protocol cores without I/O, the roles made of them, and the drivers that run roles.
 //!
 //! Tiers, lowest first; an import may only point down (`tests/arrows.rs` keeps it so):
-//! `time, stdx, access` · `http, tmp, blender` · `port` · roles · `reactor`.
+//! `time, access` · `stdx` · `port, http, tmp, blender` · `exchange, reactor` · `role` · `node`.
 //! All unsafe code lives in `reactor`; every other module forbids it.
 
 #[forbid(unsafe_code)]

@@ -17,10 +17,10 @@ const CHANGED: usize = 4000;
 fn corpus(target: &str) -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(target);
     let entries = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
-    let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    let mut paths: Vec<_> = entries.map(|entry| entry.expect("a folder is read to its end").path()).collect();
     paths.sort();
     assert!(!paths.is_empty(), "{} has lost its inputs", folder.display());
-    paths.iter().map(|path| std::fs::read(path).unwrap()).collect()
+    paths.iter().map(|path| std::fs::read(path).expect("an input can be read")).collect()
 }
 
 /// Runs every input as it is, then changed ones.

@@ -20,7 +20,7 @@ pub(crate) fn arrows(of: &Crate) -> Vec<Arrow> {
     let mut all = Vec::new();
     for (path, module) in &of.modules {
         for child in &module.children {
-            let to = of.resolve(&[path.as_slice(), &[child.clone()]].concat());
+            let to = of.resolve(&[path.as_slice(), core::slice::from_ref(child)].concat());
             all.push(Arrow {
                 from: module.file.clone(),
                 to: to.file.clone(),

@@ -40,7 +40,7 @@ impl Crate {
         let children = declared(&code);
         let below = folder_of(&file, path.is_empty());
         for child in declared(&all) {
-            let child_path = [path.as_slice(), &[child.clone()]].concat();
+            let child_path = [path.as_slice(), core::slice::from_ref(&child)].concat();
             let test_only = test_only || !children.contains(&child);
             self.add(child_path, file_of(&below, &child), test_only);
         }

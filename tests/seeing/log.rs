@@ -51,7 +51,7 @@ fn a_line_says_all_about_its_exchange() {
         for (name, value) in numbers.into_iter().chain([("response_body_bytes", answer.body().len())]) {
             assert_eq!(line[name], value, "{name} in {line}");
         }
-        for name in ["tunnel_us", "origin_first_byte_us", "total_us"] {
+        for name in ["queue_us", "tunnel_us", "origin_first_byte_us", "total_us"] {
             assert!(line[name].is_u64(), "{name} in {line}");
         }
         let (total, parts) = (&line["total_us"], [&line["tunnel_us"], &line["origin_first_byte_us"]]);

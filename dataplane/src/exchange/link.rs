@@ -99,10 +99,18 @@ pub enum Answer<'a> {
     Failed(Failure),
     /// So many more bytes may be sent.
     Room(u32),
+    /// The request's first bytes waited so many µs for their packet. For the log: said once, or never.
+    Queued(u32),
 }
 
 /// The serving side as the asker sees it.
 pub trait Upstream {
+    /// Whether an exchange of this class could begin now with so many bytes of a message; false when the ring to
+    /// another core is full: look again at the next flush.
+    fn can_open(&mut self, _way: Way, _class: u8, _first_bytes: usize) -> bool {
+        true
+    }
+
     /// Begins an exchange. On an error nothing was begun and no answer will come.
     fn open(
         &mut self,

@@ -35,6 +35,7 @@ const ANSWER_FINISH: u8 = 17;
 const ANSWER_FAILED: u8 = 18;
 const ANSWER_ROOM: u8 = 19;
 const ANSWER_ENOUGH: u8 = 20;
+const ANSWER_QUEUED: u8 = 21;
 
 /// The rings between this worker and the others.
 pub struct Crossing {
@@ -158,6 +159,7 @@ impl Crossing {
                 answer(now, port, down, asker, Answer::Failed(Failure::from_code(number as u16)))
             }
             ANSWER_ROOM => answer(now, port, down, asker, Answer::Room(number)),
+            ANSWER_QUEUED => answer(now, port, down, asker, Answer::Queued(number)),
             _ => debug_assert!(false, "records come from this file"),
         }
     }
@@ -199,6 +201,18 @@ impl Crossing {
 }
 
 impl Upstream for Crossing {
+    fn can_open(&mut self, way: Way, class: u8, first_bytes: usize) -> bool {
+        let Way::Route(route) = way else { panic!("origins are served on every worker") };
+        let records = 1 + first_bytes.div_ceil(self.slot_bytes - RECORD_BYTES);
+        let owner = usize::from(self.owner(route));
+        let sender = self.senders.get_mut(owner).and_then(Option::as_mut);
+        let has_room = sender.is_none_or(|sender| sender.has_room(class, records));
+        if !has_room {
+            self.counters.cross_core_full.add(1);
+        }
+        has_room
+    }
+
     fn open(
         &mut self,
         _: Instant,
@@ -241,6 +255,7 @@ impl Downstream for Crossing {
             Answer::Enough => (ANSWER_ENOUGH, 0, &[]),
             Answer::Failed(failure) => (ANSWER_FAILED, u32::from(failure.code()), &[]),
             Answer::Room(bytes) => (ANSWER_ROOM, bytes, &[]),
+            Answer::Queued(us) => (ANSWER_QUEUED, us, &[]),
         };
         self.write(worker, class, Head { word, detail: 0, route: 0, asker: asker.0, number }, bytes)
     }

@@ -394,6 +394,10 @@ impl Role for Node {
 }
 
 impl Upstream for Servers<'_> {
+    fn can_open(&mut self, way: Way, class: u8, first_bytes: usize) -> bool {
+        self.server(way).is_none_or(|server| server.can_open(way, class, first_bytes))
+    }
+
     fn open(
         &mut self,
         now: Instant,

@@ -109,7 +109,8 @@ mod tests {
     /// Every input that the fuzzers found worth keeping; their targets bear the names of the folders.
     #[test]
     fn the_committed_corpus_does_no_harm() {
-        let targets: [(&str, fn(&[u8])); 2] = [("framing", fuzz_frames), ("datagram", fuzz_datagram)];
+        type Target = (&'static str, fn(&[u8]));
+        let targets: [Target; 2] = [("framing", fuzz_frames), ("datagram", fuzz_datagram)];
         for (target, check) in targets {
             let folder = format!("{}/../fuzz/corpus/{target}", env!("CARGO_MANIFEST_DIR"));
             let entries = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{folder}: {error}"));

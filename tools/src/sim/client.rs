@@ -11,7 +11,7 @@ use crate::sim::content::Content;
 use crate::sim::message::push_request;
 use crate::sim::pipe::Owner;
 use crate::sim::reader::{Got, Head, Reader};
-use crate::sim::shape::{Carries, ClientFault, Framing, Shape};
+use crate::sim::shape::{Carries, ClientFault, Framing, OriginFault, Shape};
 use crate::sim::speech::{Speech, Spoken, Stop};
 use crate::sim::stage::Stage;
 use crate::sim::world::Event;
@@ -442,6 +442,15 @@ impl Client {
         }
         let mut was_excused = line.is_closing || !stage.pipes.get(line.pipe).stands;
         let (mut again, mut is_first) = (VecDeque::new(), true);
+        // Where a later answer is cut, the reset takes the tail of the one before along.
+        let is_taken_along = self
+            .open
+            .iter()
+            .skip(1)
+            .any(|exchange| stage.book.shape(*exchange).origin_fault != OriginFault::None);
+        if let Some(exchange) = self.open.front().filter(|_| is_taken_along) {
+            stage.book.of(*exchange).must_succeed = false;
+        }
         while let Some(exchange) = self.open.pop_front() {
             let shape = stage.book.shape(exchange);
             let has_begun = is_first && line.answer.bytes > 0;

@@ -45,7 +45,7 @@ impl Report {
             "{} seeds, {} exchanges, {} events; {missed} never met; {broken} seeds broke a promise",
             self.seeds, self.exchanges, self.events
         );
-        for (_, why) in self.violations.iter().take(5) {
+        for (_, why) in self.violations.iter().take(40) {
             let _ = writeln!(text, "{why}");
         }
         text

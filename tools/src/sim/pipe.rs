@@ -191,10 +191,10 @@ impl Pipes {
         }
         half.bytes.truncate(half.arrived);
         let own = &mut self.pipes[pipe as usize].halves[usize::from(1 - end)];
+        // What this end had sent and is still in flight is lost; what has arrived is the other's.
         own.reset_sent = true;
-        own.bytes = VecDeque::new();
-        own.arrived = 0;
         own.marks.clear();
+        own.bytes.truncate(own.arrived);
     }
 
     /// Bytes that this end could read now.

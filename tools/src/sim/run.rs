@@ -137,7 +137,7 @@ impl Sim {
             scale,
             tiny_ppm: if is_tiny { 400_000 } else { 0 },
             short_ppm: if faults.has(Fault::ShortWrites) { 300_000 } else { 0 },
-            latency_us: dice.between(20, 20_000),
+            latency_us: dice.between(20, if is_tiny { 5_000 } else { 20_000 }),
             capacity_bytes: if is_tiny { 2_000 } else { dice.between(4_000, 200_000) as usize },
         };
         let mut sim = Self {
@@ -497,10 +497,9 @@ impl Sim {
                 self.processes[process] = started;
                 self.workers.extend(workers);
                 self.workers[usize::from(first)..].iter_mut().for_each(|worker| worker.wake(&mut self.world));
-                return;
             }
             // Once the last exchange is over nothing more is broken.
-            _ if self.clients == 0 => return,
+            _ if self.clients == 0 => {}
             Action::Partition(span_us) => {
                 self.book.hits.hit(Fault::Partition.name());
                 self.network.heals_us = self.world.now_us + span_us;

@@ -144,11 +144,11 @@ impl Shape {
     pub(crate) fn draw(dice: &mut Prng, faults: &Faults, scale: &Scale) -> Self {
         let row = dice.below(REFUSED.len() as u64) as usize;
         // A long head through a buffer of one byte takes longer than any client may.
-        let has_time = REFUSED[row].bytes.len() <= 2 * scale.body_bytes;
+        let has_time = scale.body_bytes > 2_000 || REFUSED[row].bytes.len() < 400;
         let carries = match dice.below(100) {
             0..4 => Carries::WebSocket,
             4..10 => Carries::Tcp,
-            10..18 if faults.has(Fault::Malformed) && has_time => Carries::Malformed(row),
+            10..25 if faults.has(Fault::Malformed) && has_time => Carries::Malformed(row),
             _ => Carries::Http,
         };
         let method =
@@ -168,7 +168,7 @@ impl Shape {
         let status = [200, 200, 200, 200, 200, 404, 500, 204, 304][dice.below(9) as usize];
         let answer = match (status, answer_minor, dice.below(6)) {
             (204 | 304, ..) => Framing::None,
-            (_, 1, 0 | 1 | 2) => Framing::Chunked(1 + body_bytes(dice, 3_000)),
+            (_, 1, 0..=2) => Framing::Chunked(1 + body_bytes(dice, 3_000)),
             (_, _, 3) => Framing::UntilClose,
             _ => Framing::Length,
         };

@@ -328,7 +328,10 @@ impl Clients {
         let answered = exchange.first_byte.map(|first| first.us_since(exchange.opened));
         let origin_us = u64::from(exchange.reply.first_byte_us);
         record.timings.origin_first_byte_us = exchange.reply.origin.map(|_| origin_us);
-        record.timings.tunnel_us = answered.map(|us| us.saturating_sub(origin_us));
+        let queue_us = exchange.queue_us.map(u64::from);
+        record.timings.queue_us = queue_us;
+        let elsewhere_us = origin_us + queue_us.unwrap_or(0);
+        record.timings.tunnel_us = answered.map(|us| us.saturating_sub(elsewhere_us));
         record.timings.total_us = Some(now.us_since(exchange.began));
         record.ended = exchange.ended;
         record.decision.id = exchange.decision;

@@ -85,6 +85,8 @@ pub(crate) struct Exchange {
     pub(crate) began: Instant,
     pub(crate) opened: Instant,
     pub(crate) first_byte: Option<Instant>,
+    /// How long the request's first bytes waited for room in the tunnel, in µs.
+    pub(crate) queue_us: Option<u32>,
     pub(crate) ended: Ended,
     pub(crate) line: [u8; LINE_BYTES_MAX],
     pub(crate) method_bytes: u16,

@@ -291,6 +291,11 @@ impl Downstream for Clients {
                 }
                 self.list(client);
             }
+            Answer::Queued(us) => {
+                if let Some(exchange) = self.exchanges.get_mut(exchange) {
+                    exchange.queue_us = Some(us);
+                }
+            }
             Answer::Data(bytes) => self.take_down(now, port, exchange, bytes),
             Answer::Finish | Answer::Enough => self.finish_down(now, port, exchange),
             Answer::Failed(failure) => self.fail(now, port, exchange, failure),

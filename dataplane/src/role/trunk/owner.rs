@@ -11,7 +11,7 @@ use crate::exchange::link::{Answer, Ask, Asker, Downstream, Opening, Served, Ups
 use crate::port::{Ecn, Port, SocketId};
 use crate::role::status::{StatusBoard, TunnelStatus};
 use crate::role::trunk::line::Line;
-use crate::role::trunk::stream::{End, Stream, Streams};
+use crate::role::trunk::stream::{End, Queued, Stream, Streams};
 use crate::stdx::slab::Handle;
 use crate::time::{Duration, Instant};
 use crate::tmp::carrier::Ecn as TunnelEcn;
@@ -246,6 +246,7 @@ impl Upstream for Trunk {
             owed: 0,
             class: opening.class,
             opened: now,
+            queued: Queued::Waiting,
             is_told_end: false,
             is_stopped: false,
             is_listed: false,
@@ -319,6 +320,8 @@ impl Downstream for Trunk {
                 stream.credit += bytes;
                 line.streams.list(id);
             }
+            // Origins send at once; only a tunnel lets bytes wait.
+            Answer::Queued(_) => {}
         }
         true
     }

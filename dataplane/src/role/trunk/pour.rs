@@ -7,7 +7,7 @@ use crate::port::{Ecn, Port};
 use crate::role::plan::Plan;
 use crate::role::trunk::line::Line;
 use crate::role::trunk::owner::Trunk;
-use crate::role::trunk::stream::{End, Stream};
+use crate::role::trunk::stream::{End, Queued, Stream};
 use crate::time::Instant;
 use crate::tmp::carrier::Blend;
 use crate::tmp::endpoint::EndpointEvent;
@@ -128,6 +128,7 @@ impl Trunk {
                     owed: 0,
                     class,
                     opened: now,
+                    queued: Queued::Told,
                     is_told_end: false,
                     is_stopped: false,
                     is_listed: false,
@@ -213,6 +214,12 @@ impl Trunk {
                 }
                 End::Asker(_) | End::Server(..) if count == 0 => return true,
                 End::Asker(asker) => {
+                    // Said with the first bytes of the answer, so that it wakes nobody by itself.
+                    if let Queued::Left(us) = stream.queued
+                        && parts.down.answer(now, port, asker, Answer::Queued(us))
+                    {
+                        stream.queued = Queued::Told;
+                    }
                     if !parts.down.answer(now, port, asker, Answer::Data(&bytes[..count])) {
                         return false;
                     }
@@ -360,6 +367,10 @@ impl Trunk {
         while let Some(id) = self.both(slot).and_then(|(_, line)| line.take_progressed()) {
             let Some((tunnel, line)) = self.both(slot) else { return };
             let Some(stream) = line.streams.get_mut(id) else { continue };
+            if stream.queued == Queued::Waiting {
+                let us = now.us_since(stream.opened);
+                stream.queued = Queued::Left(u32::try_from(us).unwrap_or(u32::MAX));
+            }
             let left = stream.owed.saturating_sub(tunnel.unsent_bytes(id) as u32);
             // What this end may still hand in must fit the tunnel's buffer, which keeps what is not acknowledged.
             let promised = stream_bytes.saturating_sub(stream.owed);

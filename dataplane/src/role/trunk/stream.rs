@@ -17,6 +17,17 @@ pub(crate) enum End {
     Nobody,
 }
 
+/// The wait of a stream's first bytes at the end that asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Queued {
+    /// They have not left.
+    Waiting,
+    /// They left after so many µs.
+    Left(u32),
+    /// The asker knows.
+    Told,
+}
+
 /// The record of one stream.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stream {
@@ -28,6 +39,8 @@ pub(crate) struct Stream {
     pub(crate) owed: u32,
     pub(crate) class: u8,
     pub(crate) opened: Instant,
+    /// How long its first bytes waited for their packet, until the asker has been told.
+    pub(crate) queued: Queued,
     /// This end has been told the far end's last byte.
     pub(crate) is_told_end: bool,
     /// The far end reads no more of it: what this end still writes is thrown away.
