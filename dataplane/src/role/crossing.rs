@@ -182,9 +182,7 @@ impl Crossing {
         let Some(sender) = self.senders.get_mut(usize::from(to)).and_then(Option::as_mut) else {
             return true;
         };
-        // Long pieces leave room for openings and heads: a body can wait, a request that finds no room is refused.
-        let spare = if records > SHORT_RECORDS { SPARE_RECORDS } else { 0 };
-        if !sender.has_room(class, records + spare) {
+        if !sender.has_room(class, with_spare(records)) {
             self.counters.cross_core_full.add(1);
             return false;
         }
@@ -203,7 +201,8 @@ impl Crossing {
 impl Upstream for Crossing {
     fn can_open(&mut self, way: Way, class: u8, first_bytes: usize) -> bool {
         let Way::Route(route) = way else { panic!("origins are served on every worker") };
-        let records = 1 + first_bytes.div_ceil(self.slot_bytes - RECORD_BYTES);
+        // One for the opening, and what `write` asks for to take the message.
+        let records = 1 + with_spare(first_bytes.div_ceil(self.slot_bytes - RECORD_BYTES));
         let owner = usize::from(self.owner(route));
         let sender = self.senders.get_mut(owner).and_then(Option::as_mut);
         let has_room = sender.is_none_or(|sender| sender.has_room(class, records));
@@ -264,6 +263,12 @@ impl Downstream for Crossing {
 fn answer(now: Instant, port: &mut Port, down: &mut dyn Downstream, asker: Asker, answer: Answer<'_>) {
     let taken = down.answer(now, port, asker, answer);
     assert!(taken, "clients of this worker take what is within the credit");
+}
+
+/// How many free records a piece of so many wants to see. Long pieces leave room for openings and heads: a body can
+/// wait, a request that finds no room is refused.
+const fn with_spare(records: usize) -> usize {
+    if records > SHORT_RECORDS { records + SPARE_RECORDS } else { records }
 }
 
 fn put(row: &mut Vec<u8>, slot: usize, class: u8) {
