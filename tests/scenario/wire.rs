@@ -78,6 +78,17 @@ impl Wire {
         Message { head, body }
     }
 
+    /// Answers the next request if it is for `target`; false if it is for something else, or is cut off.
+    pub(crate) fn serves(&mut self, target: &str, answer: impl AsRef<[u8]>) -> bool {
+        while !self.held.windows(4).any(|window| window == b"\r\n\r\n") {
+            if self.more().is_err() {
+                return false;
+            }
+        }
+        let is_wanted = self.head().start == format!("GET {target} HTTP/1.1");
+        self.stream.write_all(answer.as_ref()).is_ok() && is_wanted
+    }
+
     /// A final or interim answer to something else than HEAD.
     pub(crate) fn answer(&mut self) -> Message {
         let head = self.head();

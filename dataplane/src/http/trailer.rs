@@ -7,7 +7,7 @@ use crate::http::limits::Limits;
 use crate::http::refusal::Refusal;
 
 /// The trailer fields of one body. Holds no memory until a trailer comes, which is rare, and keeps it when cleared.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Trailers {
     /// Kept lines, normalised, then the line that is still arriving.
     lines: Vec<u8>,

@@ -140,11 +140,12 @@ impl Crossing {
         };
         match head.word {
             OPEN => {
-                self.note_class(asker, class);
                 let kind = Kind::from_u8(head.detail).unwrap_or(Kind::Http);
                 let opening = Opening { class, kind, envelope: bytes };
-                if let Err(failure) = up.open(now, port, way, asker, &opening) {
-                    self.refuse(now, port, asker, failure);
+                match up.open(now, port, way, asker, &opening) {
+                    Ok(_) => self.note_class(asker, class),
+                    // An overtaken opening must not change the lane of the exchange that has the slot now.
+                    Err(failure) => self.refuse(now, port, asker, failure),
                 }
             }
             DATA => ask(Ask::Data(bytes)),
@@ -181,9 +182,7 @@ impl Crossing {
         let Some(sender) = self.senders.get_mut(usize::from(to)).and_then(Option::as_mut) else {
             return true;
         };
-        // Long pieces leave room for openings and heads: a body can wait, a request that finds no room is refused.
-        let spare = if records > SHORT_RECORDS { SPARE_RECORDS } else { 0 };
-        if !sender.has_room(class, records + spare) {
+        if !sender.has_room(class, with_spare(records)) {
             self.counters.cross_core_full.add(1);
             return false;
         }
@@ -202,7 +201,8 @@ impl Crossing {
 impl Upstream for Crossing {
     fn can_open(&mut self, way: Way, class: u8, first_bytes: usize) -> bool {
         let Way::Route(route) = way else { panic!("origins are served on every worker") };
-        let records = 1 + first_bytes.div_ceil(self.slot_bytes - RECORD_BYTES);
+        // One for the opening, and what `write` asks for to take the message.
+        let records = 1 + with_spare(first_bytes.div_ceil(self.slot_bytes - RECORD_BYTES));
         let owner = usize::from(self.owner(route));
         let sender = self.senders.get_mut(owner).and_then(Option::as_mut);
         let has_room = sender.is_none_or(|sender| sender.has_room(class, records));
@@ -263,6 +263,12 @@ impl Downstream for Crossing {
 fn answer(now: Instant, port: &mut Port, down: &mut dyn Downstream, asker: Asker, answer: Answer<'_>) {
     let taken = down.answer(now, port, asker, answer);
     assert!(taken, "clients of this worker take what is within the credit");
+}
+
+/// How many free records a piece of so many wants to see. Long pieces leave room for openings and heads: a body can
+/// wait, a request that finds no room is refused.
+const fn with_spare(records: usize) -> usize {
+    if records > SHORT_RECORDS { records + SPARE_RECORDS } else { records }
 }
 
 fn put(row: &mut Vec<u8>, slot: usize, class: u8) {

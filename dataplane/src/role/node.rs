@@ -269,7 +269,7 @@ impl Role for Node {
         let is_draining = self.stage != Stage::Running;
         let NodeParts { worker, clients, trunk, origins, crossing, .. } = &mut self.parts;
         let worker = *worker;
-        let (tcp, part, handle) = match &input {
+        let (part, handle) = match &input {
             Input::Datagrams { .. } => {
                 if let (Some(trunk), Input::Datagrams { from, ecn, segment_bytes, bytes, .. }) =
                     (trunk, input)
@@ -294,16 +294,15 @@ impl Role for Node {
                 clients.on_accepted(now, port, &mut up, *tcp, *listener, *peer);
                 return;
             }
-            Input::Connected { tcp, token }
-            | Input::Read { tcp, token, .. }
-            | Input::ReadEnd { tcp, token }
-            | Input::Wrote { tcp, token }
-            | Input::Failed { tcp, token, .. } => {
+            Input::Connected { token, .. }
+            | Input::Read { token, .. }
+            | Input::ReadEnd { token, .. }
+            | Input::Wrote { token, .. }
+            | Input::Failed { token, .. } => {
                 let Some((part, handle)) = token::unpack(*token) else { return };
-                (*tcp, part, handle)
+                (part, handle)
             }
         };
-        let _ = tcp;
         match (part, clients, origins) {
             (Part::Client, Some(clients), origins) => {
                 let mut up = Servers {

@@ -209,10 +209,11 @@ impl Reassembly {
     fn merge_next(&mut self, memory: &mut ReceiveMemory, target: u32) {
         let (end, next) = self.stretch(memory, target);
         let Some(segment) = memory.segments.get(next as usize) else { return };
-        if segment.start != end
-            || segment.chain.len() > MERGE_BYTES_MAX
-            || (target == NONE && self.front.is_empty())
-        {
+        if segment.start != end || (target == NONE && self.front.is_empty()) {
+            return;
+        }
+        if segment.chain.len() > MERGE_BYTES_MAX {
+            self.complete_beginning(memory, target, next);
             return;
         }
         let after = segment.next;
@@ -226,6 +227,23 @@ impl Reassembly {
             let kept = self.append(memory, target, &copy[..count]);
             assert!(kept == count, "the reserve covers a block per segment");
         }
+    }
+
+    /// Copies the first bytes of a long segment to the front if that is the beginning of the stream and short: a reader
+    /// that waits for the whole of what opens a stream consumes nothing until then, and sees the front alone. The bytes
+    /// fit what the front's first block has left, so this takes no memory.
+    fn complete_beginning(&mut self, memory: &mut ReceiveMemory, target: u32, next: u32) {
+        let room = memory.blocks.block_bytes().min(COPY_BYTES).saturating_sub(self.front.len());
+        if target != NONE || self.read > 0 || room == 0 {
+            return;
+        }
+        let mut copy = [0; COPY_BYTES];
+        let segment = &mut memory.segments[next as usize];
+        let count = memory.blocks.copy_at(&segment.chain, 0, &mut copy[..room]);
+        memory.blocks.advance(&mut segment.chain, count);
+        segment.start += count as u64;
+        let kept = memory.blocks.append(&mut self.front, &copy[..count]);
+        assert!(kept == count, "the first block had room");
     }
 
     /// Makes the first segment the front if nothing lies before it.
@@ -251,6 +269,22 @@ mod tests {
 
     fn text(offset: u64, len: usize) -> Vec<u8> {
         (offset..offset + len as u64).map(|at| (at % 251) as u8).collect()
+    }
+
+    #[test]
+    fn the_beginning_of_a_stream_lies_together_though_its_first_bytes_came_late() {
+        let mut memory = ReceiveMemory::new(4_096, 16, 4);
+        let mut stream = Reassembly::new();
+        stream.insert(&mut memory, 20, &text(20, 10_000)).unwrap();
+        stream.insert(&mut memory, 0, &text(0, 20)).unwrap();
+        assert_eq!(stream.front(&memory), text(0, 1_024));
+        let mut read = Vec::new();
+        while !stream.front(&memory).is_empty() {
+            let count = stream.front(&memory).len();
+            read.extend_from_slice(stream.front(&memory));
+            stream.consume(&mut memory, count);
+        }
+        assert_eq!((read, memory.blocks.used()), (text(0, 10_020), 0));
     }
 
     #[test]

@@ -128,7 +128,11 @@ impl Sim {
         let mut world = World::new(seed);
         let is_tiny = faults.has(Fault::TinyBuffers);
         let scale = Scale {
-            body_bytes: if is_tiny { 1_500 } else { [4_000, 20_000, 150_000][dice.below(3) as usize] },
+            body_bytes: if is_tiny {
+                1_500
+            } else {
+                [4_000, 20_000, 150_000, 400_000][dice.below(4) as usize]
+            },
             body_bytes_max: scenario.limits.body_bytes_max as usize,
             origins: ORIGINS,
         };

@@ -114,7 +114,7 @@ impl Scenario {
             connections_max: if few { dice.between(2, 5) as usize } else { 64 },
             shedding_max: if few { 3 } else { 32 },
             exchanges_max: if few { dice.between(2, 5) as usize } else { 64 },
-            body_bytes_max: if faults.has(Fault::TinyBuffers) { 2_000 } else { 200_000 },
+            body_bytes_max: if faults.has(Fault::TinyBuffers) { 2_000 } else { 500_000 },
             stream_bytes: 64 << 10,
             held_bytes: pools * 4_096,
             queue_bytes: pools * 4_096,
@@ -135,13 +135,14 @@ impl Scenario {
             ..Limits::default()
         };
         let streams_max = if few { 8 } else { 128 };
+        let send_buffer_bytes = [65 << 10, 256 << 10][dice.below(2) as usize];
         let mut transport = TunnelOptions {
             streams_max,
             send_budget_bytes: 8 << 20,
             receive_budget_bytes: 8 << 20,
-            // As the production start-up does: the buffer holds a stream's credit and what is not acknowledged.
-            send_buffer_bytes: 256 << 10,
-            send_buffer_bytes_max: 256 << 10,
+            // At least a stream's credit and its envelope, and never less again: as production has it.
+            send_buffer_bytes,
+            send_buffer_bytes_max: send_buffer_bytes,
             receive_window_bytes: 32 << 10,
             receive_window_bytes_max: 256 << 10,
             packets_in_flight_max: 1_024,

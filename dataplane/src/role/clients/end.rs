@@ -58,7 +58,7 @@ impl Clients {
             return;
         }
         exchange.status = page.status;
-        exchange.keep_alive &= exchange.is_sent;
+        exchange.keep_alive &= exchange.is_sent && !self.is_draining;
         self.log(now, &exchange);
         if self.write_page(now, port, exchange.client, &page, exchange.decision, !exchange.keep_alive) {
             self.after_answer(now, port, &exchange);
@@ -193,6 +193,12 @@ impl Clients {
         }
         let queued = port.queued_bytes(tcp) as u32;
         let Some(client) = self.clients.get_mut(handle) else { return };
+        if client.queued_seen > 0 && queued == 0 {
+            // It has read everything: its time to read is over, its time for what comes next begins.
+            client.queued_seen = 0;
+            self.await_next(now, handle);
+            return;
+        }
         if client.queued_seen > 0 || (exchange.is_none() && queued > 0) {
             // The client should be reading. Slow is fine, standing still is not.
             if client.queued_seen == 0 || queued < client.queued_seen {
@@ -226,6 +232,25 @@ impl Clients {
         self.refuse(now, port, up, handle, page);
     }
 
+    /// The time for whatever the client's phase waits for begins anew.
+    fn await_next(&mut self, now: Instant, handle: Handle) {
+        match self.clients.get(handle).map(|client| client.phase) {
+            Some(Phase::Preface | Phase::Head) => self.await_head(now, handle),
+            Some(Phase::Linger) => self.set_deadline(handle, now + self.limits.linger_timeout),
+            Some(Phase::Body | Phase::Waiting | Phase::Upgrading | Phase::Opaque | Phase::HalfClosed) => {
+                self.rest(now, handle);
+            }
+            None => {}
+        }
+    }
+
+    /// The next head may take its time to begin, but not to end.
+    pub(crate) fn await_head(&mut self, now: Instant, handle: Handle) {
+        let Some(client) = self.clients.get(handle) else { return };
+        let span = if client.stash.is_empty() { self.limits.idle_timeout } else { self.limits.head_timeout };
+        self.set_deadline(handle, now + span);
+    }
+
     /// A client may read as slowly as it likes while it reads at all, but no longer than the whole exchange may take.
     pub(crate) fn await_reading(&mut self, now: Instant, handle: Handle) {
         let deadline = (now + self.limits.send_timeout).min(self.total_deadline(handle));
@@ -253,7 +278,7 @@ impl Clients {
         if !client.stash.is_empty() {
             self.list(handle);
         }
-        self.set_deadline(handle, now + self.limits.idle_timeout);
+        self.await_head(now, handle);
     }
 
     fn remove_exchange(&mut self, key: Handle) -> Option<Exchange> {

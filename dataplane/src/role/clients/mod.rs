@@ -14,3 +14,6 @@ mod state;
 mod up;
 
 pub use state::{Clients, ClientsOptions, RecordSink};
+
+#[cfg(test)]
+mod tests;

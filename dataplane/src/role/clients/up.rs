@@ -172,14 +172,36 @@ impl Clients {
 
     /// The connection's queue has fallen to the mark.
     pub fn on_wrote(&mut self, now: Instant, port: &mut Port, up: &mut dyn Upstream, handle: Handle) {
-        let Some(client) = self.clients.get(handle) else { return };
-        if client.phase == Phase::Linger {
-            if port.queued_bytes(client.tcp) == 0 {
-                self.linger(now, port, handle);
+        let Some(client) = self.clients.get_mut(handle) else { return };
+        match client.phase {
+            Phase::Linger if port.queued_bytes(client.tcp) > 0 => {}
+            Phase::Linger => self.linger(now, port, handle),
+            Phase::Head => {
+                client.queued_seen = 0;
+                self.await_head(now, handle);
+                self.go_on(now, port, up, handle);
             }
-            return;
+            Phase::Preface
+            | Phase::Body
+            | Phase::Waiting
+            | Phase::Upgrading
+            | Phase::Opaque
+            | Phase::HalfClosed => self.pay(now, port, up, handle),
         }
-        self.pay(now, port, up, handle);
+    }
+
+    /// Whether earlier answers fill the client's queue, so that it must read before its next request is looked at.
+    /// Every exchange has credit of its own: who pipelines and reads nothing would otherwise fill the pool of all.
+    fn must_read_first(&self, port: &mut Port, handle: Handle) -> bool {
+        let Some(client) = self.clients.get(handle).filter(|client| client.phase == Phase::Head) else {
+            return false;
+        };
+        let portion = self.limits.stream_bytes as usize / 4;
+        let is_full = port.queued_bytes(client.tcp) > portion;
+        if is_full {
+            port.notify_at(client.tcp, portion);
+        }
+        is_full
     }
 
     fn take(
@@ -196,6 +218,7 @@ impl Clients {
             let Some(client) = self.clients.get(handle) else { return bytes.len() };
             let taken = match client.phase {
                 Phase::Preface => self.take_preface(now, port, up, handle, rest),
+                Phase::Head if self.must_read_first(port, handle) => 0,
                 Phase::Head => self.take_head(now, port, up, handle, rest),
                 Phase::Body => self.take_body(now, port, up, handle, rest),
                 Phase::Opaque | Phase::HalfClosed => self.take_opaque(now, port, up, handle, rest),
@@ -316,7 +339,8 @@ impl Clients {
         if input.is_empty() {
             return 0;
         }
-        let before = exchange.request_body;
+        // An empty one owns no memory, so this copies a few words.
+        let before = (exchange.request_body, exchange.request_trailers.clone());
         let Step { consumed, data, done } =
             match exchange.request_body.read(input, &mut exchange.request_trailers) {
                 Ok(step) => step,
@@ -340,7 +364,7 @@ impl Clients {
         if !outgoing.is_empty()
             && !up.ask(now, port, exchange.way, asker, exchange.served, Ask::Data(outgoing))
         {
-            exchange.request_body = before;
+            (exchange.request_body, exchange.request_trailers) = before;
             self.list(handle);
             return 0;
         }
@@ -457,12 +481,15 @@ impl Clients {
         Err(failure)
     }
 
-    /// Waiting for the far end is timed there; here only the whole exchange is, if that is wished.
-    fn rest(&mut self, now: Instant, handle: Handle) {
+    /// Waiting for the far end is timed there; here a body is, and the whole exchange if that is wished.
+    pub(crate) fn rest(&mut self, now: Instant, handle: Handle) {
         let Some(client) = self.clients.get(handle) else { return };
         let deadline = match client.phase {
             Phase::Opaque | Phase::HalfClosed => now + self.limits.stall_timeout,
-            _ => self.total_deadline(handle),
+            Phase::Body => (now + self.limits.body_timeout).min(self.total_deadline(handle)),
+            Phase::Preface | Phase::Head | Phase::Waiting | Phase::Upgrading | Phase::Linger => {
+                self.total_deadline(handle)
+            }
         };
         self.set_deadline(handle, deadline);
     }
@@ -486,11 +513,12 @@ impl Clients {
 
     /// Reads on or not, as there is room for more.
     fn hold(&mut self, port: &mut Port, handle: Handle) {
+        let must_read_first = self.must_read_first(port, handle);
         let Some(client) = self.clients.get_mut(handle) else { return };
         let waits_for_bytes = matches!(client.phase, Phase::Head | Phase::Preface | Phase::Linger);
         // A whole head may wait for room in a ring; more than a head's worth is not read meanwhile.
         let is_full = client.stash.len() >= self.limits.http.head_bytes_max;
-        let is_held = !client.stash.is_empty() && (!waits_for_bytes || is_full);
+        let is_held = !client.stash.is_empty() && (!waits_for_bytes || is_full || must_read_first);
         if is_held != client.is_held {
             client.is_held = is_held;
             let reading = match (is_held, client.phase) {

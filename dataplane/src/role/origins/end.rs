@@ -50,8 +50,10 @@ impl Origins {
         say(now, port, down, fetch.asker, last);
         let Some(connection) = fetch.connection else { return };
         let proxied = self.plan.origins[usize::from(fetch.origin)].proxy.is_some();
+        // An upgrade that was refused after the asker's end has taken our FIN along.
+        let is_finishing = self.connections.get(connection).is_some_and(|c| port.is_finishing(c.tcp));
         let keeps = fetch.keeps_alive && fetch.up == Up::Done && !fetch.has_ended && !has_more && !proxied;
-        if keeps {
+        if keeps && !is_finishing {
             self.keep(now, port, connection);
         } else {
             self.close(port, connection);

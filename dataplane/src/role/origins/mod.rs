@@ -13,3 +13,6 @@ mod state;
 mod up;
 
 pub use state::Origins;
+
+#[cfg(test)]
+mod tests;

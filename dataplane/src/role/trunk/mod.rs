@@ -15,3 +15,6 @@ mod wait;
 pub use line::Line;
 pub use owner::{Trunk, TrunkOptions};
 pub use pour::Parts;
+
+#[cfg(test)]
+mod tests;

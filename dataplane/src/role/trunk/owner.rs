@@ -232,6 +232,10 @@ impl Upstream for Trunk {
     ) -> Result<Served, Failure> {
         let Way::Route(route) = way else { panic!("origins are not served by tunnels") };
         let slot = self.routes.get(usize::from(route)).copied().flatten().ok_or(Failure::TunnelTimeout)?;
+        if self.asker_place(asker).is_some_and(|(living, ..)| is_older(asker, living)) {
+            // A slot used again in another class: the newer opening has overtaken this one, whose asker is gone.
+            return Err(Failure::Cancelled);
+        }
         let credit = self.options.stream_bytes;
         let Some((tunnel, line)) = self.both(slot as usize) else { return Err(Failure::TunnelTimeout) };
         let id = tunnel.open(opening.class, opening.kind.to_u8()).map_err(|_| Failure::Shed)?;
@@ -244,6 +248,7 @@ impl Upstream for Trunk {
             opened: now,
             queued: Queued::Waiting,
             is_told_end: false,
+            is_stopped: false,
             is_listed: false,
             is_owing: false,
         };
@@ -262,6 +267,10 @@ impl Upstream for Trunk {
     fn ask(&mut self, _: Instant, _: &mut Port, _: Way, asker: Asker, _: Served, ask: Ask<'_>) -> bool {
         let Some((living, slot, id)) = *self.asker_place(asker) else { return true };
         if living != asker {
+            // The slot has a new exchange. That the older one is given up may be said late, when the ring was full.
+            if matches!(ask, Ask::Abandon) {
+                self.abandon_older(asker);
+            }
             return true;
         }
         let slot = slot as usize;
@@ -322,12 +331,28 @@ impl Trunk {
     /// Writes into a stream. The parts keep to their credit, so only a pool that is used up can refuse.
     fn write(&mut self, slot: usize, id: StreamId, bytes: &[u8]) {
         let Some((tunnel, line)) = self.both(slot) else { return };
+        if line.streams.get_mut(id).is_some_and(|stream| stream.is_stopped) {
+            return;
+        }
         if tunnel.write(id, bytes) < bytes.len() {
             line.short.push(id);
             return;
         }
         if let Some(stream) = line.streams.get_mut(id) {
             stream.owed += bytes.len() as u32;
+        }
+    }
+
+    /// Ends the stream of an asker whose place has gone to another. Looks at every stream, for it is rare.
+    fn abandon_older(&mut self, asker: Asker) {
+        let is_its = |stream: &&Stream| stream.end == End::Asker(asker);
+        let found = self.lines.iter().enumerate().find_map(|(slot, line)| {
+            let streams = &line.as_ref()?.streams;
+            let stream = (0..streams.slots()).filter_map(|at| streams.at(at)).find(is_its)?;
+            Some((slot, stream.id))
+        });
+        if let Some((slot, id)) = found {
+            self.abandon(slot, id, Failure::Cancelled);
         }
     }
 
@@ -339,4 +364,11 @@ impl Trunk {
         }
         tunnel.abort(id, failure.code());
     }
+}
+
+/// Whether `one` had its slot before `other`; generations count round in 24 bits.
+fn is_older(one: Asker, other: Asker) -> bool {
+    let generation = |asker: Asker| (asker.0 >> 32) as u32 & 0x00ff_ffff;
+    let ahead = generation(other).wrapping_sub(generation(one)) & 0x00ff_ffff;
+    (1..1 << 23).contains(&ahead)
 }

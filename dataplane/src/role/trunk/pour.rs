@@ -130,6 +130,7 @@ impl Trunk {
                     opened: now,
                     queued: Queued::Told,
                     is_told_end: false,
+                    is_stopped: false,
                     is_listed: false,
                     is_owing: false,
                 };
@@ -178,7 +179,11 @@ impl Trunk {
         }
         self.blocked = blocked;
         while let Some(id) = self.both(slot).and_then(|(_, line)| line.short.pop()) {
-            self.tell_failed(now, port, parts, slot, id, Failure::Shed);
+            // A stopped stream takes nothing either, but its answer is on its way.
+            let stream = self.both(slot).and_then(|(_, line)| line.streams.get_mut(id));
+            if stream.is_some_and(|stream| !stream.is_stopped) {
+                self.tell_failed(now, port, parts, slot, id, Failure::Shed);
+            }
         }
     }
 
@@ -314,11 +319,15 @@ impl Trunk {
         failure: Failure,
     ) {
         let Some((_, line)) = self.both(slot) else { return };
-        match line.streams.get_mut(id).map(|stream| stream.end) {
-            Some(End::Server(..)) => self.tell_failed(now, port, parts, slot, id, failure),
+        let Some(stream) = line.streams.get_mut(id) else { return };
+        match stream.end {
+            End::Server(..) => self.tell_failed(now, port, parts, slot, id, failure),
             // An HTTP answer that came before the request was whole; the answer itself tells the asker.
-            Some(End::Asker(_)) => line.streams.list(id),
-            Some(End::Opening | End::Nobody) | None => {}
+            End::Asker(_) => {
+                stream.is_stopped = true;
+                line.streams.list(id);
+            }
+            End::Opening | End::Nobody => {}
         }
     }
 

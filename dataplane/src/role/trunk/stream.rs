@@ -43,6 +43,8 @@ pub(crate) struct Stream {
     pub(crate) queued: Queued,
     /// This end has been told the far end's last byte.
     pub(crate) is_told_end: bool,
+    /// The far end reads no more of it: what this end still writes is thrown away.
+    pub(crate) is_stopped: bool,
     /// It stands on the list of streams to pour.
     pub(crate) is_listed: bool,
     /// It stands on the list of streams that may get room.

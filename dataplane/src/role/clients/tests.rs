@@ -1,0 +1,223 @@
+//! Clients before a server that is played by the test: what a slow or greedy client costs, and when it is let go.
+
+use core::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::exchange::envelope::ReplyEnvelope;
+use crate::exchange::failure::Failure;
+use crate::exchange::link::{Answer, Ask, Asker, Downstream, Opening, Served, Upstream, Way};
+use crate::port::{ListenerId, Port, PortOptions, TcpId, Token};
+use crate::role::clients::{Clients, ClientsOptions, RecordSink};
+use crate::role::counters::Counters;
+use crate::role::limits::Limits;
+use crate::role::plan::{Listener, Plan, Site};
+use crate::role::token;
+use crate::stdx::slab::Handle;
+use crate::time::{Duration, Instant};
+
+const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+struct NoRecords;
+
+impl RecordSink for NoRecords {
+    fn put(&mut self, _: &mut dyn FnMut(&mut [u8]) -> usize) -> bool {
+        true
+    }
+}
+
+/// A server that notes what it is asked.
+#[derive(Default)]
+struct Server {
+    opened: Vec<Asker>,
+    data: Vec<u8>,
+    /// The ring to it is full.
+    is_full: bool,
+}
+
+impl Upstream for Server {
+    fn open(
+        &mut self,
+        _: Instant,
+        _: &mut Port,
+        _: Way,
+        asker: Asker,
+        _: &Opening<'_>,
+    ) -> Result<Served, Failure> {
+        self.opened.push(asker);
+        Ok(Served::default())
+    }
+
+    fn ask(&mut self, _: Instant, _: &mut Port, _: Way, _: Asker, _: Served, ask: Ask<'_>) -> bool {
+        if self.is_full {
+            return false;
+        }
+        if let Ask::Data(bytes) = ask {
+            self.data.extend_from_slice(bytes);
+        }
+        true
+    }
+}
+
+struct World {
+    clients: Clients,
+    port: Port,
+    server: Server,
+    now: Instant,
+}
+
+impl World {
+    fn new() -> Self {
+        let address = SocketAddr::from(([127, 0, 0, 1], 80));
+        let plan = Plan {
+            listeners: vec![Listener { address, proxy: false, tcp_site: None }],
+            sites: vec![Site { name: "a".to_owned(), way: Way::Route(0) }],
+            routes: vec!["east".to_owned()],
+            pseudonym: "test".to_owned(),
+            ..Plan::default()
+        };
+        let limits =
+            Limits { connections_max: 4, exchanges_max: 4, held_bytes: 1 << 20, ..Limits::default() };
+        let clients = Clients::new(ClientsOptions {
+            plan: Arc::new(plan),
+            limits: Arc::new(limits),
+            counters: Arc::new(Counters::default()),
+            worker: 0,
+            unix_origin_us: 0,
+            decision_seed: 0,
+            records: Box::new(NoRecords),
+        });
+        let port = Port::new(&PortOptions { tcp_max: 4, block_bytes: 4_096, blocks: 256, trains: 1 });
+        Self { clients, port, server: Server::default(), now: Instant::from_us(1) }
+    }
+
+    fn accept(&mut self) -> (TcpId, Handle) {
+        let tcp = self.port.insert(Token::default()).unwrap();
+        let peer = SocketAddr::from(([127, 0, 0, 1], 4_000));
+        let Self { clients, port, server, now } = self;
+        clients.on_accepted(*now, port, server, tcp, ListenerId(0), peer);
+        let (_, handle) = token::unpack(port.token(tcp).unwrap()).unwrap();
+        (tcp, handle)
+    }
+
+    fn read(&mut self, handle: Handle, bytes: &[u8]) {
+        let Self { clients, port, server, now } = self;
+        clients.on_read(*now, port, server, handle, bytes);
+        clients.flush(*now, port, server);
+    }
+
+    /// Answers what was asked last.
+    fn answer(&mut self, body_bytes: usize) {
+        let Some(asker) = self.server.opened.last().copied() else { return };
+        let Self { clients, port, server, now } = self;
+        let mut answer = ReplyEnvelope::default().encode().to_vec();
+        answer
+            .extend_from_slice(format!("HTTP/1.1 200 OK\r\nContent-Length: {body_bytes}\r\n\r\n").as_bytes());
+        answer.resize(answer.len() + body_bytes, b'x');
+        assert!(clients.answer(*now, port, asker, Answer::Data(&answer)));
+        assert!(clients.answer(*now, port, asker, Answer::Finish));
+        clients.flush(*now, port, server);
+    }
+
+    /// The client reads all that is queued for it.
+    fn drink(&mut self, tcp: TcpId, handle: Handle) {
+        let queued = self.port.queued_bytes(tcp);
+        let Self { clients, port, server, now } = self;
+        if port.sent(tcp, queued) {
+            clients.on_wrote(*now, port, server, handle);
+        }
+        clients.flush(*now, port, server);
+    }
+
+    fn pass(&mut self, span: Duration) {
+        self.now += span;
+        let Self { clients, port, server, now } = self;
+        clients.flush(*now, port, server);
+    }
+}
+
+#[test]
+fn who_pipelines_and_reads_nothing_gets_no_further_request_through() {
+    let mut world = World::new();
+    let (tcp, handle) = world.accept();
+    world.read(handle, &GET.repeat(20));
+    for _ in 0..10 {
+        world.answer(40_000);
+    }
+    assert_eq!(world.server.opened.len(), 1, "the first answer fills the queue");
+    for done in 2..=20 {
+        world.drink(tcp, handle);
+        assert_eq!(world.server.opened.len(), done);
+        world.answer(40_000);
+    }
+}
+
+#[test]
+fn an_idle_client_that_once_read_slowly_is_still_closed() {
+    let mut world = World::new();
+    let (tcp, handle) = world.accept();
+    world.read(handle, GET);
+    world.answer(10_000);
+    // Its idle time passes while it still reads; then it has read all and says nothing any more.
+    world.pass(Duration::from_secs(61));
+    world.drink(tcp, handle);
+    for _ in 0..10 {
+        world.pass(Duration::from_secs(31));
+    }
+    assert_eq!(world.clients.clients(), 0);
+}
+
+#[test]
+fn a_pipelined_head_that_never_ends_has_the_time_of_a_head() {
+    let mut world = World::new();
+    let (tcp, handle) = world.accept();
+    world.read(handle, &[GET, b"GET / HT".as_slice()].concat());
+    world.answer(0);
+    world.drink(tcp, handle);
+    world.pass(Duration::from_secs(11));
+    let page: Vec<u8> = world.port.outgoing(tcp).flatten().copied().collect();
+    assert!(page.starts_with(b"HTTP/1.1 408 "), "{:?}", String::from_utf8_lossy(&page));
+}
+
+#[test]
+fn trailers_go_up_once_though_the_ring_was_full() {
+    let mut world = World::new();
+    let (_, handle) = world.accept();
+    world.read(handle, b"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+    world.read(handle, b"1\r\nx\r\n");
+    (world.server.is_full, world.server.data) = (true, Vec::new());
+    world.read(handle, b"0\r\nA: 1\r\n\r\n");
+    world.server.is_full = false;
+    world.pass(Duration::from_millis(1));
+    assert_eq!(String::from_utf8_lossy(&world.server.data), "0\r\nA: 1\r\n\r\n");
+}
+
+#[test]
+fn a_body_that_stands_still_is_ended_though_the_answer_was_read() {
+    let mut world = World::new();
+    let (tcp, handle) = world.accept();
+    world.read(handle, b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nx");
+    let asker = world.server.opened[0];
+    let mut answer = ReplyEnvelope::default().encode().to_vec();
+    answer.extend_from_slice(b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n");
+    answer.resize(20_000, b'x');
+    let World { clients, port, now, .. } = &mut world;
+    assert!(clients.answer(*now, port, asker, Answer::Data(&answer)));
+    world.drink(tcp, handle);
+    world.pass(Duration::from_secs(31));
+    world.pass(Duration::from_secs(31));
+    assert_eq!(world.clients.exchanges(), 0);
+}
+
+#[test]
+fn a_page_says_that_the_connection_closes_while_the_node_drains() {
+    let mut world = World::new();
+    let (tcp, handle) = world.accept();
+    world.read(handle, GET);
+    world.clients.drain(world.now);
+    let asker = world.server.opened[0];
+    let World { clients, port, now, .. } = &mut world;
+    assert!(clients.answer(*now, port, asker, Answer::Failed(Failure::ConnectFailed)));
+    let page: Vec<u8> = world.port.outgoing(tcp).flatten().copied().collect();
+    let page = String::from_utf8_lossy(&page).to_lowercase();
+    assert!(page.starts_with("http/1.1 502 ") && page.contains("connection: close"), "{page}");
+}

@@ -1,0 +1,135 @@
+//! A trunk whose tunnel is not up yet: what it does with words that come late, or for a stream that was stopped.
+
+use core::net::SocketAddr;
+
+use crate::blender::Options as BlenderOptions;
+use crate::exchange::envelope::{OPENING_BYTES_MAX, OpeningEnvelope};
+use crate::exchange::failure::Failure;
+use crate::exchange::link::{Answer, Ask, Asker, Downstream, Kind, Opening, Served, Upstream, Way};
+use crate::port::{Port, PortOptions, SocketId};
+use crate::role::plan::Plan;
+use crate::role::trunk::stream::End;
+use crate::role::trunk::{Parts, Trunk, TrunkOptions};
+use crate::time::{Duration, Instant};
+use crate::tmp::endpoint::{Endpoint, EndpointOptions};
+use crate::tmp::key::PrivateKey;
+use crate::tmp::options::TunnelOptions;
+use crate::tmp::random::PredictableRandom;
+
+const NOW: Instant = Instant::from_us(1_000_000);
+const ROUTE: Way = Way::Route(0);
+
+/// Nobody asks over this trunk; failures are noted.
+#[derive(Default)]
+struct Others {
+    failed: Vec<Asker>,
+}
+
+impl Downstream for Others {
+    fn answer(&mut self, _: Instant, _: &mut Port, asker: Asker, answer: Answer<'_>) -> bool {
+        if matches!(answer, Answer::Failed(_)) {
+            self.failed.push(asker);
+        }
+        true
+    }
+}
+
+struct NoServer;
+
+impl Upstream for NoServer {
+    fn open(
+        &mut self,
+        _: Instant,
+        _: &mut Port,
+        _: Way,
+        _: Asker,
+        _: &Opening<'_>,
+    ) -> Result<Served, Failure> {
+        Err(Failure::UnknownSite)
+    }
+
+    fn ask(&mut self, _: Instant, _: &mut Port, _: Way, _: Asker, _: Served, _: Ask<'_>) -> bool {
+        true
+    }
+}
+
+fn trunk() -> (Trunk, Port) {
+    let mut random = PredictableRandom::new(1);
+    let (ours, theirs) = (PrivateKey::generate(&mut random), PrivateKey::generate(&mut random));
+    let options = EndpointOptions::new(ours, TunnelOptions::default());
+    let endpoint = Endpoint::new(options, Box::new(random));
+    let options = TrunkOptions {
+        blender: BlenderOptions::default(),
+        streams_max: 16,
+        stream_bytes: 64 << 10,
+        tunnel_wait: Duration::from_secs(5),
+        segments_max: 1,
+        workers: 1,
+    };
+    let mut trunk = Trunk::new(endpoint, vec![(SocketId(0), true)], 1, options);
+    let address = SocketAddr::from(([10, 0, 0, 1], 7_000));
+    let peer = trunk.add_peer(theirs.public(), None, Some(address)).unwrap();
+    trunk.add_route(NOW, 0, peer).unwrap();
+    (trunk, Port::new(&PortOptions { tcp_max: 1, block_bytes: 4_096, blocks: 4, trains: 1 }))
+}
+
+/// The exchange that has had slot 3 as the `generation`th.
+fn asker(generation: u64) -> Asker {
+    Asker(generation << 32 | 3)
+}
+
+fn open(trunk: &mut Trunk, port: &mut Port, asker: Asker) -> Result<Served, Failure> {
+    let client = SocketAddr::from(([10, 0, 0, 2], 4_000));
+    let envelope = OpeningEnvelope { kind: Kind::Http, decision: 1, client, site: b"a" };
+    let mut bytes = [0; OPENING_BYTES_MAX];
+    let length = envelope.encode(&mut bytes);
+    let opening = Opening { class: 0, kind: Kind::Http, envelope: &bytes[..length] };
+    trunk.open(NOW, port, ROUTE, asker, &opening)
+}
+
+/// How many streams somebody at this end waits for.
+fn waited_for(trunk: &Trunk) -> usize {
+    let line = trunk.lines().next().unwrap();
+    (0..line.streams.slots())
+        .filter_map(|slot| line.streams.at(slot))
+        .filter(|s| matches!(s.end, End::Asker(_)))
+        .count()
+}
+
+#[test]
+fn an_exchange_is_given_up_although_its_slot_has_a_new_one() {
+    let (mut trunk, mut port) = trunk();
+    open(&mut trunk, &mut port, asker(1)).unwrap();
+    open(&mut trunk, &mut port, asker(2)).unwrap();
+    assert_eq!(waited_for(&trunk), 2);
+    assert!(trunk.ask(NOW, &mut port, ROUTE, asker(1), Served::default(), Ask::Abandon));
+    assert_eq!(waited_for(&trunk), 1);
+    assert!(trunk.ask(NOW, &mut port, ROUTE, asker(2), Served::default(), Ask::Abandon));
+    assert_eq!(waited_for(&trunk), 0);
+}
+
+#[test]
+fn an_opening_that_was_overtaken_does_not_take_the_slot_back() {
+    let (mut trunk, mut port) = trunk();
+    open(&mut trunk, &mut port, asker(0)).unwrap();
+    assert_eq!(open(&mut trunk, &mut port, asker(0x00ff_ffff)), Err(Failure::Cancelled));
+    assert_eq!(waited_for(&trunk), 1);
+    open(&mut trunk, &mut port, asker(1)).unwrap();
+}
+
+#[test]
+fn what_is_written_to_a_stopped_stream_does_not_fail_it() {
+    let (mut trunk, mut port) = trunk();
+    let mut others = Others::default();
+    open(&mut trunk, &mut port, asker(1)).unwrap();
+    let id = trunk.lines().next().and_then(|line| line.streams.at(0)).unwrap().id;
+    // As STOP does: nothing more is taken, and the trunk hears of it with the next events.
+    trunk.both(0).unwrap().0.reset(id, Failure::Cancelled.code());
+    assert!(trunk.ask(NOW, &mut port, ROUTE, asker(1), Served::default(), Ask::Data(b"more")));
+    trunk.both(0).unwrap().1.streams.get_mut(id).unwrap().is_stopped = true;
+    assert!(trunk.ask(NOW, &mut port, ROUTE, asker(1), Served::default(), Ask::Data(b"and more")));
+    let plan = Plan::default();
+    let mut parts = Parts { up: &mut NoServer, down: &mut others, plan: &plan };
+    trunk.deliver(NOW, &mut port, &mut parts);
+    assert_eq!((others.failed, waited_for(&trunk)), (Vec::new(), 1));
+}
