@@ -22,7 +22,7 @@ use std::thread::JoinHandle;
 const HOSTS_TTL_S: u32 = 30;
 
 /// Told the index of a name and its addresses, in full, at the first answer and at every change. Called on the
-/// resolver's thread, where it may take its time. A name without an answer yet is not told at all; addresses once
+/// resolver's thread, where it may take its time; for literal addresses within [`Resolver::start`]. A name without an answer yet is not told at all; addresses once
 /// told are only ever replaced by others.
 pub type OnChange = Box<dyn FnMut(usize, &[SocketAddr]) + Send>;
 
@@ -48,7 +48,7 @@ impl Resolver {
         let (stop, refresh) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
         let stats = Arc::new(ResolveStats::new(&names));
         let try_wait = Duration::from_millis(options.try_wait_ms.into());
-        let work = Work {
+        let mut work = Work {
             exchange: Exchange::new(try_wait, options.tries, Arc::clone(&stop))?,
             names,
             options,
@@ -56,6 +56,7 @@ impl Resolver {
             stats: Arc::clone(&stats),
             started: std::time::Instant::now(),
         };
+        work.tell_literals();
         let flags = (Arc::clone(&stop), Arc::clone(&refresh));
         let thread = std::thread::Builder::new().name("resolver".into());
         let thread = thread.spawn(move || work.run(&flags.0, &flags.1))?;
@@ -123,10 +124,14 @@ struct Work {
 }
 
 impl Work {
-    fn run(mut self, stop: &AtomicBool, refresh: &AtomicBool) {
+    /// What needs no question. Before the thread, so that whoever has started a resolver may say that it serves.
+    fn tell_literals(&mut self) {
         for (index, name) in self.names.iter().enumerate().filter(|(_, name)| !name.addresses().is_empty()) {
             (self.on_change)(index, name.addresses());
         }
+    }
+
+    fn run(mut self, stop: &AtomicBool, refresh: &AtomicBool) {
         while !stop.load(Ordering::Acquire) {
             if refresh.swap(false, Ordering::Acquire) {
                 self.names.iter_mut().for_each(Name::hasten);
@@ -242,6 +247,14 @@ mod tests {
         assert_eq!(changes.recv().unwrap(), (1, vec!["192.0.2.2:80".to_owned()]));
         resolver.stop();
         assert!(changes.recv().is_err(), "nothing is told after the stop");
+    }
+
+    #[test]
+    fn literal_addresses_are_told_before_start_returns() {
+        let server = FakeServer::start(Reply { silent: true, ..Reply::default() });
+        let (_resolver, changes) = start(&[HOST, "192.0.2.7", "2001:db8::7"], options(&server));
+        assert_eq!(changes.try_recv().unwrap(), (1, vec!["192.0.2.7:80".to_owned()]));
+        assert_eq!(changes.try_recv().unwrap(), (2, vec!["[2001:db8::7]:80".to_owned()]));
     }
 
     #[test]

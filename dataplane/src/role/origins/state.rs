@@ -95,12 +95,18 @@ impl Origins {
 
     /// Lets time pass and says what could not be said inside an ask.
     pub fn flush(&mut self, now: Instant, port: &mut Port, down: &mut dyn Downstream) {
-        self.generation = self.control.adopt(self.generation, &mut self.addresses);
+        self.adopt_addresses();
         while let Some(handle) = self.listed.pop() {
             self.look(now, port, down, handle);
         }
         self.expire(now, port, down);
         self.counters.origin_connections.set(self.connections.len() as u64);
+    }
+
+    /// Takes over what the resolver has said since the last time. Also done before each new connection: in the batch
+    /// that wakes a worker a request may stand before the flush.
+    pub(crate) fn adopt_addresses(&mut self) {
+        self.generation = self.control.adopt(self.generation, &mut self.addresses);
     }
 
     /// Whether a flush would say something.
@@ -275,5 +281,36 @@ impl Connection {
             Use::Connecting(fetch) | Use::Busy(fetch) => Some(fetch),
             Use::Idle(_) | Use::Closing(..) => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exchange::envelope::OPENING_BYTES_MAX;
+    use crate::port::PortOptions;
+    use crate::role::plan::Origin;
+
+    fn origins(control: &Arc<Control>) -> Origins {
+        let origin = Origin { site: "*".into(), kind: Kind::Tcp, label: String::new(), proxy: None };
+        let plan = Plan { origins: vec![origin], ..Plan::default() };
+        let limits = Limits { exchanges_max: 2, held_bytes: 1 << 16, ..Limits::default() };
+        Origins::new(Arc::new(plan), Arc::new(limits), Arc::default(), control.clone())
+    }
+
+    #[test]
+    fn an_exchange_in_the_batch_that_brings_the_addresses_is_connected() {
+        let control = Arc::new(Control::new(1));
+        let mut origins = origins(&control);
+        let mut port = Port::new(&PortOptions { tcp_max: 4, block_bytes: 64, blocks: 4, trains: 1 });
+        let address = "192.0.2.1:25".parse().unwrap();
+        control.publish(0, &[address]);
+        let envelope = OpeningEnvelope { kind: Kind::Tcp, decision: 1, client: address, site: b"mail" };
+        let mut bytes = [0; OPENING_BYTES_MAX];
+        let length = envelope.encode(&mut bytes);
+        let opening = Opening { class: 2, kind: Kind::Tcp, envelope: &bytes[..length] };
+        let opened = origins.open(Instant::ORIGIN, &mut port, Way::Origin(0), Asker(0), &opening);
+        assert!(opened.is_ok());
+        assert_eq!(port.take_connect().map(|connect| connect.1), Some(address));
     }
 }

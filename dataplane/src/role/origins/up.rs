@@ -237,6 +237,7 @@ impl Origins {
         let turn = fetch.turn.map_or_else(|| self.turns[index].take(), |turn| turn.wrapping_add(1));
         fetch.turn = Some(turn);
         fetch.connects += 1;
+        self.adopt_addresses();
         let addresses = &self.addresses[index];
         let Some(address) = addresses.get(turn % addresses.len().max(1)).copied() else {
             self.fail_later(handle, Failure::Unresolved);
