@@ -159,6 +159,11 @@ impl SendStream {
         self.end().saturating_sub(self.next) as usize
     }
 
+    /// Whether only the end is still to be sent.
+    pub fn owes_only_end(&self) -> bool {
+        self.lost.is_empty() && self.is_end_due()
+    }
+
     /// Whether something was lost that the reader waits for.
     pub fn has_lost(&self) -> bool {
         !self.lost.is_empty()
@@ -318,6 +323,23 @@ mod tests {
         assert!(!stream.take_room_news(200));
         stream.acked(&mut memory, 99, 1, false);
         assert!(stream.take_room_news(200) && !stream.take_room_news(200));
+    }
+
+    #[test]
+    fn an_end_that_was_lost_apart_is_still_owed_when_the_lost_bytes_have_left() {
+        let mut memory = memory();
+        let mut stream = SendStream::new(100);
+        stream.write(&mut memory, b"abcdef", 200);
+        let first = stream.take_piece(&mut memory, 3).unwrap();
+        stream.take_piece(&mut memory, 3).unwrap();
+        stream.finish();
+        let end = stream.take_piece(&mut memory, 1).unwrap();
+        stream.acked(&mut memory, 3, 3, false);
+        stream.lost(&mut memory, first.offset, 3, false);
+        stream.lost(&mut memory, end.offset, 0, true);
+        assert_eq!((stream.sendable_bytes(), stream.owes_only_end()), (3, false));
+        assert!(stream.take_piece(&mut memory, 3).is_some_and(|piece| !piece.is_end));
+        assert_eq!((stream.sendable_bytes(), stream.owes_only_end()), (1, true));
     }
 
     #[test]

@@ -94,6 +94,11 @@ impl Streams {
             }
             left -= piece.bytes.max(1);
         }
+        // An end that was lost apart from the last bytes does not count beside bytes that were lost as well; once
+        // those have left it does, and the blender must hear of it.
+        if self.table.get(handle).is_some_and(|stream| stream.send.owes_only_end()) {
+            self.sendable.mark(handle.slot);
+        }
         left
     }
 

@@ -29,7 +29,7 @@ use crate::sim::world::{Event, Hits, World};
 /// most some ten exchanges one after another.
 const LIMIT_US: u64 = 3_600_000_000;
 /// Time after the last exchange in which everything that serves exchanges must have been let go.
-const TIDY_US: u64 = 6_000_000;
+const TIDY_US: u64 = 30_000_000;
 /// Time after that in which pools and lingering connections end too.
 const EMPTY_US: u64 = 40_000_000;
 
