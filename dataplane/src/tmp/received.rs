@@ -6,12 +6,13 @@
 //! ```
 //! Packets are acknowledged every two, less often the longer the path is in order, down to every sixteen; at once on
 //! a gap, a filled gap and a congestion mark; at the end of a batch that was a train; and at the latest
-//! after an eighth of the rtt or 5 ms. It writes no frame. Unit: packet numbers, µs. [TMP-101]
+//! after an eighth of the rtt, 1 ms at least and 5 ms at most. It writes no frame. Unit: packet numbers, µs. [TMP-101]
 
 use crate::time::{Duration, Instant};
 use crate::tmp::ack_frame::{AckHeader, EcnCounts};
 use crate::tmp::carrier::Ecn;
 use crate::tmp::loss::ACK_DELAY_US_MAX;
+use crate::tmp::rtt::TIMER_US;
 
 /// Numbers remembered: more than four times the packets that 1 Gbit/s and 30 ms keep under way. What is older
 /// counts as received: its sender gives it up and sends again.
@@ -111,9 +112,10 @@ impl Received {
         self.batch = 0;
     }
 
-    /// Takes the rtt into account: an ACK waits an eighth of it, at most 5 ms.
+    /// Takes the rtt into account: an ACK waits an eighth of it, at most 5 ms. On a short path it waits what the timers
+    /// can keep, so that it travels with an answer instead of costing a packet and a wake-up at both ends.
     pub fn set_rtt(&mut self, rtt_us: u64) {
-        self.delay_us_max = (rtt_us / 8).min(ACK_DELAY_US_MAX);
+        self.delay_us_max = (rtt_us / 8).clamp(TIMER_US, ACK_DELAY_US_MAX);
     }
 
     /// When an ACK is due, if one is.
@@ -289,6 +291,19 @@ mod tests {
         received.reported();
         received.record(at(1_020), 1_020, false, Ecn::NotCapable);
         assert_eq!(received.due(), None, "an ACK is not acknowledged");
+    }
+
+    #[test]
+    fn an_ack_waits_for_company_on_a_short_path_too() {
+        let mut received = Received::new();
+        for (rtt_us, delay_us) in [(100, 1_000), (8_000, 1_000), (24_000, 3_000), (80_000, 5_000)] {
+            received.set_rtt(rtt_us);
+            let next = received.end;
+            received.record(at(0), next, true, Ecn::NotCapable);
+            received.batch_end(at(0));
+            assert_eq!(received.due(), Some(at(delay_us)));
+            received.reported();
+        }
     }
 
     #[test]
