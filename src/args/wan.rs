@@ -12,12 +12,13 @@ use std::path::PathBuf;
 const EXAMPLES: &str = "\
 A path is a list of parts, a named one first if at all; what stands later holds:
   lan metro transatlantic transpacific lte satellite
-  rtt=80ms         half of it each way          loss=1%              each packet by itself
-  delay=40ms       one way                      burst-loss=1%/8      in bursts of 8 packets in the mean
-  jitter=5ms       wanders, keeps the order     gilbert-elliott=P/R[/BAD[/GOOD]]
-  rate=50mbit      of IP packets; off           reorder=1%/5ms       held back so long
-  trace=FILE       Mahimahi's, not a rate       duplicate=0.1%  corrupt=0.01%  mtu=1400
-  queue=bdp        or bytes, 64k; or 50ms       blackout=10s+2s/30s  begins, lasts, comes again; repeatable; off
+  rtt=80ms      half of it each way       loss=1%               each packet by itself
+  delay=40ms    one way                   burst-loss=1%/8       in bursts of 8 packets (mean)
+  jitter=5ms    wanders, keeps order      gilbert-elliott=P/R[/BAD[/GOOD]]
+  rate=50mbit   of IP packets; off        reorder=1%/5ms        held back so long
+  trace=FILE    Mahimahi's, not a rate    duplicate=0.1%  corrupt=0.01%  mtu=1400
+  queue=bdp     or 64k (bytes), 50ms      blackout=10s+2s/30s   begins, lasts, comes again
+                                          blackout=off          (it may be given repeatedly)
 
 Examples:
   A tunnel over an ocean, without root; the front-end's route then leads to 127.0.0.1:7001:
@@ -30,11 +31,11 @@ Examples:
     longhaul wan ctl /run/ocean.sock set down loss=3%
     longhaul wan topo down ocean
 
-When it ends it prints its counters as JSON: every packet and what became of it, and how late it handed packets out. As
-root it runs as a real-time thread; without, packets are later on a busy machine. It takes about 3 us of one core per
-packet.
+At its end it prints counters as JSON: every packet and what became of it, and how late it was
+handed out. As root it runs as a real-time thread; without, packets are later on a busy machine.
 
-Exit statuses: 0 done, 1 failed while running, 2 wrong flags, a missing privilege or namespace, 75 address in use.";
+Exit statuses: 0 done, 1 failed while running, 2 wrong flags, a missing privilege or namespace,
+75 address in use.";
 
 /// A wide-area path in a box: delay, rate, queue, loss and more between UDP sockets or network namespaces
 #[derive(clap::Args, Clone, Debug)]

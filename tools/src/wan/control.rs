@@ -7,8 +7,8 @@
 //! nonsense               error: ...
 //! ```
 
-use crate::wan::path::Way;
 use crate::wan::run::Steering;
+use crate::wan::way::Way;
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 use rustix::fs::Mode;

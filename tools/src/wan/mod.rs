@@ -28,15 +28,17 @@ mod trace;
 mod tun;
 mod udp;
 mod wander;
+mod way;
 
 pub use counters::LinkCounters;
 pub use link::Link;
 pub use namespace::{Namespace, inside};
 pub use packet::Packet;
-pub use path::{Path, Way};
+pub use path::Path;
 pub use preset::PRESETS;
 pub use rules::{Blackout, GilbertElliott, Pace, QueueLimit, Rules};
 pub use run::{Lateness, PathReport, Running, Steering, WanError, WanOptions, spawn};
 pub use spec::{PathRules, SpecError, read};
 pub use tun::TunEnds;
 pub use udp::UdpEnds;
+pub use way::Way;

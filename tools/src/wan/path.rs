@@ -3,22 +3,9 @@
 use crate::wan::link::Link;
 use crate::wan::packet::Packet;
 use crate::wan::spec::{PathRules, SpecError};
+use crate::wan::way::Way;
 use dataplane::stdx::prng::Prng;
 use dataplane::time::Instant;
-
-/// A direction by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
-    /// From the clients' side to the servers'.
-    Up,
-    /// Back.
-    Down,
-}
-
-impl Way {
-    /// Both.
-    pub const BOTH: [Self; 2] = [Self::Up, Self::Down];
-}
 
 /// A path.
 #[derive(Debug)]

@@ -11,10 +11,10 @@
 //! burst-loss=1%/8    in bursts of 8 packets   gilbert-elliott=P/R[/BAD[/GOOD]]
 //! ```
 
-use crate::wan::path::Way;
 use crate::wan::preset::{PRESETS, preset};
 use crate::wan::rules::{Blackout, GilbertElliott, Pace, QueueLimit, Rules};
 use crate::wan::trace::Trace;
+use crate::wan::way::Way;
 use core::fmt;
 use dataplane::time::Duration;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! The statistics of links over seeded runs in virtual time, and the UDP relay over real sockets.
 
 use crate::wan::packet::Packet;
-use crate::wan::path::Way;
+use crate::wan::way::Way;
 use crate::wan::{Link, Path, Rules, read};
 use dataplane::time::{Duration, Instant};
 

@@ -3,9 +3,9 @@
 use crate::wan::kernel;
 use crate::wan::namespace::inside;
 use crate::wan::packet::Packet;
-use crate::wan::path::Way;
 use crate::wan::run::{Ends, Take, WanError};
 use crate::wan::topology;
+use crate::wan::way::Way;
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 use std::fs::File;

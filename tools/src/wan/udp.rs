@@ -2,8 +2,8 @@
 //! the target's answers back. No root. Carries payloads; TTL and ECN marks of the IP header stay behind.
 
 use crate::wan::packet::Packet;
-use crate::wan::path::Way;
 use crate::wan::run::{Ends, Take, WanError};
+use crate::wan::way::Way;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use mio::net::UdpSocket;
 use mio::{Interest, Registry, Token};
