@@ -23,7 +23,7 @@ const CRATES: &[(&str, &[&str])] = &[
 ];
 
 /// What the control plane may name of the data plane: what both planes share, and nothing of how bytes move.
-const SHARED_BY_THE_PLANES: &[&str] = &["access", "rules", "time"];
+const SHARED_BY_THE_PLANES: &[&str] = &["access", "rules", "stdx", "time"];
 
 /// The rooms of the data plane, lowest first, and the rooms that each may name. `tmp` knows no HTTP, the blender no
 /// tunnel, the reactor no protocol (it knows how many rings there are), and only `node` knows roles and drivers both.

@@ -20,6 +20,7 @@ use crate::role::clients::state::bound;
 use crate::role::limits::Limits;
 use crate::role::plan::Plan;
 use crate::role::proxy_protocol::{self, Header};
+use crate::rules::{MessageFacts, RequestFacts, Rules, Verdict};
 use crate::stdx::chain::Chain;
 use crate::stdx::slab::Handle;
 use crate::time::Instant;
@@ -124,12 +125,18 @@ impl Clients {
     pub(crate) fn begin_tcp(&mut self, now: Instant, port: &mut Port, up: &mut dyn Upstream, handle: Handle) {
         let Some(client) = self.clients.get(handle) else { return };
         let Some(site) = self.plan.listeners[usize::from(client.listener)].tcp_site else { return };
+        let verdict = self.rules.judge(&RequestFacts {
+            site: self.plan.sites[usize::from(site)].name.as_bytes(),
+            client: client.peer.ip(),
+            port: self.plan.listeners[usize::from(client.listener)].address.port(),
+            message: None,
+        });
         let exchange = Exchange {
             kind: Kind::Tcp,
             down: Down::Envelope,
             reframe: Reframe::Verbatim,
             rule: Rule::Listener,
-            ..self.blank(now, handle, site, self.plan.class_default)
+            ..self.blank(now, handle, site, verdict)
         };
         self.counters.tcp_streams.add(1);
         self.written.clear();
@@ -274,7 +281,7 @@ impl Clients {
         handle: Handle,
         bytes: &[u8],
     ) -> usize {
-        let blank = self.blank(now, handle, 0, 0);
+        let blank = self.blank(now, handle, 0, self.rules.unruled());
         let Some(client) = self.clients.get(handle) else { return bytes.len() };
         let (head, taken) = match parse_request(bytes, &self.limits.http, &mut self.table) {
             Parsed::Complete { head, bytes } => (head, bytes),
@@ -285,10 +292,10 @@ impl Clients {
                 return bytes.len();
             }
         };
-        let drafted = draft(blank, &head, client, &self.plan, &self.limits, &mut self.written);
+        let drafted = draft(blank, &head, client, &self.plan, &self.rules, &self.limits, &mut self.written);
         let (upgrade, body, is_head) = (head.upgrade, head.body, Asked::by(&head) == Asked::Head);
         if let Ok(exchange) = &drafted
-            && !up.can_open(exchange.way, exchange.class, self.written.len())
+            && !up.can_open(exchange.way, exchange.verdict.class, self.written.len())
         {
             // A full ring is no overload: it empties within a turn or two of the other core.
             self.list(handle);
@@ -459,7 +466,8 @@ impl Clients {
         };
         let mut bytes = [0; OPENING_BYTES_MAX];
         let length = envelope.encode(&mut bytes);
-        let opening = Opening { class: exchange.class, kind: exchange.kind, envelope: &bytes[..length] };
+        let opening =
+            Opening { class: exchange.verdict.class, kind: exchange.kind, envelope: &bytes[..length] };
         exchange.room = self.limits.stream_bytes.saturating_sub(self.written.len() as u32);
         let way = exchange.way;
         let key = self.exchanges.insert(exchange).map_err(|_| Failure::Shed)?;
@@ -535,7 +543,7 @@ impl Clients {
         }
     }
 
-    fn blank(&mut self, now: Instant, client: Handle, site: u16, class: u8) -> Exchange {
+    fn blank(&mut self, now: Instant, client: Handle, site: u16, verdict: Verdict) -> Exchange {
         let (peer, began) =
             self.clients.get(client).map_or((UNKNOWN, now), |client| (client.peer, client.began));
         Exchange {
@@ -544,7 +552,7 @@ impl Clients {
             way: self.plan.sites.get(usize::from(site)).map_or(Way::Origin(0), |s| s.way),
             served: Served::default(),
             kind: Kind::Http,
-            class,
+            verdict,
             site,
             decision: self.next_decision(),
             rule: Rule::None,
@@ -587,6 +595,7 @@ fn draft(
     head: &RequestHead<'_>,
     client: &Client,
     plan: &Plan,
+    rules: &Rules,
     limits: &Limits,
     written: &mut Vec<u8>,
 ) -> Result<Exchange, Page> {
@@ -617,12 +626,19 @@ fn draft(
         extra: &[],
     };
     emit_request(head, &emission, written);
+    // The port of a client behind a proxy is unknown.
+    let peer = behind.map_or(client.peer, |address| SocketAddr::new(address, 0));
+    let facts = RequestFacts {
+        site: if record.name == "*" { host } else { record.name.as_bytes() },
+        client: peer.ip(),
+        port: plan.listeners[usize::from(client.listener)].address.port(),
+        message: Some(MessageFacts::of(head)),
+    };
     let mut exchange = Exchange {
-        // Its port is unknown.
-        peer: behind.map_or(client.peer, |address| SocketAddr::new(address, 0)),
+        peer,
         way: record.way,
         site,
-        class: plan.class(head.target.path),
+        verdict: rules.judge(&facts),
         rule: if record.name == "*" { Rule::SiteDefault } else { Rule::SiteExact },
         request_body: BodyReader::for_request(head.body),
         is_chunked: head.body == RequestBody::Chunked,
