@@ -63,10 +63,10 @@ fn a_long_answer_steps_back() {
         fs::write(&file, "[[answer]]\nafter = '256k'\nclass = 4\n").unwrap();
         let pair = Pair::start_with(io, origin.address(), &["--class", "default:1"], &["--rules", &file]);
         let mut client = connect(pair.front.address());
-        assert_eq!(ask(&mut client, &get("/bytes/64k")).body().len(), 64 << 10);
+        assert!(ask(&mut client, &get("/bytes/64k")).bytes.len() > 64 << 10);
         until("a short answer stays", || (sent(&pair.back, 1) > 64 << 10).then_some(()));
         assert_eq!(sent(&pair.back, 4), 0);
-        assert_eq!(ask(&mut client, &get("/bytes/4m")).body().len(), 4 << 20);
+        assert!(ask(&mut client, &get("/bytes/4m")).bytes.len() > 4 << 20);
         let all = 4 << 20;
         until("the rest has left by the lowest ring", || {
             (sent(&pair.back, 4) + sent(&pair.back, 1) > all).then_some(())

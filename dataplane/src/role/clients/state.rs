@@ -117,6 +117,12 @@ impl Clients {
         }
     }
 
+    /// Takes over the newest rules. Done before each judgement, not at the flush: in the batch that wakes a worker a
+    /// request may stand before it.
+    pub(crate) fn adopt_rules(&mut self) {
+        self.rules_seen = self.control.adopt_rules(self.rules_seen, &mut self.rules);
+    }
+
     /// When `flush` has something to do by itself.
     pub fn deadline(&self) -> Option<Instant> {
         self.wheel.deadline()
@@ -194,7 +200,6 @@ impl Clients {
 
     /// Lets time pass, and does what could not be done inside an answer.
     pub fn flush(&mut self, now: Instant, port: &mut Port, up: &mut dyn Upstream) {
-        self.rules_seen = self.control.adopt_rules(self.rules_seen, &mut self.rules);
         while let Some((way, asker, served)) = self.abandoned.pop() {
             if !up.ask(now, port, way, asker, served, Ask::Abandon) {
                 self.abandoned.push((way, asker, served));

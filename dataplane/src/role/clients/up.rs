@@ -123,6 +123,7 @@ impl Clients {
 
     /// Opens the stream of a plain TCP connection.
     pub(crate) fn begin_tcp(&mut self, now: Instant, port: &mut Port, up: &mut dyn Upstream, handle: Handle) {
+        self.adopt_rules();
         let Some(client) = self.clients.get(handle) else { return };
         let Some(site) = self.plan.listeners[usize::from(client.listener)].tcp_site else { return };
         let verdict = self.rules.judge(&RequestFacts {
@@ -281,6 +282,7 @@ impl Clients {
         handle: Handle,
         bytes: &[u8],
     ) -> usize {
+        self.adopt_rules();
         let blank = self.blank(now, handle, 0, self.rules.unruled());
         let Some(client) = self.clients.get(handle) else { return bytes.len() };
         let (head, taken) = match parse_request(bytes, &self.limits.http, &mut self.table) {

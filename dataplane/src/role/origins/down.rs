@@ -150,6 +150,7 @@ impl Origins {
         handle: Handle,
         bytes: &[u8],
     ) -> Taken {
+        self.adopt_rules();
         let Some(fetch) = self.fetches.get_mut(handle) else { return Taken::Gone };
         self.written.clear();
         let (head, taken) = match parse_response(bytes, fetch.asked, &self.limits.http, &mut self.table) {

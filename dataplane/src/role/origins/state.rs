@@ -101,7 +101,6 @@ impl Origins {
     /// Lets time pass and says what could not be said inside an ask.
     pub fn flush(&mut self, now: Instant, port: &mut Port, down: &mut dyn Downstream) {
         self.adopt_addresses();
-        self.rules_seen = self.control.adopt_rules(self.rules_seen, &mut self.rules);
         while let Some(handle) = self.listed.pop() {
             self.look(now, port, down, handle);
         }
@@ -113,6 +112,11 @@ impl Origins {
     /// that wakes a worker a request may stand before the flush.
     pub(crate) fn adopt_addresses(&mut self) {
         self.generation = self.control.adopt(self.generation, &mut self.addresses);
+    }
+
+    /// The same with the rules, before each judgement.
+    pub(crate) fn adopt_rules(&mut self) {
+        self.rules_seen = self.control.adopt_rules(self.rules_seen, &mut self.rules);
     }
 
     /// Whether a flush would say something.
