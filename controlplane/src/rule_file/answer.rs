@@ -2,7 +2,7 @@
 
 use dataplane::rules::{AnswerCondition, AnswerRule, CLASS_MAX};
 
-use crate::rule_file::{class_of_rule, value};
+use crate::rule_file::value;
 use crate::size;
 use crate::toml_file::Section;
 
@@ -18,7 +18,7 @@ pub(crate) fn take(section: &Section<'_>) -> Option<AnswerRule> {
     conditions
         .extend(classes.map(|all| AnswerCondition::Class(all.iter().map(|class| *class as u8).collect())));
     let after_bytes = bytes(section, "after").unwrap_or(0);
-    let class = class_of_rule(section)?;
+    let class = value::class_of_rule(section)?;
     Some(AnswerRule { label, conditions, after_bytes, class })
 }
 

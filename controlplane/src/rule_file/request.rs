@@ -3,7 +3,7 @@
 use dataplane::rules::{Condition, RequestRule};
 use dataplane::stdx::network::{Network, NetworkError};
 
-use crate::rule_file::{class_of_rule, value};
+use crate::rule_file::value;
 use crate::toml_file::Section;
 
 /// Reads one; `None` where it has no class.
@@ -25,7 +25,7 @@ pub(crate) fn take(section: &Section<'_>) -> Option<RequestRule> {
     let urgency = value::range(section, "urgency", 0..=7);
     conditions.extend(urgency.map(|range| Condition::Urgency(*range.start() as u8..=*range.end() as u8)));
     let (compress, cache) = (section.boolean("compress"), section.boolean("cache"));
-    let class = class_of_rule(section)?;
+    let class = value::class_of_rule(section)?;
     Some(RequestRule { label, conditions, class, compress, cache })
 }
 

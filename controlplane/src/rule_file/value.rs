@@ -2,7 +2,7 @@
 
 use core::ops::RangeInclusive;
 
-use dataplane::rules::{LABEL_BYTES_MAX, Label, Named, Pattern};
+use dataplane::rules::{CLASS_MAX, LABEL_BYTES_MAX, Label, Named, Pattern};
 
 use crate::toml_file::Section;
 
@@ -97,4 +97,18 @@ pub(crate) fn range(
             None
         }
     }
+}
+
+/// A class: 0 to 4.
+pub(crate) fn class(section: &Section<'_>, key: &'static str) -> Option<u8> {
+    section.integer(key, 0..=i64::from(CLASS_MAX)).map(|class| class as u8)
+}
+
+/// The class that every rule must give.
+pub(crate) fn class_of_rule(section: &Section<'_>) -> Option<u8> {
+    let is_missing = !section.has("class");
+    if is_missing {
+        section.fault(section.place(), "a rule without class", "give class = 0 (highest) to 4");
+    }
+    class(section, "class")
 }

@@ -4,8 +4,8 @@ use core::fmt::{self, Display};
 use core::ops::RangeInclusive;
 
 use crate::http::Fields;
+use crate::rules::facts::RequestFacts;
 use crate::rules::pattern::Pattern;
-use crate::rules::request::RequestFacts;
 use crate::stdx::network::Network;
 
 /// The urgency of a request that says none (RFC 9218 §4.1).

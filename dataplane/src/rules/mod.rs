@@ -11,6 +11,7 @@
 
 mod answer;
 mod condition;
+mod facts;
 mod label;
 mod pattern;
 mod request;
@@ -18,7 +19,8 @@ mod table;
 
 pub use answer::{AnswerCondition, AnswerFacts, AnswerRule, AnswerVerdict, Later};
 pub use condition::{Condition, Named};
+pub use facts::{MessageFacts, RequestFacts};
 pub use label::{LABEL_BYTES_MAX, Label};
 pub use pattern::Pattern;
-pub use request::{MessageFacts, RequestFacts, RequestRule};
+pub use request::RequestRule;
 pub use table::{CLASS_MAX, Rules, Verdict};

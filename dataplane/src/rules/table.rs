@@ -1,8 +1,9 @@
 //! All rules of a node, and what they say.
 
 use crate::rules::answer::{AnswerFacts, AnswerRule, AnswerVerdict, Later};
+use crate::rules::facts::RequestFacts;
 use crate::rules::label::Label;
-use crate::rules::request::{RequestFacts, RequestRule};
+use crate::rules::request::RequestRule;
 
 /// The lowest class.
 pub const CLASS_MAX: u8 = 4;

@@ -4,8 +4,8 @@ use super::*;
 use crate::http::{FieldTable, Limits, Parsed, parse_request};
 use crate::rules::answer::AnswerCondition;
 use crate::rules::condition::{Condition, Named};
+use crate::rules::facts::MessageFacts;
 use crate::rules::pattern::Pattern;
-use crate::rules::request::MessageFacts;
 
 const REQUEST: &str = "GET /checkout/pay?step=2&x HTTP/1.1\r\nHost: shop.example\r\nCookie: a=b; cart=full\r\n\
                        Cookie: tier=gold\r\nX-Kind: Crawler\r\nPriority: u=1, i\r\n\r\n";
