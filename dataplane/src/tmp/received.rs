@@ -5,8 +5,9 @@
 //!            too old │ one bit per number, 16,384 of them │ end = largest + 1
 //! ```
 //! Packets are acknowledged every two, less often the longer the path is in order, down to every sixteen; at once on
-//! a gap, a filled gap and a congestion mark; at the end of a batch that was a train; and at the latest
-//! after an eighth of the rtt, 1 ms at least and 5 ms at most. It writes no frame. Unit: packet numbers, µs. [TMP-101]
+//! a gap, a filled gap and a congestion mark; and at the latest after an eighth of the rtt, 1 ms at least and 5 ms at
+//! most, so that the ACK of a small answer travels with the next request. It writes no frame. Unit: packet numbers, µs.
+//! [TMP-101]
 
 use crate::time::{Duration, Instant};
 use crate::tmp::ack_frame::{AckHeader, EcnCounts};
@@ -25,8 +26,6 @@ const EVERY_MAX: u32 = 16;
 /// For so many packets in order an ACK covers one packet more: while the window doubles the sender gets thirty
 /// ACKs a round, which it needs to see the queue grow.
 const IN_ORDER_PER_STEP: u32 = 64;
-/// Packets of one batch that are a train: its end is a good moment for an ACK.
-const TRAIN_MIN: u32 = 8;
 
 /// The set and the policy.
 #[derive(Debug)]
@@ -37,9 +36,8 @@ pub struct Received {
     /// The peer knows that everything below was reported.
     report_from: u64,
     largest_at: Instant,
-    /// Packets that must be acknowledged and are not yet; those of the running batch.
+    /// Packets that must be acknowledged and are not yet.
     waiting: u32,
-    batch: u32,
     in_order: u32,
     /// When the ACK is due at the latest.
     due: Option<Instant>,
@@ -63,7 +61,6 @@ impl Received {
             report_from: 0,
             largest_at: Instant::ORIGIN,
             waiting: 0,
-            batch: 0,
             in_order: 0,
             due: None,
             ecn: EcnCounts { capable: 0, congested: 0 },
@@ -96,7 +93,6 @@ impl Received {
         self.in_order = if in_order { self.in_order.saturating_add(1) } else { 0 };
         if eliciting {
             self.waiting += 1;
-            self.batch += 1;
             let wait_us = if in_order && ecn != Ecn::Congested { self.delay_us_max } else { 0 };
             let due = now + Duration::from_micros(wait_us);
             self.due = Some(self.due.map_or(due, |earlier| earlier.min(due)));
@@ -106,10 +102,9 @@ impl Received {
     /// All packets that were there have been handed in.
     pub fn batch_end(&mut self, now: Instant) {
         let every = (self.in_order / IN_ORDER_PER_STEP).clamp(EVERY_FIRST, EVERY_MAX);
-        if self.waiting >= every || self.batch >= TRAIN_MIN {
+        if self.waiting >= every {
             self.due = Some(now);
         }
-        self.batch = 0;
     }
 
     /// Takes the rtt into account: an ACK waits an eighth of it, at most 5 ms. On a short path it waits what the timers
