@@ -8,6 +8,7 @@ mod assemble;
 mod back;
 mod config;
 mod demo;
+mod demo_wan;
 mod doctor;
 mod exit;
 mod form;
@@ -32,6 +33,7 @@ mod startup;
 mod wan;
 mod watch;
 
+use crate::args::demo::DemoConfig;
 use crate::args::door::{Cli, Door};
 use crate::config::NodeConfig;
 use crate::exit::Exit;
@@ -88,7 +90,11 @@ fn enter(door: &Door, entrance: &Entrance<'_>) -> Exit {
         Door::Front(args) => entrance.pass_node(front::configure(args), args.node.seeing.print_config),
         Door::Back(args) => entrance.pass_node(back::configure(args), args.node.seeing.print_config),
         Door::Demo(args) => {
-            entrance.pass(args.configure(), args.print_config, |_| Effective::new(), demo::run)
+            let run = |config: &DemoConfig| match &config.wan {
+                Some(wan) => demo_wan::run(config, wan),
+                None => demo::run(config),
+            };
+            entrance.pass(args.configure(), args.print_config, |_| Effective::new(), run)
         }
         Door::Origin(args) => {
             entrance.pass(origin::configure(args), args.print_config, |_| Effective::new(), origin::run)
