@@ -25,7 +25,7 @@ pub struct Page {
     pub object_bytes: Vec<u64>,
     /// Connections at once.
     pub connections: usize,
-    /// Longer than this nothing may take: connecting, or waiting for bytes.
+    /// A page that is not there after so long is given up.
     pub patience: Duration,
 }
 
@@ -77,14 +77,14 @@ impl Page {
     /// Loads it from a server (or front-end) at `address`: from the first SYN to the last byte.
     pub fn load(&self, address: SocketAddr) -> Result<Duration, PageError> {
         let begun = Instant::now();
-        let mut first = Connection::open(address, self.patience)?;
+        let deadline = begun + self.patience;
+        let mut first = Connection::open(address, deadline)?;
         first.fetch(self.document_bytes)?;
         let next = AtomicUsize::new(0);
         let extra = self.connections.min(self.object_bytes.len()).saturating_sub(1);
         std::thread::scope(|scope| {
-            let others = (0..extra).map(|_| {
-                scope.spawn(|| self.load_objects(&mut Connection::open(address, self.patience)?, &next))
-            });
+            let others = (0..extra)
+                .map(|_| scope.spawn(|| self.load_objects(&mut Connection::open(address, deadline)?, &next)));
             let others: Vec<_> = others.collect();
             let mut loaded = self.load_objects(&mut first, &next);
             for other in others {
@@ -107,17 +107,26 @@ impl Page {
 /// One kept connection.
 struct Connection {
     stream: TcpStream,
+    deadline: Instant,
     /// What has come and was not taken yet: at most a head and the beginning of its body.
     buffer: Vec<u8>,
 }
 
 impl Connection {
-    fn open(address: SocketAddr, patience: Duration) -> io::Result<Self> {
-        let stream = TcpStream::connect_timeout(&address, patience)?;
+    fn open(address: SocketAddr, deadline: Instant) -> io::Result<Self> {
+        let stream = TcpStream::connect_timeout(&address, left(deadline)?)?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(patience))?;
-        stream.set_write_timeout(Some(patience))?;
-        Ok(Self { stream, buffer: Vec::new() })
+        Ok(Self { stream, deadline, buffer: Vec::new() })
+    }
+
+    /// Reads what there is, at least one byte.
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.stream.set_read_timeout(Some(left(self.deadline)?))?;
+        match self.stream.read(into) {
+            Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(io::ErrorKind::TimedOut.into()),
+            read => read,
+        }
     }
 
     /// Asks for the seeded object of that size and compares it.
@@ -129,9 +138,11 @@ impl Connection {
             return Err(PageError::Wrong(format!("{path} has {length} bytes")));
         }
         let mut body = core::mem::take(&mut self.buffer);
-        let here = body.len();
+        let mut here = body.len();
         body.resize(bytes as usize, 0);
-        self.stream.read_exact(&mut body[here..])?;
+        while here < body.len() {
+            here += self.read(&mut body[here..])?;
+        }
         match Object::new(path.as_bytes(), bytes).first_difference(0, &body) {
             None => Ok(()),
             Some(at) => Err(PageError::Wrong(format!("{path} differs at byte {at}"))),
@@ -153,13 +164,16 @@ impl Connection {
                 return Err(PageError::Wrong("the head is too long".to_owned()));
             }
             let mut more = [0; 4_096];
-            let len = self.stream.read(&mut more)?;
-            if len == 0 {
-                return Err(PageError::Io(io::ErrorKind::UnexpectedEof.into()));
-            }
+            let len = self.read(&mut more)?;
             self.buffer.extend_from_slice(&more[..len]);
         }
     }
+}
+
+/// The time that is left; an error if it is none.
+fn left(deadline: Instant) -> io::Result<Duration> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
 }
 
 fn content_length(answer: &httparse::Response<'_, '_>) -> Result<u64, PageError> {
@@ -183,6 +197,14 @@ mod tests {
         assert!(page.load(origin.address()).unwrap() < page.patience);
         let counts = origin.stop().unwrap();
         assert_eq!((counts.requests, counts.connections), (13, 6));
+    }
+
+    #[test]
+    fn a_page_that_takes_too_long_is_given_up() {
+        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let page = Page { patience: Duration::from_millis(50), ..Page::default() };
+        let given_up = page.load(listener.local_addr().unwrap()).unwrap_err();
+        assert!(matches!(given_up, PageError::Io(error) if error.kind() == io::ErrorKind::TimedOut));
     }
 
     #[test]
