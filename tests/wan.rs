@@ -234,3 +234,24 @@ fn without_privilege_one_sentence_says_so() {
     }
     fs::remove_file(program).unwrap();
 }
+
+#[test]
+fn the_demonstration_shows_a_table_and_a_plot_and_cleans_up() {
+    if !can_run() {
+        return;
+    }
+    let file = std::env::temp_dir().join(format!("longhaul-wan-test-{}.svg", std::process::id()));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_longhaul"));
+    let shown = command.args(["demo", "--wan", "metro", "--plot", file.to_str().unwrap()]).output().unwrap();
+    let said = String::from_utf8_lossy(&shown.stdout);
+    assert_eq!(shown.status.code(), Some(0), "{said}{}", stderr(&shown));
+    for row in ["direct TCP, cubic", "Longhaul", "median ms"] {
+        assert!(said.contains(row), "{said}");
+    }
+    let svg = fs::read_to_string(&file).unwrap();
+    fs::remove_file(file).unwrap();
+    assert!(svg.starts_with("<svg") || svg.starts_with("<?xml"), "{svg}");
+    assert!(svg.contains("Longhaul") && svg.trim_end().ends_with("</svg>"), "{svg}");
+    let left = String::from_utf8(wan(&["topo", "list"]).stdout).unwrap();
+    assert!(!left.contains("lh-demo-"), "{left}");
+}
