@@ -22,6 +22,7 @@ mod node;
 mod origin;
 mod outfit;
 mod pair;
+mod plot;
 mod print_config;
 mod problem;
 mod relay;
@@ -107,6 +108,7 @@ fn enter(door: &Door, entrance: &Entrance<'_>) -> Exit {
             Some(door) => wan::enter(door),
             None => entrance.pass(wan::configure(args), args.print_config, |_| Effective::new(), wan::run),
         },
+        Door::Plot(args) => plot::run(args),
         Door::Key(args) => key::run(args),
         Door::Doctor => doctor::run(),
     }
