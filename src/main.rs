@@ -26,6 +26,8 @@ mod plot;
 mod print_config;
 mod problem;
 mod relay;
+mod rule_door;
+mod rule_source;
 #[cfg(test)]
 mod scratch;
 mod serve;
@@ -110,6 +112,7 @@ fn enter(door: &Door, entrance: &Entrance<'_>) -> Exit {
         },
         Door::Plot(args) => plot::run(args),
         Door::Key(args) => key::run(args),
+        Door::Rules(args) => rule_door::run(args),
         Door::Doctor => doctor::run(),
     }
 }
