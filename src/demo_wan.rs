@@ -258,9 +258,10 @@ fn show(wan: &WanDemo, page: &Page, rows: &[Row]) -> Exit {
     );
     for row in rows {
         let (ms, failed) = row.times();
-        let at = |share| quantile(&ms, share).map_or("-".to_owned(), |ms| format!("{ms:.0}"));
+        let none = || "-".to_owned();
+        let at = |share| quantile(&ms, share).map_or_else(none, |ms| format!("{ms:.0}"));
         let ratio =
-            quantile(&ms, 0.5).zip(ours).map_or("-".to_owned(), |(ms, ours)| format!("{:.2} x", ms / ours));
+            quantile(&ms, 0.5).zip(ours).map_or_else(none, |(ms, ours)| format!("{:.2} x", ms / ours));
         println!(
             "{:<18} {:>6} {:>10} {:>8} {:>9} {:>7} {:>12}",
             row.name,
