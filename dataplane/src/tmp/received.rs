@@ -7,7 +7,7 @@
 //! Packets are acknowledged every two, less often the longer the path is in order, down to every sixteen; at once on
 //! a gap, a filled gap and a congestion mark; and at the latest after an eighth of the rtt, 1 ms at least and 5 ms at
 //! most, so that the ACK of a small answer travels with the next request. It writes no frame. Unit: packet numbers, µs.
-//! [TMP-101]
+//! [TMP-101] [TMP-132]
 
 use crate::time::{Duration, Instant};
 use crate::tmp::ack_frame::{AckHeader, EcnCounts};
