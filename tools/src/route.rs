@@ -209,7 +209,8 @@ pub fn origin_form(target: &str) -> &str {
     rest.find('/').map_or("/", |slash| &rest[slash..])
 }
 
-fn size(text: &str) -> Option<u64> {
+/// A size with its unit: `64m`; `None` if it is none or too great.
+pub fn size(text: &str) -> Option<u64> {
     let (digits, shift) = match text.as_bytes().last()? {
         b'k' => (&text[..text.len() - 1], 10),
         b'm' => (&text[..text.len() - 1], 20),
