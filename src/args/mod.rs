@@ -17,3 +17,4 @@ pub(crate) mod seeing;
 pub(crate) mod stopping;
 pub(crate) mod timeouts;
 pub(crate) mod tunnel;
+pub(crate) mod wan;

@@ -2,6 +2,7 @@
 //! and how it is written as a default.
 
 pub(crate) mod address;
+pub(crate) mod between;
 pub(crate) mod buffers;
 pub(crate) mod class;
 pub(crate) mod count;

@@ -57,7 +57,7 @@ impl Scale {
 /// Whole thirds of decades: 1, 2, 5, 10.
 fn log_range(from: f64, to: f64) -> (f64, f64) {
     let steps = || (-12..=15).flat_map(|decade| [1.0, 2.0, 5.0].map(|step| step * 10f64.powi(decade)));
-    let low = steps().filter(|step| *step <= from).last().unwrap_or(from);
+    let low = steps().rfind(|step| *step <= from).unwrap_or(from);
     let high = steps().find(|step| *step >= to && *step > low).unwrap_or(low * 10.0);
     (low, high)
 }
