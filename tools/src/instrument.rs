@@ -112,11 +112,13 @@ mod times {
                 io,
                 ..asking(origin.address(), &["/"], 60)
             };
-            let report = clean(&LoadOptions { requests: Some(300), ..options });
+            let second = Some(Duration::from_secs(1));
+            let report = run(&LoadOptions { requests: None, duration: second, ..options }).unwrap();
+            assert!(report.is_clean(), "{report}");
             let of = |name: &str| &report.classes.iter().find(|class| class.name == name).unwrap().latency;
             // Nothing is ever early, and half of all is on time on any machine.
             assert!((20 * MS..40 * MS).contains(&of("short").p50_us), "{report}");
-            assert!(of("spread").p50_us >= 45 * MS && of("spread").max_us >= 70 * MS, "{report}");
+            assert!(of("spread").p50_us >= 45 * MS && of("spread").max_us >= 65 * MS, "{report}");
             assert!(of("none").p50_us < 20 * MS, "{report}");
         }
     }
@@ -318,14 +320,15 @@ mod ends {
             LoadOptions { requests: None, ..asking(origin.address(), &["/b128", "/delay/60000/1"], 1) };
         let options = LoadOptions { duration: Some(PATIENCE), ..options };
         let stopping = std::thread::spawn(move || {
-            while origin.counts().requests < 8 {
+            // The connections ask for the two in turn: three are answered until all four wait.
+            while origin.counts().requests < 7 {
                 std::thread::yield_now();
             }
             STOP.store(true, Ordering::Relaxed);
             origin
         });
         let report = run_until(&options, &STOP).unwrap();
-        assert!(report.requests >= 4 && report.unfinished == 4 && report.seconds < 15.0, "{report}");
+        assert!(report.requests == 3 && report.unfinished == 4 && report.seconds < 15.0, "{report}");
         drop(stopping.join());
     }
 

@@ -68,7 +68,7 @@ pub fn run_until(options: &LoadOptions, stop: &AtomicBool) -> Result<LoadReport,
     let meter = (!options.pids.is_empty()).then(|| Meter::start(&options.pids));
     let own = own_seconds();
     let start = clock::now();
-    let mut progress = options.progress.then_some(Progress { of_seconds: options.duration });
+    let mut progress = options.progress.then(|| Progress { of_seconds: options.duration });
     let mut watchers: Vec<&mut dyn Watcher> = Vec::new();
     watchers.extend(hdr.as_mut().map(|watcher| watcher as &mut dyn Watcher));
     watchers.extend(progress.as_mut().map(|watcher| watcher as &mut dyn Watcher));
