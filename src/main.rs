@@ -24,6 +24,8 @@ mod pair;
 mod print_config;
 mod problem;
 mod relay;
+mod rule_door;
+mod rule_source;
 #[cfg(test)]
 mod scratch;
 mod serve;
@@ -102,6 +104,7 @@ fn enter(door: &Door, entrance: &Entrance<'_>) -> Exit {
             None => entrance.pass(wan::configure(args), args.print_config, |_| Effective::new(), wan::run),
         },
         Door::Key(args) => key::run(args),
+        Door::Rules(args) => rule_door::run(args),
         Door::Doctor => doctor::run(),
     }
 }

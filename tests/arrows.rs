@@ -23,7 +23,7 @@ const CRATES: &[(&str, &[&str])] = &[
 ];
 
 /// What the control plane may name of the data plane: what both planes share, and nothing of how bytes move.
-const SHARED_BY_THE_PLANES: &[&str] = &["access", "time"];
+const SHARED_BY_THE_PLANES: &[&str] = &["access", "rules", "stdx", "time"];
 
 /// The rooms of the data plane, lowest first, and the rooms that each may name. `tmp` knows no HTTP, the blender no
 /// tunnel, the reactor no protocol (it knows how many rings there are), and only `node` knows roles and drivers both.
@@ -34,15 +34,20 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("port", &["stdx", "time"]),
     ("exchange", &["port", "stdx", "time"]),
     ("http", &["stdx", "time"]),
+    ("rules", &["http", "stdx"]),
     ("tmp", &["stdx", "time"]),
     ("blender", &["stdx", "time"]),
     ("reactor", &["blender", "port", "stdx", "time"]),
-    ("role", &["access", "blender", "exchange", "http", "port", "reactor", "stdx", "time", "tmp"]),
-    ("node", &["access", "blender", "exchange", "http", "port", "reactor", "role", "stdx", "time", "tmp"]),
+    ("role", &["access", "blender", "exchange", "http", "port", "reactor", "rules", "stdx", "time", "tmp"]),
+    (
+        "node",
+        &["access", "blender", "exchange", "http", "port", "reactor", "role", "rules", "stdx", "time", "tmp"],
+    ),
 ];
 
 /// Rooms without I/O, clock, threads and async: all but the drivers and what starts them.
-const CORES: &[&str] = &["time", "access", "stdx", "port", "exchange", "http", "tmp", "blender", "role"];
+const CORES: &[&str] =
+    &["time", "access", "stdx", "port", "exchange", "http", "rules", "tmp", "blender", "role"];
 
 /// Beginnings of paths that no core names.
 const PATHS_OF_NO_CORE: &[&str] = &[

@@ -6,6 +6,7 @@ use crate::args::front::FrontArgs;
 use crate::args::key::KeyArgs;
 use crate::args::load::LoadArgs;
 use crate::args::origin::OriginArgs;
+use crate::args::rule_door::RuleDoorArgs;
 use crate::args::wan::WanArgs;
 use crate::exit;
 
@@ -53,6 +54,7 @@ pub(crate) enum Door {
     Front(Box<FrontArgs>),
     Back(Box<BackArgs>),
     Key(KeyArgs),
+    Rules(RuleDoorArgs),
     /// Tries what the data plane needs of this machine and says what to do about each
     #[command(after_long_help = DOCTOR)]
     Doctor,

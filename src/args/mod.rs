@@ -13,6 +13,8 @@ pub(crate) mod load;
 pub(crate) mod node;
 pub(crate) mod origin;
 pub(crate) mod process;
+pub(crate) mod rule_door;
+pub(crate) mod rules;
 pub(crate) mod seeing;
 pub(crate) mod stopping;
 pub(crate) mod timeouts;

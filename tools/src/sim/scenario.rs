@@ -16,9 +16,10 @@ use dataplane::role::crossing::Crossing;
 use dataplane::role::limits::Limits;
 use dataplane::role::node::{Node, NodeParts};
 use dataplane::role::origins::Origins;
-use dataplane::role::plan::{ClassRule, Listener, Origin, Peer, Plan, ProxyVersion, Site};
+use dataplane::role::plan::{Listener, Origin, Peer, Plan, ProxyVersion, Site};
 use dataplane::role::status::StatusBoard;
 use dataplane::role::trunk::{Trunk, TrunkOptions};
+use dataplane::rules::{Condition, Label, Pattern, RequestRule, Rules};
 use dataplane::stdx::prng::Prng;
 use dataplane::time::{Duration, Instant};
 use dataplane::tmp::endpoint::{Endpoint, EndpointOptions};
@@ -204,10 +205,7 @@ impl Scenario {
             route_owners: vec![owner],
             origins: if self.has_tunnel() { Vec::new() } else { self.origins() },
             peers: Vec::new(),
-            classes: (0..5)
-                .map(|class| ClassRule { path_prefix: format!("/c{class}/"), exact: false, class })
-                .collect(),
-            class_default: 2,
+            rules: Arc::new(Rules { requests: (0..5).map(class_rule).collect(), ..Rules::default() }),
             trusted_proxies: Vec::new(),
             pseudonym: "front".to_owned(),
         }
@@ -286,7 +284,7 @@ impl Scenario {
                 counters: counted.clone(),
                 control: control.clone(),
                 sleeps: sleeps.clone(),
-                clients: (!plan.listeners.is_empty()).then(|| self.clients(plan, worker, &counted)),
+                clients: (!plan.listeners.is_empty()).then(|| self.clients(plan, worker, &counted, &control)),
                 trunk: self.trunk(process, worker, life, now),
                 origins: (!plan.origins.is_empty()).then(|| {
                     Origins::new(
@@ -320,11 +318,18 @@ impl Scenario {
         (Process { control, counters, workers: numbers, lives: true }, workers)
     }
 
-    fn clients(&self, plan: &Arc<Plan>, worker: usize, counters: &Arc<Counters>) -> Clients {
+    fn clients(
+        &self,
+        plan: &Arc<Plan>,
+        worker: usize,
+        counters: &Arc<Counters>,
+        control: &Arc<Control>,
+    ) -> Clients {
         Clients::new(ClientsOptions {
             plan: plan.clone(),
             limits: Arc::new(self.limits.clone()),
             counters: counters.clone(),
+            control: control.clone(),
             worker: worker as u8,
             unix_origin_us: 1_700_000_000_000_000,
             decision_seed: (worker as u64) << 32,
@@ -401,5 +406,17 @@ impl RecordSink for Records {
         let bytes = encode(&mut self.0);
         assert!(bytes <= self.0.len(), "a record fits its slot");
         true
+    }
+}
+
+/// Requests of a class have it in their path.
+fn class_rule(class: u8) -> RequestRule {
+    let name = format!("c{class}");
+    RequestRule {
+        label: Label::new(&name).unwrap_or(Label::NONE),
+        conditions: vec![Condition::Path(vec![Pattern::new(&format!("/{name}/*"))])],
+        class,
+        compress: None,
+        cache: None,
     }
 }

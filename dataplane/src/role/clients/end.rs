@@ -318,7 +318,7 @@ impl Clients {
         record.status = exchange.status;
         record.request_body_bytes = exchange.request_bytes;
         record.response_body_bytes = exchange.answer_bytes;
-        record.class = exchange.class;
+        record.class = exchange.verdict.class;
         match exchange.way {
             Way::Route(route) => record.route = plan.routes[usize::from(route)].as_bytes(),
             Way::Origin(origin) => record.origin = plan.origins[usize::from(origin)].label.as_bytes(),
@@ -335,6 +335,9 @@ impl Clients {
         record.ended = exchange.ended;
         record.decision.id = exchange.decision;
         record.decision.rule = exchange.rule;
+        record.class_rule = exchange.verdict.label.as_bytes();
+        record.decision.compress = exchange.verdict.compress;
+        record.decision.cache = exchange.verdict.cache;
         record.decision.attempts = exchange.reply.attempts;
         record.decision.connection_reused = exchange.reply.reused;
         self.put(&record);

@@ -8,6 +8,7 @@ use crate::exchange::failure::Failure;
 use crate::exchange::link::{Answer, Ask, Asker, Downstream, Opening, Served, Upstream, Way};
 use crate::port::{ListenerId, Port, PortOptions, TcpId, Token};
 use crate::role::clients::{Clients, ClientsOptions, RecordSink};
+use crate::role::control::Control;
 use crate::role::counters::Counters;
 use crate::role::limits::Limits;
 use crate::role::plan::{Listener, Plan, Site};
@@ -81,6 +82,7 @@ impl World {
             plan: Arc::new(plan),
             limits: Arc::new(limits),
             counters: Arc::new(Counters::default()),
+            control: Arc::new(Control::new(0)),
             worker: 0,
             unix_origin_us: 0,
             decision_seed: 0,

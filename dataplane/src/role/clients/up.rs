@@ -7,19 +7,18 @@ use crate::exchange::envelope::{OPENING_BYTES_MAX, OpeningEnvelope, ReplyEnvelop
 use crate::exchange::failure::Failure;
 use crate::exchange::link::{Ask, Kind, Opening, Served, Upstream, Way};
 use crate::http::{
-    Asked, BodyReader, CHUNK_END, CHUNK_PREFIX_BYTES_MAX, Client as HttpClient, ConnectionChoice, Forwarding,
-    HOST_BYTES_MAX, Parsed, RequestBody, RequestEmission, RequestHead, Scheme, Step, Trailers, Upgrade,
-    Version, chunk_prefix, client_behind, emit_request, parse_request, push_last_chunk,
+    Asked, BodyReader, CHUNK_END, CHUNK_PREFIX_BYTES_MAX, Parsed, RequestBody, Step, Trailers, Upgrade,
+    Version, chunk_prefix, parse_request, push_last_chunk,
 };
 use crate::port::{Port, Reading};
 use crate::role::clients::client::{Client, Phase};
+use crate::role::clients::draft::draft;
 use crate::role::clients::exchange::{Down, Exchange, LINE_BYTES_MAX, Reframe};
 use crate::role::clients::refuse::Page;
 use crate::role::clients::state::Clients;
 use crate::role::clients::state::bound;
-use crate::role::limits::Limits;
-use crate::role::plan::Plan;
 use crate::role::proxy_protocol::{self, Header};
+use crate::rules::{RequestFacts, Verdict};
 use crate::stdx::chain::Chain;
 use crate::stdx::slab::Handle;
 use crate::time::Instant;
@@ -122,14 +121,21 @@ impl Clients {
 
     /// Opens the stream of a plain TCP connection.
     pub(crate) fn begin_tcp(&mut self, now: Instant, port: &mut Port, up: &mut dyn Upstream, handle: Handle) {
+        self.adopt_rules();
         let Some(client) = self.clients.get(handle) else { return };
         let Some(site) = self.plan.listeners[usize::from(client.listener)].tcp_site else { return };
+        let verdict = self.rules.judge(&RequestFacts {
+            site: self.plan.sites[usize::from(site)].name.as_bytes(),
+            client: client.peer.ip(),
+            port: self.plan.listeners[usize::from(client.listener)].address.port(),
+            message: None,
+        });
         let exchange = Exchange {
             kind: Kind::Tcp,
             down: Down::Envelope,
             reframe: Reframe::Verbatim,
             rule: Rule::Listener,
-            ..self.blank(now, handle, site, self.plan.class_default)
+            ..self.blank(now, handle, site, verdict)
         };
         self.counters.tcp_streams.add(1);
         self.written.clear();
@@ -274,7 +280,8 @@ impl Clients {
         handle: Handle,
         bytes: &[u8],
     ) -> usize {
-        let blank = self.blank(now, handle, 0, 0);
+        self.adopt_rules();
+        let blank = self.blank(now, handle, 0, self.rules.unruled());
         let Some(client) = self.clients.get(handle) else { return bytes.len() };
         let (head, taken) = match parse_request(bytes, &self.limits.http, &mut self.table) {
             Parsed::Complete { head, bytes } => (head, bytes),
@@ -285,10 +292,10 @@ impl Clients {
                 return bytes.len();
             }
         };
-        let drafted = draft(blank, &head, client, &self.plan, &self.limits, &mut self.written);
+        let drafted = draft(blank, &head, client, &self.plan, &self.rules, &self.limits, &mut self.written);
         let (upgrade, body, is_head) = (head.upgrade, head.body, Asked::by(&head) == Asked::Head);
         if let Ok(exchange) = &drafted
-            && !up.can_open(exchange.way, exchange.class, self.written.len())
+            && !up.can_open(exchange.way, exchange.verdict.class, self.written.len())
         {
             // A full ring is no overload: it empties within a turn or two of the other core.
             self.list(handle);
@@ -459,7 +466,8 @@ impl Clients {
         };
         let mut bytes = [0; OPENING_BYTES_MAX];
         let length = envelope.encode(&mut bytes);
-        let opening = Opening { class: exchange.class, kind: exchange.kind, envelope: &bytes[..length] };
+        let opening =
+            Opening { class: exchange.verdict.class, kind: exchange.kind, envelope: &bytes[..length] };
         exchange.room = self.limits.stream_bytes.saturating_sub(self.written.len() as u32);
         let way = exchange.way;
         let key = self.exchanges.insert(exchange).map_err(|_| Failure::Shed)?;
@@ -535,7 +543,7 @@ impl Clients {
         }
     }
 
-    fn blank(&mut self, now: Instant, client: Handle, site: u16, class: u8) -> Exchange {
+    fn blank(&mut self, now: Instant, client: Handle, site: u16, verdict: Verdict) -> Exchange {
         let (peer, began) =
             self.clients.get(client).map_or((UNKNOWN, now), |client| (client.peer, client.began));
         Exchange {
@@ -544,7 +552,7 @@ impl Clients {
             way: self.plan.sites.get(usize::from(site)).map_or(Way::Origin(0), |s| s.way),
             served: Served::default(),
             kind: Kind::Http,
-            class,
+            verdict,
             site,
             decision: self.next_decision(),
             rule: Rule::None,
@@ -579,60 +587,6 @@ impl Clients {
             is_line_cut: false,
         }
     }
-}
-
-/// Judges a request and writes its head for the next hop.
-fn draft(
-    blank: Exchange,
-    head: &RequestHead<'_>,
-    client: &Client,
-    plan: &Plan,
-    limits: &Limits,
-    written: &mut Vec<u8>,
-) -> Result<Exchange, Page> {
-    let mut buffer = [0; HOST_BYTES_MAX];
-    let host = head.host.normalised(&mut buffer);
-    let site = plan.site(host).ok_or_else(|| Page::of_failure(Failure::UnknownSite))?;
-    if matches!(head.body, RequestBody::Length(bytes) if bytes > limits.body_bytes_max) {
-        return Err(Page::TOO_LARGE);
-    }
-    if head.came_by(plan.pseudonym.as_bytes()) {
-        return Err(Page::LOOP);
-    }
-    let record = &plan.sites[usize::from(site)];
-    let fallback = if record.name == "*" { plan.pseudonym.as_bytes() } else { record.name.as_bytes() };
-    let is_trusted = plan.is_trusted_proxy(client.peer.ip());
-    let behind = is_trusted.then(|| client_behind(head, |address| plan.is_trusted_proxy(address))).flatten();
-    let is_websocket = head.upgrade == Upgrade::WebSocket;
-    written.clear();
-    let emission = RequestEmission {
-        host: if head.host.is_empty() { fallback } else { head.host.bytes },
-        forwarding: Forwarding {
-            client: Some(HttpClient { address: client.peer.ip(), scheme: Scheme::Http }),
-            trusted: is_trusted,
-            via: Some(plan.pseudonym.as_bytes()),
-        },
-        connection: if is_websocket { ConnectionChoice::Upgrade } else { ConnectionChoice::KeepAlive },
-        expect_continue: true,
-        extra: &[],
-    };
-    emit_request(head, &emission, written);
-    let mut exchange = Exchange {
-        // Its port is unknown.
-        peer: behind.map_or(client.peer, |address| SocketAddr::new(address, 0)),
-        way: record.way,
-        site,
-        class: plan.class(head.target.path),
-        rule: if record.name == "*" { Rule::SiteDefault } else { Rule::SiteExact },
-        request_body: BodyReader::for_request(head.body),
-        is_chunked: head.body == RequestBody::Chunked,
-        asked: Asked::by(head),
-        version: head.version,
-        keep_alive: head.keep_alive,
-        ..blank
-    };
-    exchange.set_line(head.method_bytes, head.target.path, head.target.query);
-    Ok(exchange)
 }
 
 /// Writes data as one chunk, and the end of the body if `last` has its trailers.

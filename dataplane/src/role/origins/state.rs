@@ -15,6 +15,7 @@ use crate::role::origins::connection::{Connection, IdleList, Turn, Use};
 use crate::role::origins::fetch::{Down, Fetch, Up};
 use crate::role::plan::Plan;
 use crate::role::token::{self, Part};
+use crate::rules::Rules;
 use crate::stdx::chain::{Blocks, Chain};
 use crate::stdx::slab::{Handle, Slab};
 use crate::stdx::wheel::Wheel;
@@ -45,6 +46,8 @@ pub struct Origins {
     pub(crate) listed: Vec<Handle>,
     pub(crate) wheel: Wheel,
     due: Vec<u64>,
+    pub(crate) rules: Arc<Rules>,
+    rules_seen: u64,
 }
 
 impl Origins {
@@ -67,6 +70,8 @@ impl Origins {
             listed: Vec::with_capacity(limits.exchanges_max),
             wheel: Wheel::new(limits.exchanges_max + connections_max),
             due: Vec::with_capacity(TIMER_BUDGET),
+            rules: plan.rules.clone(),
+            rules_seen: 0,
             plan,
             limits,
             counters,
@@ -107,6 +112,11 @@ impl Origins {
     /// that wakes a worker a request may stand before the flush.
     pub(crate) fn adopt_addresses(&mut self) {
         self.generation = self.control.adopt(self.generation, &mut self.addresses);
+    }
+
+    /// The same with the rules, before each judgement.
+    pub(crate) fn adopt_rules(&mut self) {
+        self.rules_seen = self.control.adopt_rules(self.rules_seen, &mut self.rules);
     }
 
     /// Whether a flush would say something.
@@ -198,6 +208,9 @@ impl Upstream for Origins {
             asker,
             origin,
             kind: opening.kind,
+            class: opening.class,
+            later: None,
+            answer_bytes: 0,
             client: envelope.client,
             connection: None,
             up: if is_tcp { Up::Opaque } else { Up::Head },

@@ -320,6 +320,10 @@ impl Downstream for Trunk {
                 stream.credit += bytes;
                 line.streams.list(id);
             }
+            Answer::Class(class) => {
+                stream.class = class;
+                tunnel.set_class(id, class);
+            }
             // Origins send at once; only a tunnel lets bytes wait.
             Answer::Queued(_) => {}
         }
