@@ -19,7 +19,7 @@ const LISTEN: Duration = Duration::from_secs(3_600);
 pub(crate) fn configure(args: &LoadArgs) -> Result<LoadOptions, Problems> {
     let mut problems = Problems::default();
     let cpus = args.cpus.take_or("cpus", &mut problems, None).unwrap_or_default();
-    let threads = args.threads.take_or("threads", &mut problems, None).unwrap_or(cpus.len().max(1));
+    let threads = args.threads.take_or("threads", &mut problems, None).unwrap_or_else(|| cpus.len().max(1));
     let client_subnet = args.client_subnet.take_or("client_subnet", &mut problems, None);
     let dns = DnsOptions { names: args.names.clone(), client_subnet };
     let duration = args.duration.take_or("duration", &mut problems, Duration::ZERO);

@@ -15,7 +15,7 @@ pub(crate) fn configure(args: &OriginArgs) -> Result<OriginOptions, Problems> {
     let mut problems = Problems::default();
     let listen = take_all(&args.listen, "listen", &mut problems).into_iter().map(|(_, address)| address);
     let cpus = args.cpus.take_or("cpus", &mut problems, None).unwrap_or_default();
-    let threads = args.threads.take_or("threads", &mut problems, None).unwrap_or(cpus.len().max(1));
+    let threads = args.threads.take_or("threads", &mut problems, None).unwrap_or_else(|| cpus.len().max(1));
     let mode = match (args.tcp_echo, args.tcp_discard) {
         (true, _) => Mode::TcpEcho,
         (_, true) => Mode::TcpDiscard,

@@ -5,7 +5,7 @@
 //! id 2 · flags · counts · QNAME QTYPE IN · [root OPT 1232 · option 8: family, source, 0, address]
 //! ```
 
-use crate::load::options::LoadError;
+use crate::load::options::{DnsOptions, LoadError};
 use core::net::IpAddr;
 use core::str::FromStr;
 use dataplane::stdx::network::Network;
@@ -13,7 +13,6 @@ use dataplane::stdx::prng::Prng;
 use domain::base::iana::Rtype;
 use domain::base::name::Name;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 /// What is asked for in an answer's size: what fits everywhere (DNS flag day 2020).
 const ANSWER_BYTES: u16 = 1_232;
@@ -24,15 +23,6 @@ const NAMES_MAX: usize = 4_000_000;
 /// How many bits of an address a resolver tells (RFC 7871 §11.1).
 const fn told_bits(address: IpAddr) -> u8 {
     if address.is_ipv4() { 24 } else { 56 }
-}
-
-/// What `dns://` asks for, beside what its path says.
-#[derive(Clone, Debug, Default)]
-pub struct DnsOptions {
-    /// A name and a type on each line; asked in turn where a URL names nothing.
-    pub names: Option<PathBuf>,
-    /// The client's subnet. A shorter one than resolvers tell (24 bits, 56 of IPv6) stands for random ones within it.
-    pub client_subnet: Option<Network>,
 }
 
 /// The questions of a run, by template.

@@ -183,9 +183,11 @@ impl<'a> Generator<'a> {
         if until > now { self.rest(place, until) } else { self.list(place, now) }
     }
 
-    /// Keeps a place from requests until then.
+    /// Keeps a place from requests until then; one that is listed is found out when its turn comes.
     pub(crate) fn rest(&mut self, place: usize, until: Instant) {
-        if !self.places[place].listed {
+        let entry = &mut self.places[place];
+        entry.rests_until = until;
+        if !entry.listed {
             self.resting.push(Reverse((until, place as u32)));
         }
     }

@@ -96,7 +96,7 @@ mod tests {
                 (interval.tag().unwrap().as_str().to_owned(), interval.start_timestamp(), histogram.len())
             })
             .collect();
-        assert_eq!(read[0], ("a_b".into(), SECOND * 0, 1_000));
+        assert_eq!(read[0], ("a_b".into(), core::time::Duration::ZERO, 1_000));
         assert_eq!((read.len(), read[3].clone()), (4, ("c".into(), SECOND, 0)));
     }
 

@@ -38,9 +38,8 @@ mod template;
 mod url;
 
 pub use class::ClassSpec;
-pub use dns::DnsOptions;
 pub use mix::read_mix;
-pub use options::{LoadError, LoadOptions};
+pub use options::{DnsOptions, LoadError, LoadOptions};
 pub use report::{ClassReport, Cpu, Errors, Latency, LoadReport};
 pub use run::{run, run_until};
 pub use schedule::Arrivals;

@@ -2,11 +2,11 @@
 
 use crate::drive::IoChoice;
 use crate::load::class::ClassSpec;
-use crate::load::dns::DnsOptions;
 use crate::load::schedule::Arrivals;
 use core::net::SocketAddr;
 use core::time::Duration;
 use dataplane::reactor::feature::Reason;
+use dataplane::stdx::network::Network;
 use std::path::PathBuf;
 
 /// What is asked, how often, and what is looked at in the answers.
@@ -102,6 +102,15 @@ impl Default for LoadOptions {
             pids: Vec::new(),
         }
     }
+}
+
+/// What `dns://` asks for, beside what its path says.
+#[derive(Clone, Debug, Default)]
+pub struct DnsOptions {
+    /// A name and a type on each line; asked in turn where a URL names nothing.
+    pub names: Option<PathBuf>,
+    /// The client's subnet. A shorter one than resolvers tell (24 bits, 56 of IPv6) stands for random ones within it.
+    pub client_subnet: Option<Network>,
 }
 
 /// Why a load could not be started.

@@ -93,6 +93,9 @@ impl Generator<'_> {
 
     fn finish(&mut self, now: Instant) {
         self.is_over = true;
+        if let Some(stopped) = self.stopped_at {
+            self.tally.ended(stopped);
+        }
         self.count_unsent(now);
         for place in &self.places {
             for ask in &place.waiting {

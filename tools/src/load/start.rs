@@ -31,6 +31,13 @@ impl Generator<'_> {
             if !self.may_start(now) {
                 return;
             }
+            let entry = &mut self.places[place as usize];
+            if entry.rests_until > now {
+                self.lines[number].free.pop_back();
+                entry.listed = false;
+                self.resting.push(Reverse((entry.rests_until, place)));
+                continue;
+            }
             let line = &mut self.lines[number];
             let Some(intended) = line.schedule.next(now) else { return };
             if is_open_loop {

@@ -98,6 +98,11 @@ impl Tally {
         self.scheduling_us.saturating_record(us);
     }
 
+    /// The run ended now, whether or not a request did.
+    pub(crate) fn ended(&mut self, now: Instant) {
+        self.last_at = self.last_at.max(now);
+    }
+
     /// A request was cut off on purpose.
     pub(crate) fn aborted(&mut self, class: usize, now: Instant) {
         self.of(class).aborted += 1;
