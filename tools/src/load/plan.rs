@@ -79,7 +79,7 @@ impl Plan {
     pub(crate) fn new(options: &LoadOptions) -> Result<Self, LoadError> {
         check(options)?;
         let classes = match &options.mix {
-            Some(classes) => classes.clone(),
+            Some(classes) => classes.iter().map(|class| with_flags(class, options)).collect(),
             None => vec![class_of_flags(options)],
         };
         let mut plan = Self {
@@ -238,6 +238,14 @@ fn absolute(text: &str, options: &LoadOptions) -> Result<String, String> {
     Ok(format!("{scheme}://{}{text}", url.authority))
 }
 
+/// What the flags say of every request holds for the classes of a mix too, unless they say otherwise.
+fn with_flags(class: &ClassSpec, options: &LoadOptions) -> ClassSpec {
+    let mut class = class.clone();
+    class.host = class.host.or_else(|| options.host.clone());
+    class.fields.extend(options.fields.iter().cloned());
+    class
+}
+
 fn class_of_flags(options: &LoadOptions) -> ClassSpec {
     ClassSpec {
         urls: options.urls.clone(),
@@ -275,6 +283,7 @@ fn check(options: &LoadOptions) -> Result<(), LoadError> {
             "requests that wait on a connection cannot be aborted",
         ),
         (options.pipeline == 1 || options.upload_bytes.is_none(), "requests with a body are not pipelined"),
+        (options.mix.is_none() || options.upload_bytes.is_none(), "with a mix bodies belong to its classes"),
         (fields, "a field's name or value has characters that no field may have"),
         (options.host.as_deref().is_none_or(is_plain), "the host has control characters"),
     ];

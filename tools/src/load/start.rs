@@ -121,7 +121,9 @@ impl Generator<'_> {
         let mut ask = Ask { class, template, made, intended, abort: Abort::Never };
         if self.options.abort_ppm > 0 {
             let target = ask.target(&plan.templates);
-            ask.abort = Abort::draw(&mut self.random, self.options.abort_ppm, target);
+            if let Reply::Http(_) = target.reply {
+                ask.abort = Abort::draw(&mut self.random, self.options.abort_ppm, target);
+            }
         }
         ask
     }
