@@ -2,8 +2,8 @@
 //! the simulator.
 //!
 //! Tiers, lowest first: `clock, alarm, descriptors, content, drive, plot, spread` · `http1, route` · `origin`, `load`,
-//! `wan`. The programs know nothing of each other; what they must agree on (the bytes of an object, the meaning of a
-//! path) lies below them. The workspace denies unsafe code; `wan/kernel.rs` alone allows it.
+//! `page`, `wan`. The programs know nothing of each other; what they must agree on (the bytes of an object, the meaning
+//! of a path) lies below them. The workspace denies unsafe code; `wan/kernel.rs` alone allows it.
 
 mod alarm;
 pub mod clock;
@@ -13,6 +13,7 @@ pub mod drive;
 pub mod http1;
 pub mod load;
 pub mod origin;
+pub mod page;
 pub mod plot;
 pub mod route;
 pub mod sim;
