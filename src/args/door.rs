@@ -51,7 +51,7 @@ pub(crate) struct Cli {
 /// One per subcommand; each is described where its flags are.
 #[derive(clap::Subcommand, Debug)]
 pub(crate) enum Door {
-    Demo(DemoArgs),
+    Demo(Box<DemoArgs>),
     Front(Box<FrontArgs>),
     Back(Box<BackArgs>),
     Key(KeyArgs),
@@ -59,7 +59,7 @@ pub(crate) enum Door {
     /// Tries what the data plane needs of this machine and says what to do about each
     #[command(after_long_help = DOCTOR)]
     Doctor,
-    Origin(OriginArgs),
+    Origin(Box<OriginArgs>),
     Load(Box<LoadArgs>),
     Wan(Box<WanArgs>),
     Plot(PlotArgs),
