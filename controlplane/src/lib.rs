@@ -4,6 +4,8 @@
 //! what both planes share and nothing else: `access` and `time`. Unsafe code stands in `signal` only.
 
 #[forbid(unsafe_code)]
+pub mod dns;
+#[forbid(unsafe_code)]
 pub mod logs;
 #[forbid(unsafe_code)]
 pub mod notify;
