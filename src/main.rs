@@ -8,6 +8,7 @@ mod assemble;
 mod back;
 mod config;
 mod demo;
+mod dns;
 mod doctor;
 mod exit;
 mod form;
@@ -86,6 +87,7 @@ fn enter(door: &Door, entrance: &Entrance<'_>) -> Exit {
     match door {
         Door::Front(args) => entrance.pass_node(front::configure(args), args.node.seeing.print_config),
         Door::Back(args) => entrance.pass_node(back::configure(args), args.node.seeing.print_config),
+        Door::Dns(args) => entrance.pass(dns::configure(args), args.print_config, dns::effective, dns::run),
         Door::Demo(args) => {
             entrance.pass(args.configure(), args.print_config, |_| Effective::new(), demo::run)
         }

@@ -2,6 +2,7 @@
 
 use crate::args::back::BackArgs;
 use crate::args::demo::DemoArgs;
+use crate::args::dns::DnsArgs;
 use crate::args::front::FrontArgs;
 use crate::args::key::KeyArgs;
 use crate::args::load::LoadArgs;
@@ -51,6 +52,7 @@ pub(crate) enum Door {
     Demo(DemoArgs),
     Front(Box<FrontArgs>),
     Back(Box<BackArgs>),
+    Dns(Box<DnsArgs>),
     Key(KeyArgs),
     /// Tries what the data plane needs of this machine and says what to do about each
     #[command(after_long_help = DOCTOR)]

@@ -5,6 +5,7 @@ pub(crate) mod blender;
 pub(crate) mod bounds;
 pub(crate) mod cores;
 pub(crate) mod demo;
+pub(crate) mod dns;
 pub(crate) mod door;
 pub(crate) mod front;
 pub(crate) mod key;

@@ -180,13 +180,7 @@ impl Answering<'_, '_, '_> {
         }
     }
 
-    fn set(
-        &mut self,
-        section: Section,
-        owner: Owner<'_>,
-        set: &RecordSet,
-        ttl_s: u32,
-    ) -> Result<(), Full> {
+    fn set(&mut self, section: Section, owner: Owner<'_>, set: &RecordSet, ttl_s: u32) -> Result<(), Full> {
         for data in self.catalog.data(set) {
             self.writer.record(section, owner, set.rtype, ttl_s, data)?;
         }
@@ -206,7 +200,8 @@ impl Answering<'_, '_, '_> {
         let Some(set) = self.catalog.set(cut, rtype::NS) else { return Ok(()) };
         let owner = self.catalog.name(cut);
         self.set(Section::Authority, Owner::Name(owner.wire()), set, set.ttl_s)?;
-        let servers = || self.catalog.data(set).take(ADDITIONAL_MAX).filter_map(|data| Name::from_wire(data).ok());
+        let servers =
+            || self.catalog.data(set).take(ADDITIONAL_MAX).filter_map(|data| Name::from_wire(data).ok());
         for server in servers().filter(|server| server.is_within(&owner)) {
             self.addresses(&server)?;
         }
@@ -222,12 +217,13 @@ impl Answering<'_, '_, '_> {
             rtype::NS => 0,
             rtype::MX => 2,
             rtype::SRV => 6,
+            // RFC 9460 §4.1; behind the target stand parameters.
+            rtype::SVCB | rtype::HTTPS => 2,
             _ => return,
         };
         let catalog = self.catalog;
         for data in catalog.data(set).take(ADDITIONAL_MAX) {
-            let target = data.get(skipped..).and_then(|target| Name::from_wire(target).ok());
-            if let Some(target) = target {
+            if let Ok((target, _)) = Name::read(data, skipped) {
                 self.if_it_fits(&target);
             }
         }

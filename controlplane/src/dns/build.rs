@@ -355,7 +355,8 @@ mod tests {
         Name::from_text(text).unwrap()
     }
 
-    const SOA: &[u8] = b"\x00\x00\x00\x00\x00\x07\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x3c";
+    const SOA: &[u8] =
+        b"\x00\x00\x00\x00\x00\x07\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x3c";
 
     /// Zones `example` and `kid.example`, the owners given with their types in the first.
     fn build(owners: &[(&str, u16)]) -> (Catalog, Vec<Finding>) {
@@ -427,7 +428,8 @@ mod tests {
         let mut builder = Builder::new();
         let zone = builder.zone(&name("a.test")).unwrap();
         assert_eq!(builder.zone(&name("A.test")), Err(Refused::SecondZone(name("a.test"))));
-        let mut add = |owner: &str, rtype: u16, ttl_s| builder.record(zone, &name(owner), rtype, ttl_s, b"\x00");
+        let mut add =
+            |owner: &str, rtype: u16, ttl_s| builder.record(zone, &name(owner), rtype, ttl_s, b"\x00");
         assert!(matches!(add("b.test", 1, 1), Err(Refused::OutOfZone(_))));
         assert!(matches!(add("a.test", rtype::DNAME, 1), Err(Refused::Type(..))));
         assert!(matches!(add("a.test", rtype::POLICY, 1), Err(Refused::Type(..))));
@@ -438,8 +440,14 @@ mod tests {
         builder.policy(zone, &name("c.a.test"), 1).unwrap();
         let (_, findings) = builder.finish();
         let said: Vec<String> = findings.iter().map(ToString::to_string).collect();
-        for sentence in ["no SOA", "no NS", "CNAME and other", "SOA record below", "addresses and a policy", "wildcard with NS"]
-        {
+        for sentence in [
+            "no SOA",
+            "no NS",
+            "CNAME and other",
+            "SOA record below",
+            "addresses and a policy",
+            "wildcard with NS",
+        ] {
             assert!(said.iter().any(|line| line.contains(sentence)), "{sentence}: {said:?}");
         }
     }

@@ -54,8 +54,7 @@ impl Secrets {
         let Ok(cookie) = <&[u8; COOKIE_BYTES]>::try_from(cookie) else { return false };
         let [.., t0, t1, t2, t3, _, _, _, _, _, _, _, _] = *cookie;
         let age_s = unix_s.wrapping_sub(u32::from_be_bytes([t0, t1, t2, t3])).cast_signed();
-        let is_timely =
-            age_s <= COOKIE_AGE_S_MAX.cast_signed() && age_s >= -COOKIE_AHEAD_S_MAX.cast_signed();
+        let is_timely = age_s <= COOKIE_AGE_S_MAX.cast_signed() && age_s >= -COOKIE_AHEAD_S_MAX.cast_signed();
         // Not in constant time: what a guesser learns are bytes of a hash that is good for his own address only.
         let fits = |secret: Secret| secret.hash(cookie, from) == cookie[16..];
         is_timely && cookie[8] == VERSION[0] && (fits(self.current) || self.other.is_some_and(fits))
@@ -96,7 +95,8 @@ mod tests {
     #[test]
     fn an_old_secret_is_still_taken() {
         let old = Secret(bytes("dd3bdf9344b678b185a6f5cb60fca715"));
-        let secrets = Secrets { current: Secret(bytes("445536bcd2513298075a5d379663c962")), other: Some(old) };
+        let secrets =
+            Secrets { current: Secret(bytes("445536bcd2513298075a5d379663c962")), other: Some(old) };
         let from = "2001:db8:220:1:59de:d0f4:8769:82b8".parse().unwrap();
         let cookie: [u8; 24] = bytes("22681ab97d52c298010000005cf7c57926556bd0934c72f8");
         assert!(secrets.is_good(&cookie, from, 1_559_741_961));

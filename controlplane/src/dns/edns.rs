@@ -55,7 +55,8 @@ impl<'m> Edns<'m> {
         let mut rest = if version == 0 { data } else { &[] };
         while !rest.is_empty() {
             let [c0, c1, l0, l1, after @ ..] = rest else { return Err(BadOption) };
-            let (code, length) = (u16::from_be_bytes([*c0, *c1]), usize::from(u16::from_be_bytes([*l0, *l1])));
+            let (code, length) =
+                (u16::from_be_bytes([*c0, *c1]), usize::from(u16::from_be_bytes([*l0, *l1])));
             let (value, after) = after.split_at_checked(length).ok_or(BadOption)?;
             edns.take(code, value)?;
             rest = after;
@@ -102,7 +103,8 @@ impl Subnet {
         let mut whole = [0; 16];
         whole[..bytes.len()].copy_from_slice(bytes);
         let [a, b, c, d, ..] = whole;
-        let address = if family == 2 { Ipv6Addr::from(whole).into() } else { Ipv4Addr::new(a, b, c, d).into() };
+        let address =
+            if family == 2 { Ipv6Addr::from(whole).into() } else { Ipv4Addr::new(a, b, c, d).into() };
         Ok(Self { address, bits })
     }
 
@@ -157,9 +159,16 @@ mod tests {
     fn options_are_cut_where_their_lengths_say() {
         let read = |data| Edns::read(1_400, [0, 0, 0x80, 0], data);
         let edns = read(b"\x00\x03\x00\x00\xff\x00\x00\x01x\x00\x0a\x00\x08abcdefgh").unwrap();
-        assert!(edns.wants_nsid && edns.dnssec_ok && edns.cookie == Some(b"abcdefgh") && edns.udp_bytes == 1_400);
-        for data in [&b"\x00"[..], b"\x00\x03\x00", b"\x00\x03\x00\x01", b"\x00\x0a\x00\x07abcdefg", b"\x00\x0a\x00\x09abcdefghi"]
-        {
+        assert!(
+            edns.wants_nsid && edns.dnssec_ok && edns.cookie == Some(b"abcdefgh") && edns.udp_bytes == 1_400
+        );
+        for data in [
+            &b"\x00"[..],
+            b"\x00\x03\x00",
+            b"\x00\x03\x00\x01",
+            b"\x00\x0a\x00\x07abcdefg",
+            b"\x00\x0a\x00\x09abcdefghi",
+        ] {
             assert!(read(data).is_err(), "{data:?}");
         }
         assert!(Edns::read(512, [0, 1, 0, 0], b"\x00").unwrap().version == 1);

@@ -4,7 +4,7 @@
 //! one snapshot, so that no answer mixes two generations. The caller owns both buffers. It never recurses, and over UDP an
 //! unproven client gets at most the size that it announced, at most as often as the rate says.
 
-use crate::dns::answer::{self, Chooser, Chosen, Composed};
+use crate::dns::answer::{self, Composed};
 use crate::dns::catalog::{Catalog, ZoneId};
 use crate::dns::code::{CLASS_CHAOS, CLASS_IN, ExtendedError, ResponseCode, rtype};
 use crate::dns::cookie::{CLIENT_COOKIE_BYTES, COOKIE_BYTES, Secrets};
@@ -12,12 +12,16 @@ use crate::dns::counters::Counters;
 use crate::dns::edns::{Edns, option};
 use crate::dns::limits::{ERROR_TEXT_BYTES_MAX, HEADER_BYTES, MESSAGE_BYTES_MAX, UDP_BYTES_MIN};
 use crate::dns::name::Name;
+use crate::dns::policy::decide::{Client, Decision};
+use crate::dns::policy::rendezvous::mixed;
+use crate::dns::policy::steering::{Choice, Steering};
 use crate::dns::query::{Query, Reading, read};
 use crate::dns::rate::{Kind, Limiter, Rate, Ruling};
 use crate::dns::subnets::Subnets;
-use crate::dns::writer::{Flags, Full, OPT_BYTES, Opt, Owner, Section, Writer};
+use crate::dns::writer::{Flags, OPT_BYTES, Opt, Owner, Section, Writer};
 use core::net::IpAddr;
 use dataplane::time::Instant;
+use std::io::Write;
 use std::sync::Arc;
 
 /// How a request came.
@@ -42,6 +46,15 @@ pub struct Asked<'m> {
     pub now: Instant,
     /// When, in Unix seconds, for cookies.
     pub unix_s: u32,
+}
+
+/// What is answered from.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'a> {
+    /// The zones.
+    pub catalog: &'a Catalog,
+    /// Where a policy's names lead.
+    pub steering: &'a Steering,
 }
 
 /// What all threads do alike.
@@ -76,11 +89,19 @@ pub struct Outcome {
     pub truncated: bool,
     /// It was held by the rate limit.
     pub limited: bool,
+    /// The policy that chose its addresses; [`Engine::decision`] says which.
+    pub policy: Option<u32>,
 }
 
 impl Outcome {
-    const SILENCE: Self =
-        Self { bytes: 0, zone: None, code: ResponseCode::NoError, truncated: false, limited: false };
+    const SILENCE: Self = Self {
+        bytes: 0,
+        zone: None,
+        code: ResponseCode::NoError,
+        truncated: false,
+        limited: false,
+        policy: None,
+    };
 }
 
 /// Who asks, as far as it is known.
@@ -100,6 +121,11 @@ pub struct Engine {
     settings: Arc<Settings>,
     limiter: Limiter,
     counters: Arc<Counters>,
+    /// The last decision; its memory is used again.
+    decision: Decision,
+    /// Decisions so far, and what their numbers begin with.
+    decisions: u64,
+    seed: u64,
 }
 
 /// What is being answered, beside the records.
@@ -107,15 +133,49 @@ struct Reply<'m> {
     edns: Option<Edns<'m>>,
     cookie: Option<[u8; COOKIE_BYTES]>,
     error: Option<ExtendedError>,
+    /// Words behind the error, if there are any.
+    words: Words,
     scope: u8,
     is_tcp: bool,
+}
+
+/// A short text of ours.
+#[derive(Clone, Copy)]
+struct Words {
+    bytes: [u8; 2 + ERROR_TEXT_BYTES_MAX],
+    length: usize,
+}
+
+impl Words {
+    const NONE: Self = Self { bytes: [0; 2 + ERROR_TEXT_BYTES_MAX], length: 2 };
+
+    /// What does not fit is left out.
+    fn write(&mut self, words: core::fmt::Arguments<'_>) {
+        let mut rest = &mut self.bytes[self.length..];
+        let room = rest.len();
+        let _cut = rest.write_fmt(words);
+        let left = rest.len();
+        self.length += room - left;
+    }
 }
 
 impl Engine {
     /// A server that counts into `counters`.
     pub fn new(settings: Arc<Settings>, counters: Arc<Counters>) -> Self {
         let limiter = Limiter::new(settings.rate, settings.rate_key);
-        Self { settings, limiter, counters }
+        let [seed, _] = [0, 8]
+            .map(|at| settings.rate_key[at..].first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes)));
+        Self { settings, limiter, counters, decision: Decision::default(), decisions: 0, seed }
+    }
+
+    /// Numbers its decisions otherwise than the other threads do.
+    pub fn numbered(self, thread: u64) -> Self {
+        Self { seed: mixed(self.seed, thread), ..self }
+    }
+
+    /// The decision of the last answer whose outcome had a policy.
+    pub fn decision(&self) -> &Decision {
+        &self.decision
     }
 
     /// What it counts into.
@@ -124,12 +184,12 @@ impl Engine {
     }
 
     /// Answers one request into `out`, which has room for the largest answer of its transport.
-    pub fn answer(&mut self, catalog: &Catalog, asked: &Asked<'_>, out: &mut [u8]) -> Outcome {
+    pub fn answer(&mut self, known: Known<'_>, asked: &Asked<'_>, out: &mut [u8]) -> Outcome {
         self.count_request(asked);
         let outcome = match read(asked.message) {
             Reading::Ignored => Outcome::SILENCE,
             Reading::Bad(code, question, edns) => self.complaint(asked, code, question, edns, out),
-            Reading::Query(query) => self.query(catalog, asked, &query, out),
+            Reading::Query(query) => self.query(known, asked, &query, out),
         };
         self.count_outcome(&outcome);
         outcome
@@ -144,8 +204,8 @@ impl Engine {
         out: &mut [u8],
     ) -> Outcome {
         let (standing, cookie) = self.standing(asked, edns.as_ref());
-        let reply =
-            Reply { edns, cookie, error: None, scope: 0, is_tcp: asked.transport == Transport::Tcp };
+        let is_tcp = asked.transport == Transport::Tcp;
+        let reply = Reply { edns, cookie, error: None, words: Words::NONE, scope: 0, is_tcp };
         let ruling = self.rule(asked, standing, Kind::Error);
         if ruling == Ruling::Drop {
             return Outcome { limited: true, code, ..Outcome::SILENCE };
@@ -155,17 +215,18 @@ impl Engine {
         Outcome { bytes: self.end(writer, flags, &reply), code, ..Outcome::SILENCE }
     }
 
-    fn query(&mut self, catalog: &Catalog, asked: &Asked<'_>, query: &Query<'_>, out: &mut [u8]) -> Outcome {
+    fn query(&mut self, known: Known<'_>, asked: &Asked<'_>, query: &Query<'_>, out: &mut [u8]) -> Outcome {
         self.counters.count_type(query.qtype);
+        self.counters.subnets.add(u64::from(query.edns.is_some_and(|edns| edns.subnet.is_some())));
         let (standing, cookie) = self.standing(asked, query.edns.as_ref());
         let is_tcp = asked.transport == Transport::Tcp;
-        let mut reply = Reply { edns: query.edns, cookie, error: None, scope: 0, is_tcp };
+        let mut reply = Reply { edns: query.edns, cookie, error: None, words: Words::NONE, scope: 0, is_tcp };
         let limit = self.bytes_max(asked, query) - self.opt_bytes(&reply);
         let mut writer = Writer::begin(out, limit, header(asked.message), query.question);
         let bare = writer.mark();
-        let (zone, composed) = self.compose(catalog, query, &mut writer, &mut reply);
+        let (zone, composed, policy) = self.compose(known, asked, query, &mut writer, &mut reply);
         let mut outcome =
-            Outcome { zone, code: composed.code, truncated: composed.truncated, ..Outcome::SILENCE };
+            Outcome { zone, policy, code: composed.code, truncated: composed.truncated, ..Outcome::SILENCE };
         let mut flags = Flags {
             authoritative: composed.authoritative,
             truncated: composed.truncated,
@@ -192,34 +253,72 @@ impl Engine {
     }
 
     fn compose(
-        &self,
-        catalog: &Catalog,
+        &mut self,
+        known: Known<'_>,
+        asked: &Asked<'_>,
         query: &Query<'_>,
         writer: &mut Writer<'_>,
         reply: &mut Reply<'_>,
-    ) -> (Option<ZoneId>, Composed) {
-        let plain =
-            |code| Composed { code, authoritative: false, truncated: false, kind: Kind::Error };
+    ) -> (Option<ZoneId>, Composed, Option<u32>) {
+        let plain = |code| Composed { code, authoritative: false, truncated: false, kind: Kind::Error };
         if query.question.is_empty() {
-            return (None, plain(ResponseCode::NoError));
+            return (None, plain(ResponseCode::NoError), None);
         }
         if query.qclass == CLASS_CHAOS {
-            return (None, self.about_us(query, writer).unwrap_or_else(|| plain(ResponseCode::Refused)));
+            return (
+                None,
+                self.about_us(query, writer).unwrap_or_else(|| plain(ResponseCode::Refused)),
+                None,
+            );
         }
         if query.qclass != CLASS_IN {
-            return (None, plain(ResponseCode::Refused));
+            return (None, plain(ResponseCode::Refused), None);
         }
         if matches!(query.qtype, rtype::AXFR | rtype::IXFR) {
             reply.error = Some(ExtendedError::Prohibited);
-            return (None, plain(ResponseCode::Refused));
+            return (None, plain(ResponseCode::Refused), None);
         }
-        let Some(zone) = zone_for(catalog, &query.name, query.qtype) else {
+        let Some(zone) = zone_for(known.catalog, &query.name, query.qtype) else {
             reply.error = Some(ExtendedError::NotAuthoritative);
-            return (None, plain(ResponseCode::Refused));
+            return (None, plain(ResponseCode::Refused), None);
         };
-        let composed =
-            answer::compose(catalog, zone, &query.name, query.qtype, writer, &mut NoPolicy);
-        (Some(zone), composed)
+        let mut choice = Choice {
+            steering: known.steering,
+            client: client(asked, query),
+            now_s: u64::from(asked.unix_s),
+            nonce: mixed(self.seed, self.decisions),
+            decision: &mut self.decision,
+            policy: None,
+        };
+        let composed = answer::compose(known.catalog, zone, &query.name, query.qtype, writer, &mut choice);
+        let policy = choice.policy;
+        if policy.is_some() {
+            self.decided(known.steering, policy, query, reply);
+        }
+        (Some(zone), composed, policy)
+    }
+
+    /// What a policy's answer carries beside its addresses: how far it is good, and on request why.
+    fn decided(
+        &mut self,
+        steering: &Steering,
+        policy: Option<u32>,
+        query: &Query<'_>,
+        reply: &mut Reply<'_>,
+    ) {
+        self.decisions += 1;
+        self.counters.decisions.add(1);
+        reply.scope = self.decision.scope;
+        let wants_words = query.edns.is_some_and(|edns| edns.wants_words);
+        let policy = policy.and_then(|policy| steering.policies().get(policy as usize));
+        if let (true, Some(policy)) = (wants_words, policy) {
+            reply.error = Some(ExtendedError::Other);
+            let Decision { id, rule, chosen, .. } = &self.decision;
+            reply.words.write(format_args!("decision={id:016x} policy={} rule={rule:?}", policy.name));
+            for server in chosen {
+                reply.words.write(format_args!(" {}", steering.server(*server).name));
+            }
+        }
     }
 
     /// `id.server` and its older name (RFC 4892), if the operator gave one. Versions are not told.
@@ -241,11 +340,7 @@ impl Engine {
     }
 
     /// Whether the address is real, and the cookie that the answer carries.
-    fn standing(
-        &self,
-        asked: &Asked<'_>,
-        edns: Option<&Edns<'_>>,
-    ) -> (Standing, Option<[u8; COOKIE_BYTES]>) {
+    fn standing(&self, asked: &Asked<'_>, edns: Option<&Edns<'_>>) -> (Standing, Option<[u8; COOKIE_BYTES]>) {
         let over_tcp = asked.transport == Transport::Tcp;
         let bare = if over_tcp { Standing::Proven } else { Standing::Unproven };
         let Some(secrets) = &self.settings.secrets else { return (bare, None) };
@@ -296,7 +391,7 @@ impl Engine {
             options[count] = (code, value);
             count += 1;
         };
-        let (mut subnet_place, error_place, keepalive_place);
+        let (mut subnet_place, mut error_place, keepalive_place);
         if edns.wants_nsid && !self.settings.nsid.is_empty() {
             push(option::NSID, &self.settings.nsid[..]);
         }
@@ -313,8 +408,9 @@ impl Engine {
             push(option::KEEPALIVE, &keepalive_place[..]);
         }
         if let Some(error) = reply.error {
-            error_place = (error as u16).to_be_bytes();
-            push(option::ERROR, &error_place[..]);
+            error_place = reply.words.bytes;
+            error_place[..2].copy_from_slice(&(error as u16).to_be_bytes());
+            push(option::ERROR, &error_place[..reply.words.length]);
         }
         let udp_bytes = self.settings.udp_bytes_max;
         let opt = Opt { udp_bytes, dnssec_ok: edns.dnssec_ok, options: &options[..count] };
@@ -360,17 +456,11 @@ fn header(message: &[u8]) -> &[u8; HEADER_BYTES] {
     header
 }
 
-/// A catalog without policies.
-struct NoPolicy;
-
-impl Chooser for NoPolicy {
-    fn choose(
-        &mut self,
-        _policy: u32,
-        _qtype: u16,
-        _put: &mut dyn FnMut(u32, &[u8]) -> Result<(), Full>,
-    ) -> Result<Chosen, Full> {
-        Ok(Chosen::Failure)
+/// Whom the answer is for: the client that a subnet tells of, else who asks.
+fn client(asked: &Asked<'_>, query: &Query<'_>) -> Client {
+    match query.edns.and_then(|edns| edns.subnet).filter(|subnet| subnet.bits > 0) {
+        Some(subnet) => Client { address: subnet.address, bits: subnet.bits },
+        None => Client::of(asked.from),
     }
 }
 

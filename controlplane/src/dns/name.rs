@@ -215,8 +215,16 @@ mod tests {
 
     #[test]
     fn hashes_depend_on_every_label_and_its_place() {
-        let of = |labels: &[&str]| labels.iter().fold(ROOT_HASH, |hash, label| hashed(hash, label.as_bytes()));
-        let all = [of(&["a", "b"]), of(&["b", "a"]), of(&["ab"]), of(&["a"]), of(&["aaaaaaaa"]), of(&["aaaaaaaa", ""])];
+        let of =
+            |labels: &[&str]| labels.iter().fold(ROOT_HASH, |hash, label| hashed(hash, label.as_bytes()));
+        let all = [
+            of(&["a", "b"]),
+            of(&["b", "a"]),
+            of(&["ab"]),
+            of(&["a"]),
+            of(&["aaaaaaaa"]),
+            of(&["aaaaaaaa", ""]),
+        ];
         for (at, hash) in all.iter().enumerate() {
             assert!(!all[..at].contains(hash), "{at}");
         }

@@ -96,7 +96,8 @@ impl<'o> Writer<'o> {
     /// Remembers where the labels of the uncompressed name at `from` begin.
     fn place_labels(&mut self, from: usize, bytes: usize) {
         let mut at = from;
-        while at < from + bytes && self.out[at] != 0 && at <= POINTER_MAX && self.placed < COMPRESSION_PLACES {
+        while at < from + bytes && self.out[at] != 0 && at <= POINTER_MAX && self.placed < COMPRESSION_PLACES
+        {
             self.places[self.placed] = at as u16;
             self.placed += 1;
             at += 1 + usize::from(self.out[at]);
@@ -227,7 +228,9 @@ impl<'o> Writer<'o> {
         // CD is copied (RFC 4035 §3.1.6), all else is ours.
         out[3] = out[3] & 0x10 | code as u8 & 15;
         let [answers, authorities, additionals] = counts;
-        for (place, count) in [u16::from(has_question), answers, authorities, additionals + extra].iter().enumerate() {
+        for (place, count) in
+            [u16::from(has_question), answers, authorities, additionals + extra].iter().enumerate()
+        {
             out[4 + 2 * place..6 + 2 * place].copy_from_slice(&count.to_be_bytes());
         }
         at

@@ -28,6 +28,8 @@ pub struct Problem {
     pub line: usize,
     /// What and what instead.
     pub what: String,
+    /// The rest of the file was not read.
+    pub is_end: bool,
 }
 
 impl fmt::Display for Problem {
@@ -39,8 +41,8 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Reads what an `$INCLUDE` in the first file names, for the second; the error says why not.
-pub type Include<'a> = &'a mut dyn FnMut(&str, &str) -> Result<Vec<u8>, String>;
+/// Reads what an `$INCLUDE` in the first file calls by the second name: the whole name and the content, or why not.
+pub type Include<'a> = &'a mut dyn FnMut(&str, &str) -> Result<(String, Vec<u8>), String>;
 
 /// Adds the records of `text`, the content of `file`, to `zone`, whose apex is `apex`.
 pub fn load(
@@ -91,6 +93,7 @@ impl Loading<'_, '_> {
                     let error = error.to_string();
                     let (line, what) = error.split_once(':').unwrap_or(("0", &error));
                     self.problem(file, line.parse().unwrap_or(0), format!("column {what}"));
+                    self.ended();
                     return;
                 }
             }
@@ -99,12 +102,19 @@ impl Loading<'_, '_> {
 
     fn included(&mut self, file: &str, line: usize, path: &str, origin: DomainName<Bytes>, depth: usize) {
         if depth > INCLUDES_MAX {
-            self.problem(file, line, format!("$INCLUDE {path} lies more than {INCLUDES_MAX} files deep; is it a circle?"));
+            self.problem(
+                file,
+                line,
+                format!("$INCLUDE {path} lies more than {INCLUDES_MAX} files deep; is it a circle?"),
+            );
             return;
         }
         match (self.include)(file, path) {
-            Ok(text) => self.file(path, &text, origin, depth),
-            Err(why) => self.problem(file, line, format!("$INCLUDE {path} cannot be read: {why}")),
+            Ok((name, text)) => self.file(&name, &text, origin, depth),
+            Err(why) => {
+                self.problem(file, line, format!("$INCLUDE {path} cannot be read: {why}"));
+                self.ended();
+            }
         }
     }
 
@@ -119,7 +129,13 @@ impl Loading<'_, '_> {
 
     fn problem(&mut self, file: &str, line: usize, what: String) {
         if self.problems.len() < PROBLEMS_MAX {
-            self.problems.push(Problem { file: file.to_owned(), line, what });
+            self.problems.push(Problem { file: file.to_owned(), line, what, is_end: false });
+        }
+    }
+
+    fn ended(&mut self) {
+        if let Some(last) = self.problems.last_mut() {
+            last.is_end = true;
         }
     }
 }

@@ -51,7 +51,8 @@ fn catalog() -> Catalog {
     let mut builder = Builder::new();
     let apex = Name::from_text("example.test").unwrap();
     let zone = builder.zone(&apex).unwrap();
-    let problems = zone_file::load(&mut builder, zone, &apex, "zone", ZONE.as_bytes(), &mut |_, _| Err("no".into()));
+    let problems =
+        zone_file::load(&mut builder, zone, &apex, "zone", ZONE.as_bytes(), &mut |_, _| Err("no".into()));
     assert_eq!(problems, []);
     let (catalog, findings) = builder.finish();
     assert!(findings.iter().all(|finding| !finding.is_fatal), "{findings:?}");
@@ -73,11 +74,16 @@ fn settings() -> Settings {
 struct Bench {
     engine: Engine,
     catalog: Catalog,
+    steering: Steering,
 }
 
 impl Bench {
     fn new(settings: Settings) -> Self {
-        Self { engine: Engine::new(Arc::new(settings), Arc::default()), catalog: catalog() }
+        Self {
+            engine: Engine::new(Arc::new(settings), Arc::default()),
+            catalog: catalog(),
+            steering: Steering::default(),
+        }
     }
 
     fn send(&mut self, message: &[u8], transport: Transport) -> (Outcome, Vec<u8>) {
@@ -90,7 +96,8 @@ impl Bench {
             unix_s: 1_700_000_000,
         };
         let room = if transport == Transport::Udp { 1_232 } else { MESSAGE_BYTES_MAX };
-        let outcome = self.engine.answer(&self.catalog, &asked, &mut out[..room]);
+        let known = Known { catalog: &self.catalog, steering: &self.steering };
+        let outcome = self.engine.answer(known, &asked, &mut out[..room]);
         out.truncate(outcome.bytes);
         (outcome, out)
     }
@@ -271,7 +278,9 @@ fn options_are_answered() {
 #[test]
 fn the_server_tells_its_name_and_no_more() {
     let mut bench = Bench::new(settings());
-    let mut chaos = |name| shown(&Message::from_vec(&bench.send(&question(name, 16, 3, None), Transport::Udp).1).unwrap());
+    let mut chaos = |name| {
+        shown(&Message::from_vec(&bench.send(&question(name, 16, 3, None), Transport::Udp).1).unwrap())
+    };
     assert_eq!(chaos("id.server"), "NoError aa | id.server. TXT fra1 |  | ");
     assert_eq!(chaos("version.bind"), "Refused |  |  | ");
 }
@@ -314,8 +323,8 @@ fn bad_requests_get_their_code() {
 
 fn any_name() -> impl Strategy<Value = String> {
     let label = prop::sample::select(vec![
-        "www", "alias", "chain", "gone", "wild", "x", "b", "a", "kid", "ns", "big", "empty", "under", "deep", "*", "WILD",
-        "_sip", "_tcp", "loop1", "to-wild", "to-kid", "ns1", "mail",
+        "www", "alias", "chain", "gone", "wild", "x", "b", "a", "kid", "ns", "big", "empty", "under", "deep",
+        "*", "WILD", "_sip", "_tcp", "loop1", "to-wild", "to-kid", "ns1", "mail",
     ]);
     prop::collection::vec(label, 0..4).prop_map(|labels| labels.join(".") + ".example.test")
 }
