@@ -90,9 +90,8 @@ impl Loading<'_, '_> {
                     self.included(file, line, &path, origin, depth + 1);
                 }
                 Err(error) => {
-                    let error = error.to_string();
-                    let (line, what) = error.split_once(':').unwrap_or(("0", &error));
-                    self.problem(file, line.parse().unwrap_or(0), format!("column {what}"));
+                    let (line, what) = place_of(&error.to_string());
+                    self.problem(file, line, what);
                     self.ended();
                     return;
                 }
@@ -137,6 +136,19 @@ impl Loading<'_, '_> {
         if let Some(last) = self.problems.last_mut() {
             last.is_end = true;
         }
+    }
+}
+
+/// What `domain` says, `LINE:COLUMN: WHAT`. It stands behind the word that is wrong, so that after the last one of a line it
+/// is at the beginning of the next.
+fn place_of(error: &str) -> (usize, String) {
+    let mut parts = error.splitn(3, ':');
+    let mut number = || parts.next().and_then(|part| part.trim().parse::<usize>().ok()).unwrap_or(0);
+    let (line, column) = (number(), number());
+    let what = parts.next().unwrap_or(error).trim();
+    match column {
+        1 if line > 1 => (line - 1, format!("at its end: {what}")),
+        _ => (line, format!("column {column}: {what}")),
     }
 }
 
