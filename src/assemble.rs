@@ -7,7 +7,9 @@ use crate::config::{
     BlenderTuning, Cores, DriverTuning, NodeConfig, OriginAddress, Seeing, SocketTuning, TunnelTuning,
 };
 use crate::form::cpus;
+use crate::form::given::{Given, take_all};
 use crate::form::listen::ListenAddress;
+use crate::form::network::Network;
 use crate::form::origin::OriginTarget;
 use crate::form::size;
 use crate::key_file;
@@ -16,8 +18,10 @@ use crate::memory;
 use crate::print_config::Effective;
 use crate::problem::{Problems, Wrong};
 use core::net::SocketAddr;
+use dataplane::reactor::privileges::Identity;
 use dataplane::role::limits::Limits;
 use dataplane::role::plan::{Listener, Origin};
+use dataplane::stdx::network::Network as Prefix;
 use dataplane::tmp::key::{PresharedKey, PrivateKey};
 
 /// Everything but sites, ways and addresses.
@@ -29,6 +33,7 @@ pub(crate) struct Common {
     pub(crate) tunnel: TunnelTuning,
     pub(crate) blender: BlenderTuning,
     pub(crate) seeing: Seeing,
+    pub(crate) identity: Option<Identity>,
     pub(crate) memory_limit_bytes: Option<u64>,
 }
 
@@ -48,6 +53,7 @@ pub(crate) fn common(args: &NodeArgs, problems: &mut Problems) -> Common {
         tunnel: args.tunnel.tuning(limits.block_bytes, problems),
         blender: args.blender.tuning(problems),
         seeing: args.seeing.seeing(problems),
+        identity: args.process.identity(problems),
         memory_limit_bytes: args.cores.memory_limit_bytes(&machine, problems),
         limits,
     }
@@ -138,6 +144,11 @@ pub(crate) fn name(name: &str, problems: &mut Problems) -> String {
         "use up to 64 letters, digits, - _ and .",
     );
     name.to_owned()
+}
+
+/// The networks of a flag that repeats.
+pub(crate) fn networks(given: &[Given<Network>], field: &str, problems: &mut Problems) -> Vec<Prefix> {
+    take_all(given, field, problems).into_iter().map(|(_, network)| network).collect()
 }
 
 /// Which worker owns each of `count` tunnels: the owners in turn.

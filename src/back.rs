@@ -28,11 +28,13 @@ pub(crate) fn configure(args: &BackArgs) -> Result<NodeConfig, Problems> {
         sites: sites(args, &origins),
         peers: peers.iter().map(plan_peer).collect(),
         origins: origins.all,
+        trusted_proxies: assemble::networks(&args.trusted_proxy, "trusted_proxy", &mut problems),
         pseudonym: assemble::name(&args.name, &mut problems),
         // Only clients' requests get a class here, and those have no tunnel to share.
         ..Plan::default()
     };
-    let Common { limits, cores, driver, sockets, tunnel, blender, seeing, memory_limit_bytes } = common;
+    let Common { limits, cores, driver, sockets, tunnel, blender, seeing, identity, memory_limit_bytes } =
+        common;
     let config = NodeConfig {
         end: End::Back,
         plan,
@@ -49,6 +51,7 @@ pub(crate) fn configure(args: &BackArgs) -> Result<NodeConfig, Problems> {
         tunnel,
         blender,
         seeing,
+        identity,
         memory_limit_bytes,
     };
     assemble::finish(config, problems)

@@ -8,6 +8,7 @@
 
 use controlplane::logs::daemon::Level;
 use core::net::SocketAddr;
+use dataplane::reactor::privileges::Identity;
 use dataplane::role::limits::Limits;
 use dataplane::role::plan::Plan;
 use dataplane::time::Duration;
@@ -67,6 +68,8 @@ pub(crate) struct NodeConfig {
     pub(crate) blender: BlenderTuning,
     /// What operators see.
     pub(crate) seeing: Seeing,
+    /// Whom the process becomes once everything is bound; `None`: it stays who it is.
+    pub(crate) identity: Option<Identity>,
     /// Bytes that the sum of the bounds may reach in the whole process; `None`: not looked at.
     pub(crate) memory_limit_bytes: Option<u64>,
 }

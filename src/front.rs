@@ -34,9 +34,11 @@ pub(crate) fn configure(args: &FrontArgs) -> Result<NodeConfig, Problems> {
         peers: Vec::new(),
         classes,
         class_default,
+        trusted_proxies: assemble::networks(&args.trusted_proxy, "trusted_proxy", &mut problems),
         pseudonym: assemble::name(&args.name, &mut problems),
     };
-    let Common { limits, cores, driver, sockets, tunnel, blender, seeing, memory_limit_bytes } = common;
+    let Common { limits, cores, driver, sockets, tunnel, blender, seeing, identity, memory_limit_bytes } =
+        common;
     let config = NodeConfig {
         end: End::Front,
         plan,
@@ -53,6 +55,7 @@ pub(crate) fn configure(args: &FrontArgs) -> Result<NodeConfig, Problems> {
         tunnel,
         blender,
         seeing,
+        identity,
         memory_limit_bytes,
     };
     assemble::finish(config, problems)

@@ -30,6 +30,7 @@ mod scratch;
 mod serve;
 mod show;
 mod startup;
+mod wan;
 mod watch;
 
 use crate::args::door::{Cli, Door};
@@ -98,6 +99,10 @@ fn enter(door: &Door, entrance: &Entrance<'_>) -> Exit {
             let run = |options: &_| load::run(options, args.json);
             entrance.pass(load::configure(args), args.print_config, |_| Effective::new(), run)
         }
+        Door::Wan(args) => match &args.door {
+            Some(door) => wan::enter(door),
+            None => entrance.pass(wan::configure(args), args.print_config, |_| Effective::new(), wan::run),
+        },
         Door::Key(args) => key::run(args),
         Door::Doctor => doctor::run(),
     }

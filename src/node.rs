@@ -59,6 +59,7 @@ impl Node {
         let log = start_log(config, &running, records)?;
         let resolver = start_resolver(config, &running)?;
         let page = start_page(config, &running, &log, &resolver)?;
+        take_on(config)?;
         let listening: Vec<String> = running.listening().iter().map(ToString::to_string).collect();
         let tunnels: Vec<String> = running.tunnel_addresses().iter().map(ToString::to_string).collect();
         daemon::notice(
@@ -202,6 +203,18 @@ fn start_page(
     let thread =
         thread.spawn(move || admin.run(watch, &told)).map_err(|error| failed("no thread", &error))?;
     Ok(Some((thread, stop)))
+}
+
+/// Becomes the operator's unprivileged user: the last act of starting, when all that needs root is done.
+fn take_on(config: &NodeConfig) -> Result<(), Exit> {
+    let Some(identity) = &config.identity else { return Ok(()) };
+    if let Some(AccessLog::File(path)) = &config.seeing.access_log {
+        std::os::unix::fs::chown(path, Some(identity.user), Some(identity.group))
+            .map_err(|error| failed("cannot give the access log to the new user", &error))?;
+    }
+    identity.take_on().map_err(|error| failed("cannot become another user", &error))?;
+    daemon::notice("privileges dropped", &[("uid", &identity.user), ("gid", &identity.group)]);
+    Ok(())
 }
 
 fn failed(what: &str, why: &dyn core::fmt::Display) -> Exit {

@@ -71,6 +71,7 @@ const WORDS_THAT_ONE_FILE_SAYS: &[(&str, &str, &str)] =
 const UNSAFE: &[(&str, &str)] = &[
     ("dataplane/src/reactor/", "system calls, shared rings and buffers that the kernel writes"),
     ("controlplane/src/signal.rs", "blocking signals before any thread starts"),
+    ("tools/src/wan/kernel.rs", "attaching to a TUN device, real-time scheduling"),
 ];
 
 fn crates() -> Vec<Crate> {

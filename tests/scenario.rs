@@ -19,6 +19,7 @@ mod scenario {
     mod exchanges;
     mod failures;
     mod fields;
+    mod privileges;
     mod proxy_protocol;
     mod stopping;
     mod streaming;

@@ -5,6 +5,7 @@ use crate::args::node::NodeArgs;
 use crate::form::address::Address;
 use crate::form::given::Given;
 use crate::form::listen::Listen;
+use crate::form::network::Network;
 use crate::form::origin::Origin;
 use crate::form::peer::Peer;
 use clap::{Args, Command, FromArgMatches};
@@ -49,6 +50,10 @@ pub(crate) struct BackArgs {
     /// Listen for HTTP here too, for users without a front-end; `,proxy` expects a PROXY protocol header; repeatable
     #[arg(long, value_name = "ADDR[,proxy]")]
     pub(crate) http_listen: Vec<Given<Listen>>,
+    /// Believe the forwarding fields (X-Forwarded-For, -Proto, -Host, Forwarded) of --http-listen's clients in this
+    /// network, and append to them; everybody else's are replaced; repeatable
+    #[arg(long, value_name = "CIDR")]
+    pub(crate) trusted_proxy: Vec<Given<Network>>,
     /// The name that Via fields and decision records carry
     #[arg(long, value_name = "NAME", default_value = "longhaul-back")]
     pub(crate) name: String,

@@ -7,6 +7,7 @@ use crate::args::front::FrontArgs;
 use crate::args::key::KeyArgs;
 use crate::args::load::LoadArgs;
 use crate::args::origin::OriginArgs;
+use crate::args::wan::WanArgs;
 use crate::exit;
 
 /// What stands at the foot of the first page.
@@ -59,4 +60,5 @@ pub(crate) enum Door {
     Doctor,
     Origin(OriginArgs),
     Load(Box<LoadArgs>),
+    Wan(Box<WanArgs>),
 }

@@ -6,6 +6,7 @@ use crate::form::address::Address;
 use crate::form::class::Class;
 use crate::form::given::Given;
 use crate::form::listen::Listen;
+use crate::form::network::Network;
 use crate::form::route::Route;
 use crate::form::site::Site;
 use crate::form::tcp::Tcp;
@@ -58,6 +59,10 @@ pub(crate) struct FrontArgs {
     /// Send the tunnels' datagrams from here, one per address family; without it from any address and port
     #[arg(long, value_name = "ADDR")]
     pub(crate) tunnel_from: Vec<Given<Address>>,
+    /// Believe the forwarding fields (X-Forwarded-For, -Proto, -Host, Forwarded) of clients in this network, and append to
+    /// them: a balancer of your own; everybody else's are replaced; repeatable
+    #[arg(long, value_name = "CIDR")]
+    pub(crate) trusted_proxy: Vec<Given<Network>>,
     /// The name that Via fields and decision records carry
     #[arg(long, value_name = "NAME", default_value = "longhaul-front")]
     pub(crate) name: String,

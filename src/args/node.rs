@@ -3,6 +3,7 @@
 use crate::args::blender::BlenderArgs;
 use crate::args::bounds::BoundArgs;
 use crate::args::cores::CoreArgs;
+use crate::args::process::ProcessArgs;
 use crate::args::seeing::SeeingArgs;
 use crate::args::stopping::StoppingArgs;
 use crate::args::timeouts::TimeoutArgs;
@@ -21,6 +22,8 @@ pub(crate) struct NodeArgs {
     pub(crate) bounds: BoundArgs,
     #[command(flatten)]
     pub(crate) timeouts: TimeoutArgs,
+    #[command(flatten)]
+    pub(crate) process: ProcessArgs,
     #[command(flatten)]
     pub(crate) seeing: SeeingArgs,
     #[command(flatten)]

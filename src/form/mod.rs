@@ -2,6 +2,7 @@
 //! and how it is written as a default.
 
 pub(crate) mod address;
+pub(crate) mod between;
 pub(crate) mod buffers;
 pub(crate) mod class;
 pub(crate) mod count;
@@ -9,6 +10,7 @@ pub(crate) mod cpus;
 pub(crate) mod given;
 pub(crate) mod key;
 pub(crate) mod listen;
+pub(crate) mod network;
 pub(crate) mod networks;
 pub(crate) mod origin;
 pub(crate) mod otherwise;
@@ -18,6 +20,7 @@ pub(crate) mod site;
 pub(crate) mod size;
 pub(crate) mod span;
 pub(crate) mod tcp;
+pub(crate) mod user;
 pub(crate) mod weights;
 pub(crate) mod word;
 pub(crate) mod zone;

@@ -30,6 +30,27 @@ fn the_origin_learns_who_asked_and_how() {
 }
 
 #[test]
+fn a_trusted_proxy_is_believed_and_a_stranger_is_not() {
+    on_each_driver(|io| {
+        let origin = Origin::new();
+        let trusting = |network: &str| {
+            Plan::new(io).site(SHOP, &origin.http()).front(&["--trusted-proxy", network]).start()
+        };
+        let ask = |pair: &Pair, expected: &str| {
+            let mut client = pair.client();
+            client
+                .send("GET / HTTP/1.1\r\nHost: shop.example\r\nX-Forwarded-For: 6.6.6.6, 192.0.2.7\r\n\r\n");
+            let mut server = origin.accept();
+            server.request().expect("x-forwarded-for", Some(expected));
+            server.send(EMPTY);
+            client.answer().expect_status(200);
+        };
+        ask(&trusting("127.0.0.0/8"), "6.6.6.6, 192.0.2.7, 127.0.0.1");
+        ask(&trusting("10.0.0.0/8"), "127.0.0.1");
+    });
+}
+
+#[test]
 fn hop_by_hop_fields_stay_on_their_hop_both_ways() {
     on_each_driver(|io| {
         let origin = Origin::new();

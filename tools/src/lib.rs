@@ -1,18 +1,21 @@
-//! Tools that stand around the pair: the origin behind it, the load in front of it, and later the simulator.
+//! Tools that stand around the pair: the origin behind it, the load in front of it, the path between its ends, and
+//! the simulator.
 //!
-//! Tiers, lowest first: `clock, descriptors, content` · `http1, route` · `origin`, `load`. The two programs know
-//! nothing of each other; what both must agree on (the bytes of an object, the meaning of a path) lies below both.
+//! Tiers, lowest first: `clock, alarm, descriptors, content, plot` · `http1, route` · `origin`, `load`, `wan`. The
+//! programs know nothing of each other; what they must agree on (the bytes of an object, the meaning of a path) lies
+//! below them. The workspace denies unsafe code; `wan/kernel.rs` alone allows it.
 
-#![forbid(unsafe_code)]
-
+mod alarm;
 pub mod clock;
 pub mod content;
 pub mod descriptors;
 pub mod http1;
 pub mod load;
 pub mod origin;
+pub mod plot;
 pub mod route;
 pub mod sim;
+pub mod wan;
 
 #[cfg(test)]
 mod loopback;

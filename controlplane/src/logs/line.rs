@@ -13,7 +13,10 @@ pub(crate) fn push_access_line(line: &mut String, record: &AccessRecord<'_>) {
     push_time(&mut object, record.unix_ms);
     object.plain("kind", record.kind.name());
     object.bare("worker", record.worker);
-    object.plain("client", record.client);
+    match (record.client.ip(), record.client.port()) {
+        (address, 0) => object.plain("client", address),
+        _ => object.plain("client", record.client),
+    }
     push_request(&mut object, record);
     object.bare("request_body_bytes", record.request_body_bytes);
     object.bare("response_body_bytes", record.response_body_bytes);
@@ -165,6 +168,14 @@ mod tests {
             value.get("method").is_none() && value.get("status").is_none() && value.get("total_us").is_none()
         );
         assert_eq!(value["time"], "1970-01-01T00:00:00.000Z");
+    }
+
+    #[test]
+    fn a_client_that_a_proxy_named_has_no_port() {
+        let mut line = String::new();
+        let record = AccessRecord::blank(0, 0, Kind::Http, "[2001:db8::7]:0".parse().unwrap());
+        push_access_line(&mut line, &record);
+        assert_eq!(parse(&line)["client"], "2001:db8::7");
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub struct AccessRecord<'a> {
     pub worker: u16,
     /// What it was.
     pub kind: Kind,
-    /// The client's address and port.
+    /// The client's address and port; port 0 where a trusted proxy named the address alone.
     pub client: SocketAddr,
     /// The site that was asked for; at most [`SITE_BYTES_MAX`](crate::access::SITE_BYTES_MAX) are kept.
     pub site: &'a [u8],

@@ -3,11 +3,11 @@
 //! believed, and then we append to what it says.
 
 use core::fmt::{self, Write};
-use core::net::{IpAddr, Ipv4Addr};
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::http::known::Known;
 use crate::http::request::RequestHead;
-use crate::http::token::push_decimal;
+use crate::http::token::{push_decimal, trim_blanks};
 
 /// How the client spoke to us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +41,34 @@ pub struct Forwarding<'a> {
 impl Forwarding<'static> {
     /// Passes on what the machine before wrote: for the hop from our back-end to the origin.
     pub const UNCHANGED: Self = Self { client: None, trusted: true, via: None };
+}
+
+/// Whom the trusted proxies name as the client: the last address of X-Forwarded-For that is no trusted proxy itself, or
+/// the first of the list if all are. `None` where the field is missing or its last element is no address.
+///
+/// Read from the end, because every proxy appends: what stands before the first stranger is that stranger's claim.
+pub fn client_behind(head: &RequestHead<'_>, is_trusted: impl Fn(IpAddr) -> bool) -> Option<IpAddr> {
+    let mut found = None;
+    // Few lines, and nearly always one: their order is turned by taking the last of ever fewer.
+    for line in (0..head.fields.tagged(Known::XForwardedFor).count()).rev() {
+        let value = head.fields.tagged(Known::XForwardedFor).nth(line)?;
+        for element in value.rsplit(|&byte| byte == b',').map(trim_blanks).filter(|text| !text.is_empty()) {
+            let Some(address) = parse_address(element) else { return found };
+            found = Some(address);
+            if !is_trusted(address) {
+                return found;
+            }
+        }
+    }
+    found
+}
+
+/// An address as proxies write it: bare, in brackets, and perhaps with a port.
+fn parse_address(text: &[u8]) -> Option<IpAddr> {
+    let text = core::str::from_utf8(text).ok()?;
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    let address = bare.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()));
+    address.map(|address: IpAddr| address.to_canonical())
 }
 
 /// True if a field of this tag is written by [`push_forwarding`] or dropped, so that it must not be copied.

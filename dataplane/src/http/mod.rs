@@ -39,7 +39,7 @@ pub use connection::{ConnectionChoice, Upgrade};
 pub use date::{IMF_FIXDATE_BYTES, ImfFixdate, format_imf_fixdate, parse_imf_fixdate};
 pub use emit::{RequestEmission, ResponseEmission, emit_request, emit_response};
 pub use field::{Field, FieldTable, Fields};
-pub use forwarding::{Client, Forwarding, Scheme};
+pub use forwarding::{Client, Forwarding, Scheme, client_behind};
 pub use framing::{RequestBody, ResponseBody};
 pub use host::{HOST_BYTES_MAX, Host};
 pub use known::Known;

@@ -22,6 +22,7 @@ pub mod machine;
 mod operation;
 pub mod options;
 pub mod placement;
+pub mod privileges;
 mod ring;
 pub mod sleep;
 mod slots;

@@ -1,9 +1,10 @@
 //! What a node is to do: the sites, the ways to them, the listeners. Made from flags (or a simulator's scenario),
 //! read by every worker, never written.
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use crate::exchange::link::{Kind, Way};
+use crate::stdx::network::Network;
 
 /// How PROXY protocol headers (HAProxy's specification, versions 1 and 2) are written to an origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +87,8 @@ pub struct Plan {
     pub classes: Vec<ClassRule>,
     /// The class of what no rule fits.
     pub class_default: u8,
+    /// Clients that are proxies of the operator's own: what they say of the way before them is believed.
+    pub trusted_proxies: Vec<Network>,
     /// The name in `Via` and in decision records.
     pub pseudonym: String,
 }
@@ -104,6 +107,11 @@ impl Plan {
                 && (!rule.exact || path.len() == rule.path_prefix.len())
         };
         self.classes.iter().find(fits).map_or(self.class_default, |rule| rule.class)
+    }
+
+    /// Whether what this address says of the way before it is believed.
+    pub fn is_trusted_proxy(&self, address: IpAddr) -> bool {
+        self.trusted_proxies.iter().any(|network| network.contains(address))
     }
 
     /// The origin that serves a site's streams of one kind, for a peer of the tunnel.

@@ -1,6 +1,7 @@
 //! What could stand in the standard library: these modules know no noun of the product.
 
 pub mod chain;
+pub mod network;
 pub mod prng;
 pub mod slab;
 pub mod wheel;

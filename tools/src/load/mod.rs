@@ -7,7 +7,6 @@
 //! In the open loop latency counts from when a request should have started, so a stalled server cannot hide its
 //! stall by delaying the questions ("coordinated omission", Tene).
 
-mod alarm;
 mod answer;
 mod connection;
 mod cpu;

@@ -1,7 +1,7 @@
 //! One thread of the load: its poll, its connections, its schedule and its clock.
 
+use crate::alarm::Alarm;
 use crate::clock::Clock;
-use crate::load::alarm::Alarm;
 use crate::load::connection::{Connection, Phase, Progress};
 use crate::load::exchange::{Abort, Judgement};
 use crate::load::options::{LoadError, LoadOptions};

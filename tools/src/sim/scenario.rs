@@ -208,6 +208,7 @@ impl Scenario {
                 .map(|class| ClassRule { path_prefix: format!("/c{class}/"), exact: false, class })
                 .collect(),
             class_default: 2,
+            trusted_proxies: Vec::new(),
             pseudonym: "front".to_owned(),
         }
     }

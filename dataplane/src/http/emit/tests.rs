@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::http::field::FieldTable;
-use crate::http::forwarding::{Client, Scheme};
+use crate::http::forwarding::{Client, Scheme, client_behind};
 use crate::http::limits::Limits;
 use crate::http::parsed::Parsed;
 use crate::http::request::parse_request;
@@ -80,6 +80,32 @@ fn a_trusted_proxy_is_appended_to() {
          X-Forwarded-For: 1.1.1.1, 2.2.2.2, 2001:db8::1\r\n\
          Forwarded: for=1.1.1.1, for=\"[2001:db8::1]\";proto=https\r\nConnection: close\r\nX-Extra: 1\r\n\r\n";
     assert_eq!(got, expected);
+}
+
+#[test]
+fn the_client_behind_trusted_proxies_is_the_last_stranger() {
+    let limits = Limits::default();
+    let cases = [
+        ("", None),
+        ("X-Forwarded-For: 6.6.6.6, 192.0.2.7, 10.0.0.2\r\n", Some("192.0.2.7")),
+        ("X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-For: 192.0.2.7:4711\r\n", Some("192.0.2.7")),
+        ("X-Forwarded-For: 10.0.0.3, 10.0.0.2\r\n", Some("10.0.0.3")),
+        ("X-Forwarded-For: [2001:db8::1]:80\r\n", Some("2001:db8::1")),
+        ("X-Forwarded-For: [2001:db8::1]\r\n", Some("2001:db8::1")),
+        ("X-Forwarded-For: ::ffff:192.0.2.7\r\n", Some("192.0.2.7")),
+        ("X-Forwarded-For: 6.6.6.6, unknown, 10.0.0.2\r\n", Some("10.0.0.2")),
+        ("X-Forwarded-For: unknown\r\n", None),
+        ("X-Forwarded-For: ,\r\n", None),
+    ];
+    for (fields, expected) in cases {
+        let text = format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
+        let mut table = FieldTable::new(&limits);
+        let Parsed::Complete { head, .. } = parse_request(text.as_bytes(), &limits, &mut table) else {
+            panic!("{text}")
+        };
+        let got = client_behind(&head, |address| address.to_string().starts_with("10."));
+        assert_eq!(got, expected.map(|address| address.parse().unwrap()), "{fields}");
+    }
 }
 
 #[test]

@@ -298,7 +298,6 @@ impl Clients {
     }
 
     fn log(&mut self, now: Instant, exchange: &Exchange) {
-        let Some(client) = self.clients.get(exchange.client) else { return };
         let plan = self.plan.clone();
         let unix_ms = (self.unix_origin_us + exchange.began.as_us()) / 1_000;
         let kind = match (exchange.kind, exchange.status) {
@@ -306,7 +305,7 @@ impl Clients {
             (Kind::Http, 101) => RecordKind::WebSocket,
             (Kind::Http, _) => RecordKind::Http,
         };
-        let mut record = AccessRecord::blank(unix_ms, u16::from(self.worker), kind, client.peer);
+        let mut record = AccessRecord::blank(unix_ms, u16::from(self.worker), kind, exchange.peer);
         record.site = plan.sites[usize::from(exchange.site)].name.as_bytes();
         record.method = exchange.method();
         record.target = exchange.target();

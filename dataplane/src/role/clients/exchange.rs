@@ -1,5 +1,7 @@
 //! One exchange as the clients' side sees it: what was asked, what has come back, what the log will say.
 
+use core::net::SocketAddr;
+
 use crate::access::{Ended, Rule};
 use crate::exchange::envelope::ReplyEnvelope;
 use crate::exchange::link::{Kind, Served, Way};
@@ -43,6 +45,8 @@ pub(crate) enum Reframe {
 #[derive(Debug)]
 pub(crate) struct Exchange {
     pub(crate) client: Handle,
+    /// Who asks: the connection's other end, or whom a trusted proxy names.
+    pub(crate) peer: SocketAddr,
     pub(crate) way: Way,
     pub(crate) served: Served,
     pub(crate) kind: Kind,

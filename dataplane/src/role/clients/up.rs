@@ -1,5 +1,7 @@
 //! The way up: what a client sends, from its connection to the server of its exchange.
 
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+
 use crate::access::{Ended, Rule, Wait};
 use crate::exchange::envelope::{OPENING_BYTES_MAX, OpeningEnvelope, ReplyEnvelope};
 use crate::exchange::failure::Failure;
@@ -7,7 +9,7 @@ use crate::exchange::link::{Ask, Kind, Opening, Served, Upstream, Way};
 use crate::http::{
     Asked, BodyReader, CHUNK_END, CHUNK_PREFIX_BYTES_MAX, Client as HttpClient, ConnectionChoice, Forwarding,
     HOST_BYTES_MAX, Parsed, RequestBody, RequestEmission, RequestHead, Scheme, Step, Trailers, Upgrade,
-    Version, chunk_prefix, emit_request, parse_request, push_last_chunk,
+    Version, chunk_prefix, client_behind, emit_request, parse_request, push_last_chunk,
 };
 use crate::port::{Port, Reading};
 use crate::role::clients::client::{Client, Phase};
@@ -24,6 +26,9 @@ use crate::time::Instant;
 
 /// What a chunk adds to its data at the most.
 const CHUNK_OVERHEAD_BYTES: usize = CHUNK_PREFIX_BYTES_MAX + CHUNK_END.len();
+
+/// Who asks where there is no client any more: nobody will read it.
+const UNKNOWN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 impl Clients {
     /// Bytes from a client.
@@ -449,7 +454,7 @@ impl Clients {
         let envelope = OpeningEnvelope {
             kind: exchange.kind,
             decision: exchange.decision,
-            client: client.peer,
+            client: exchange.peer,
             site: self.plan.sites[usize::from(exchange.site)].name.as_bytes(),
         };
         let mut bytes = [0; OPENING_BYTES_MAX];
@@ -531,8 +536,11 @@ impl Clients {
     }
 
     fn blank(&mut self, now: Instant, client: Handle, site: u16, class: u8) -> Exchange {
+        let (peer, began) =
+            self.clients.get(client).map_or((UNKNOWN, now), |client| (client.peer, client.began));
         Exchange {
             client,
+            peer,
             way: self.plan.sites.get(usize::from(site)).map_or(Way::Origin(0), |s| s.way),
             served: Served::default(),
             kind: Kind::Http,
@@ -560,7 +568,7 @@ impl Clients {
             has_head: false,
             held: Chain::new(),
             reply: ReplyEnvelope::default(),
-            began: self.clients.get(client).map_or(now, |client| client.began),
+            began,
             opened: now,
             first_byte: None,
             queue_us: None,
@@ -593,13 +601,15 @@ fn draft(
     }
     let record = &plan.sites[usize::from(site)];
     let fallback = if record.name == "*" { plan.pseudonym.as_bytes() } else { record.name.as_bytes() };
+    let is_trusted = plan.is_trusted_proxy(client.peer.ip());
+    let behind = is_trusted.then(|| client_behind(head, |address| plan.is_trusted_proxy(address))).flatten();
     let is_websocket = head.upgrade == Upgrade::WebSocket;
     written.clear();
     let emission = RequestEmission {
         host: if head.host.is_empty() { fallback } else { head.host.bytes },
         forwarding: Forwarding {
             client: Some(HttpClient { address: client.peer.ip(), scheme: Scheme::Http }),
-            trusted: false,
+            trusted: is_trusted,
             via: Some(plan.pseudonym.as_bytes()),
         },
         connection: if is_websocket { ConnectionChoice::Upgrade } else { ConnectionChoice::KeepAlive },
@@ -608,6 +618,8 @@ fn draft(
     };
     emit_request(head, &emission, written);
     let mut exchange = Exchange {
+        // Its port is unknown.
+        peer: behind.map_or(client.peer, |address| SocketAddr::new(address, 0)),
         way: record.way,
         site,
         class: plan.class(head.target.path),
