@@ -11,6 +11,7 @@ mod demo;
 mod dns;
 mod doctor;
 mod exit;
+mod explain;
 mod form;
 mod front;
 mod key;
@@ -30,6 +31,7 @@ mod scratch;
 mod serve;
 mod show;
 mod startup;
+mod tree;
 mod wan;
 mod watch;
 
@@ -104,6 +106,8 @@ fn enter(door: &Door, entrance: &Entrance<'_>) -> Exit {
             None => entrance.pass(wan::configure(args), args.print_config, |_| Effective::new(), wan::run),
         },
         Door::Key(args) => key::run(args),
+        Door::Config(args) => tree::run(args),
+        Door::Explain(args) => explain::run(args),
         Door::Doctor => doctor::run(),
     }
 }

@@ -13,4 +13,6 @@ pub mod notify;
 pub mod resolve;
 pub mod signal;
 #[forbid(unsafe_code)]
+pub mod tree;
+#[forbid(unsafe_code)]
 pub mod view;

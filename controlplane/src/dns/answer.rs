@@ -26,16 +26,14 @@ pub struct Composed {
     pub kind: Kind,
 }
 
+/// Writes one record, of which the time to live and the data are given.
+pub type Put<'a> = &'a mut dyn FnMut(u32, &[u8]) -> Result<(), Full>;
+
 /// Where an answer has the addresses of a policy's name from.
 pub trait Chooser {
     /// Writes the addresses of `qtype` that `policy` chooses through `put` (time to live, data); what it says when there
     /// are none.
-    fn choose(
-        &mut self,
-        policy: u32,
-        qtype: u16,
-        put: &mut dyn FnMut(u32, &[u8]) -> Result<(), Full>,
-    ) -> Result<Chosen, Full>;
+    fn choose(&mut self, policy: u32, qtype: u16, put: Put<'_>) -> Result<Chosen, Full>;
 }
 
 /// What a policy said.
@@ -85,6 +83,10 @@ struct Answering<'c, 'w, 'o> {
 }
 
 /// What to do after a node.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "it lives on the stack for a moment; a box would be an allocation"
+)]
 enum Next {
     End(ResponseCode),
     Follow(Name),

@@ -14,9 +14,9 @@ use core::fmt;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refused {
     /// A second zone with this apex.
-    SecondZone(Name),
+    SecondZone(Box<Name>),
     /// The owner lies outside its zone.
-    OutOfZone(Name),
+    OutOfZone(Box<Name>),
     /// A type that is not served, with what to do.
     Type(u16, &'static str),
     /// A time to live over 2³¹−1 s.
@@ -82,7 +82,7 @@ impl Builder {
     pub fn zone(&mut self, apex: &Name) -> Result<ZoneId, Refused> {
         let hash = (0..apex.labels()).rev().fold(ROOT_HASH, |hash, at| hashed(hash, apex.label(at)));
         if self.catalog.apex(hash, apex.wire()).is_some() {
-            return Err(Refused::SecondZone(*apex));
+            return Err(Refused::SecondZone(Box::new(*apex)));
         }
         let id = ZoneId(self.catalog.zones.len() as u32);
         let node = self.push_node(id, &[], hash)?;
@@ -92,6 +92,11 @@ impl Builder {
         self.catalog.apexes.insert_unique(hash, id.0, |zone| zones[*zone as usize].hash);
         self.catalog.apex_labels = self.catalog.apex_labels.max(apex.labels());
         Ok(id)
+    }
+
+    /// The zone that will answer for `name`.
+    pub fn zone_of(&self, name: &Name) -> Option<ZoneId> {
+        self.catalog.zone_of(name)
     }
 
     /// Adds a record; `data` is its wire form without compression.
@@ -126,7 +131,7 @@ impl Builder {
             return Err(Refused::Ttl(ttl_s));
         }
         if !owner.is_within(&self.catalog.zone(zone).apex) {
-            return Err(Refused::OutOfZone(*owner));
+            return Err(Refused::OutOfZone(Box::new(*owner)));
         }
         let node = self.ensure_node(zone, owner)?;
         let datum = self.place()?;
@@ -427,7 +432,7 @@ mod tests {
     fn what_a_zone_must_hold_to_is_said_all_at_once() {
         let mut builder = Builder::new();
         let zone = builder.zone(&name("a.test")).unwrap();
-        assert_eq!(builder.zone(&name("A.test")), Err(Refused::SecondZone(name("a.test"))));
+        assert_eq!(builder.zone(&name("A.test")), Err(Refused::SecondZone(Box::new(name("a.test")))));
         let mut add =
             |owner: &str, rtype: u16, ttl_s| builder.record(zone, &name(owner), rtype, ttl_s, b"\x00");
         assert!(matches!(add("b.test", 1, 1), Err(Refused::OutOfZone(_))));

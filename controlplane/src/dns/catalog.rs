@@ -98,6 +98,16 @@ pub struct Catalog {
 }
 
 impl Catalog {
+    /// The policy that answers for `name`, if one does.
+    pub fn policy_of(&self, name: &Name) -> Option<u32> {
+        let zone = self.zone_of(name)?;
+        let (Found::Node(node) | Found::Wildcard(node)) = self.find(zone, name, rtype::A) else {
+            return None;
+        };
+        let set = self.set(node, rtype::POLICY)?;
+        self.data(set).next()?.first_chunk().map(|bytes| u32::from_be_bytes(*bytes))
+    }
+
     /// The zone that answers for `name`: the one with the longest apex.
     pub fn zone_of(&self, name: &Name) -> Option<ZoneId> {
         let mut found = self.apex(ROOT_HASH, &[0]);

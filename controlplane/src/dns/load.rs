@@ -1,7 +1,7 @@
 //! Zones from their files (or from text in the configuration) into one catalog, whole or not at all.
 
-use crate::dns::build::Builder;
-use crate::dns::catalog::Catalog;
+use crate::dns::build::{Builder, Refused};
+use crate::dns::catalog::{Catalog, ZoneId};
 use crate::dns::name::Name;
 use crate::dns::zone_file;
 use std::fs;
@@ -61,6 +61,15 @@ impl Loading {
         }
     }
 
+    /// Adds something at a name of one of the zones that are there.
+    pub fn at(&mut self, name: &Name, add: impl FnOnce(&mut Builder, ZoneId) -> Result<(), Refused>) {
+        let added = match self.builder.zone_of(name) {
+            Some(zone) => add(&mut self.builder, zone).map_err(|refused| refused.to_string()),
+            None => Err(format!("no zone holds {name}")),
+        };
+        self.problems.extend(added.err());
+    }
+
     /// Checks all of it.
     pub fn finish(self) -> Result<Loaded, Vec<String>> {
         let Self { builder, problems, cut_short } = self;
@@ -94,7 +103,7 @@ fn add(builder: &mut Builder, source: &ZoneSource, problems: &mut Vec<String>) -
         Err(refused) => return refuse(refused.to_string()),
     };
     let mut include = |from: &str, path: &str| {
-        let beside = Path::new(from).parent().unwrap_or(Path::new("")).join(path);
+        let beside = Path::new(from).parent().unwrap_or_else(|| Path::new("")).join(path);
         let text = fs::read(&beside).map_err(|error| error.to_string())?;
         Ok((beside.to_string_lossy().into_owned(), text))
     };

@@ -26,6 +26,10 @@ pub struct Query<'m> {
 
 /// What became of a request.
 #[derive(Clone, Copy, Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "it lives on the stack for a moment; a box would be an allocation"
+)]
 pub enum Reading<'m> {
     /// It can be answered.
     Query(Query<'m>),

@@ -127,7 +127,7 @@ impl Batch {
             slot.request = message.msg_len as usize;
             slot.answer = 0;
             slot.name_bytes = message.msg_hdr.msg_namelen;
-            slot.control_bytes = (message.msg_hdr.msg_controllen as usize).min(CONTROL_BYTES);
+            slot.control_bytes = message.msg_hdr.msg_controllen.min(CONTROL_BYTES);
             slot.is_cut = message.msg_hdr.msg_flags & libc::MSG_TRUNC != 0;
         }
         Ok(count)

@@ -14,8 +14,9 @@ pub fn text(steering: &Steering, policy: &Policy, decision: &Decision, now_s: u6
     };
     line(format!("policy    {} ({})", policy.name, kind(&policy.kind)));
     line(format!("rule      {}", rule(decision.rule)));
-    let place = [decision.place.country, decision.place.continent]
-        .map(|code| code.map_or("unknown".to_owned(), |code| String::from_utf8_lossy(&code).into_owned()));
+    let place = [decision.place.country, decision.place.continent].map(|code| {
+        code.map_or_else(|| "unknown".to_owned(), |code| String::from_utf8_lossy(&code).into_owned())
+    });
     if matches!(policy.kind, Kind::Geo(_)) {
         line(format!("place     country {}, continent {}", place[0], place[1]));
     }
@@ -76,7 +77,8 @@ fn persistence(persistence: Persistence) -> String {
 fn member(steering: &Steering, one: &Judged, now_s: u64) -> String {
     let mut words = format!("{:10} {}", fate(one), standing(steering, one));
     if let Some(score) = one.score {
-        let age = score.latency_age_s.map_or("nobody knows".to_owned(), |age_s| format!("{age_s} s old"));
+        let age =
+            score.latency_age_s.map_or_else(|| "nobody knows".to_owned(), |age_s| format!("{age_s} s old"));
         let sum = if score.is_sum { ", sum of two legs" } else { "" };
         // Writing to a string does not fail.
         let _ = write!(

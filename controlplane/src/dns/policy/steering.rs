@@ -1,6 +1,6 @@
 //! Everything that decides where clients go, as one snapshot, and the way from a decision to the records of an answer.
 
-use crate::dns::answer::{Chooser, Chosen};
+use crate::dns::answer::{Chooser, Chosen, Put};
 use crate::dns::code::rtype;
 use crate::dns::policy::decide::{Client, Decision, Family, Grounds, Rule, decide};
 use crate::dns::policy::figures::Figures;
@@ -101,12 +101,7 @@ pub struct Choice<'a> {
 }
 
 impl Chooser for Choice<'_> {
-    fn choose(
-        &mut self,
-        policy: u32,
-        qtype: u16,
-        put: &mut dyn FnMut(u32, &[u8]) -> Result<(), Full>,
-    ) -> Result<Chosen, Full> {
+    fn choose(&mut self, policy: u32, qtype: u16, put: Put<'_>) -> Result<Chosen, Full> {
         let family = if qtype == rtype::A { Family::V4 } else { Family::V6 };
         let Self { steering, client, now_s, nonce, decision, .. } = self;
         if !steering.decide(policy, *client, family, *now_s, *nonce, decision) {
@@ -150,11 +145,7 @@ fn marked(prefix: Ipv6Addr, id: u64) -> Ipv6Addr {
     (prefix.to_bits() >> 64 << 64 | u128::from(id)).into()
 }
 
-fn put_all(
-    addresses: impl Iterator<Item = IpAddr>,
-    ttl_s: u32,
-    put: &mut dyn FnMut(u32, &[u8]) -> Result<(), Full>,
-) -> Result<Chosen, Full> {
+fn put_all(addresses: impl Iterator<Item = IpAddr>, ttl_s: u32, put: Put<'_>) -> Result<Chosen, Full> {
     let mut chosen = Chosen::Nothing;
     for address in addresses {
         match address {

@@ -92,7 +92,8 @@ impl DnsWatch {
         let mut samples = text.counter("longhaul_dns_questions", Unit::None, "Questions, by type.");
         for (worker, counters) in self.by_worker() {
             for (place, count) in counters.types.iter().enumerate() {
-                let name = TYPES_COUNTED.get(place).map_or("other".to_owned(), |rtype| type_name(*rtype));
+                let name =
+                    TYPES_COUNTED.get(place).map_or_else(|| "other".to_owned(), |rtype| type_name(*rtype));
                 samples.value(&[("worker", &worker), ("type", &name)], count.get());
             }
         }
