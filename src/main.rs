@@ -29,6 +29,7 @@ mod relay;
 #[cfg(test)]
 mod scratch;
 mod serve;
+mod serve_dns;
 mod show;
 mod startup;
 mod tree;
@@ -90,7 +91,9 @@ fn enter(door: &Door, entrance: &Entrance<'_>) -> Exit {
     match door {
         Door::Front(args) => entrance.pass_node(front::configure(args), args.node.seeing.print_config),
         Door::Back(args) => entrance.pass_node(back::configure(args), args.node.seeing.print_config),
-        Door::Dns(args) => entrance.pass(dns::configure(args), args.print_config, dns::effective, dns::run),
+        Door::Dns(args) => {
+            entrance.pass(dns::configure(args), args.print_config, dns::effective, serve_dns::run)
+        }
         Door::Demo(args) => {
             entrance.pass(args.configure(), args.print_config, |_| Effective::new(), demo::run)
         }

@@ -43,6 +43,11 @@ impl Problems {
         self.0.push(format!("{flag}: {wrong}"));
     }
 
+    /// Adds whole lines, such as those of a file with places of its own.
+    pub(crate) fn extend(&mut self, lines: Vec<String>) {
+        self.0.extend(lines);
+    }
+
     /// Adds both halves of what is wrong unless `holds`.
     pub(crate) fn require(
         &mut self,

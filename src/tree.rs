@@ -45,6 +45,7 @@ pub(crate) fn run(args: &ConfigArgs) -> Exit {
 type Lines = Vec<String>;
 
 /// A tree that was opened and checked by itself, without what it names.
+#[derive(Debug)]
 pub(crate) struct Opened {
     pub(crate) text: String,
     pub(crate) network: Network,
@@ -70,6 +71,13 @@ fn of_text(file: &Path, text: String) -> Result<Opened, Lines> {
 
 fn folder(file: &Path) -> &Path {
     file.parent().unwrap_or_else(|| Path::new(""))
+}
+
+/// Opens the tree of `kept` as if it stood in `file`: what it names lies beside that.
+pub(crate) fn open_in_place_of(kept: &Path, file: &Path) -> Result<Opened, Lines> {
+    let text = fs::read_to_string(kept)
+        .map_err(|error| vec![format!("{}: cannot be read: {error}", kept.display())])?;
+    of_text(file, text)
 }
 
 /// Everything that a tree names, loaded: zones, places, figures.

@@ -83,7 +83,9 @@ fn refused(flags: &[&str], sentences: &[&str]) {
 
 #[test]
 fn help_is_as_committed() {
-    for door in ["demo", "front", "back", "dns", "key", "doctor", "origin", "load", "wan"] {
+    for door in
+        ["demo", "front", "back", "dns", "config", "explain", "key", "doctor", "origin", "load", "wan"]
+    {
         let output = longhaul(&[door, "--help"]);
         assert_eq!(status(&output), 0);
         expect(&format!("help-{door}.txt"), &stdout(&output));

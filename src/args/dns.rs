@@ -26,27 +26,42 @@ Examples:
     longhaul key cookie --out dns.cookie
     longhaul dns --zone example.test.zone --cookies dns.cookie --nsid fra1
 
-Signals: SIGHUP reads all zones again, whole or not at all: on any error the old ones stay, the log and /status say why.
+  From the network's tree, as its node fra1:
+    longhaul dns --config longhaul.toml --node fra1 --last-good /var/lib/longhaul/last-good.toml
+
+Signals: SIGHUP reads the tree and all zones again, whole or not at all: on any error the old ones stay, and
+the log and /status say why. What was measured is read again when its file changes.
 SIGTERM and SIGINT answer what is there and end; SIGUSR1 reopens the query log.
 Exit statuses: 0 done, 1 failed, 2 wrong flags or files, 75 try again.";
 
 /// Answers DNS queries for the zones that it is given; refuses all others, never recurses
 #[derive(clap::Args, Clone, Debug)]
 #[command(
-    long_about = "An authoritative name server: zones from RFC 1035 files, over UDP and TCP, IPv4 and IPv6. It refuses \
+    long_about = "An authoritative name server: zones from RFC 1035 files and names that policies answer, over UDP and \
+                  TCP, IPv4 and IPv6. It refuses \
                   what it is not authoritative for and never asks anybody. Sizes take k, m and g (powers of 1,024); \
                   times take us, ms, s, m and h.",
     after_long_help = EXAMPLES,
     next_help_heading = "Names and addresses"
 )]
 pub(crate) struct DnsArgs {
-    /// Listen here, UDP and TCP; port 0 takes a free one; repeatable
-    #[arg(long, value_name = "ADDR", default_values = ["0.0.0.0:53", "[::]:53"])]
+    /// Listen here, UDP and TCP; port 0 takes a free one; repeatable; without it where the tree says, else on port 53 of
+    /// every address
+    #[arg(long, value_name = "ADDR")]
     pub(crate) listen: Vec<Given<Address>>,
     /// A zone and its file (RFC 1035); FILE alone names the zone too (example.test.zone); repeatable
     #[arg(long, value_name = "[NAME=]FILE")]
     pub(crate) zone: Vec<Given<Zone>>,
-    /// Who this server is, for NSID and id.server; without it nothing is told
+    /// The network's tree, longhaul.toml: its zones and the names that its policies answer are served, too
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Which node of the tree this machine is
+    #[arg(long, value_name = "NAME", requires = "config")]
+    pub(crate) node: Option<String>,
+    /// Keep the last tree that worked here, and start from it if the tree is broken
+    #[arg(long, value_name = "FILE", requires = "config")]
+    pub(crate) last_good: Option<PathBuf>,
+    /// Who this server is, for NSID and id.server; without it what the tree says, else nothing
     #[arg(long, value_name = "TEXT", default_value = "")]
     pub(crate) nsid: String,
 

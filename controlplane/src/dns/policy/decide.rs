@@ -400,3 +400,6 @@ fn mark_passed_over(grounds: &Grounds<'_>, judged: &mut [Judged], chosen: &[Serv
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

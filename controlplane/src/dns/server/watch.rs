@@ -2,8 +2,11 @@
 
 use crate::dns::code::{ResponseCode, type_name};
 use crate::dns::counters::{Count, Counters, TYPES_COUNTED};
+use crate::dns::policy::model::{Server, ServerId};
+use crate::dns::policy::steering::Steering;
 use crate::dns::server::world::Published;
 use crate::view::{Health, MetricsText, Source, Unit};
+use dataplane::reactor::clock;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -140,6 +143,30 @@ impl DnsWatch {
     }
 }
 
+/// What is known about each server, each figure with its age in seconds.
+fn servers(steering: &Steering) -> Vec<Value> {
+    let now_s = clock::unix_us() / 1_000_000;
+    let servers = steering.servers().iter().enumerate();
+    let one = |(place, server): (usize, &Server)| {
+        let health = steering.figures().health(ServerId(place as u16));
+        let order = server.order.as_ref();
+        json!({
+            "name": server.name,
+            "domain": server.domain,
+            "up": health.is_up.map(|up| up.value),
+            "up_age_s": health.is_up.map(|up| up.age_s(now_s)),
+            "load": health.load.map(|load| load.value),
+            "load_age_s": health.load.map(|load| load.age_s(now_s)),
+            "loss": health.loss.map(|loss| loss.value),
+            "loss_age_s": health.loss.map(|loss| loss.age_s(now_s)),
+            "order": order.map(|order| format!("{:?}", order.action).to_lowercase()),
+            "order_reason": order.map(|order| order.reason.as_str()),
+            "order_until_s": order.and_then(|order| order.until_s),
+        })
+    };
+    servers.map(one).collect()
+}
+
 impl Source for DnsWatch {
     fn metrics(&mut self, text: &mut MetricsText) {
         text.info("longhaul_build", "The program.", &[("version", &self.version), ("end", &"dns")]);
@@ -168,6 +195,9 @@ impl Source for DnsWatch {
             "workers": self.counters.len(),
             "generation": world.generation,
             "zones": zones,
+            "policies": world.steering.policies().iter().map(|policy| policy.name.as_str()).collect::<Vec<_>>(),
+            "servers": servers(&world.steering),
+            "networks_measured": world.steering.figures().networks(),
             "zones_total": world.catalog.zones().len(),
             "records": world.catalog.record_count(),
             "catalog_bytes": world.catalog.bytes(),
