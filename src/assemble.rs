@@ -17,12 +17,15 @@ use crate::machine::Machine;
 use crate::memory;
 use crate::print_config::{Effect, Effective};
 use crate::problem::{Problems, Wrong};
+use crate::rule_source::RuleSource;
 use core::net::SocketAddr;
 use dataplane::reactor::privileges::Identity;
 use dataplane::role::limits::Limits;
 use dataplane::role::plan::{Listener, Origin};
+use dataplane::rules::Rules;
 use dataplane::stdx::network::Network as Prefix;
 use dataplane::tmp::key::{PresharedKey, PrivateKey};
+use std::sync::Arc;
 
 /// Everything but sites, ways and addresses.
 pub(crate) struct Common {
@@ -33,6 +36,9 @@ pub(crate) struct Common {
     pub(crate) tunnel: TunnelTuning,
     pub(crate) blender: BlenderTuning,
     pub(crate) seeing: Seeing,
+    /// As they are at the start.
+    pub(crate) rules: Arc<Rules>,
+    pub(crate) rule_source: RuleSource,
     pub(crate) identity: Option<Identity>,
     pub(crate) memory_limit_bytes: Option<u64>,
 }
@@ -45,6 +51,11 @@ pub(crate) fn common(args: &NodeArgs, problems: &mut Problems) -> Common {
     args.timeouts.apply(&mut limits, problems);
     args.stopping.apply(&mut limits, problems);
     bounds::check(&limits, problems);
+    let rule_source = args.rules.source(problems);
+    let rules = rule_source.load().unwrap_or_else(|unread| {
+        unread.lines().iter().for_each(|line| problems.note(format!("--rules {line}")));
+        Rules::default()
+    });
     let offload = args.tunnel.offload(problems);
     Common {
         cores: args.cores.cores(&machine, problems),
@@ -53,6 +64,8 @@ pub(crate) fn common(args: &NodeArgs, problems: &mut Problems) -> Common {
         tunnel: args.tunnel.tuning(limits.block_bytes, problems),
         blender: args.blender.tuning(problems),
         seeing: args.seeing.seeing(problems),
+        rules: Arc::new(rules),
+        rule_source,
         identity: args.process.identity(problems),
         memory_limit_bytes: args.cores.memory_limit_bytes(&machine, problems),
         limits,

@@ -30,11 +30,22 @@ pub(crate) fn configure(args: &BackArgs) -> Result<NodeConfig, Problems> {
         origins: origins.all,
         trusted_proxies: assemble::networks(&args.trusted_proxy, "trusted_proxy", &mut problems),
         pseudonym: assemble::name(&args.name, &mut problems),
-        // Only clients' requests get a class here, and those have no tunnel to share.
+        rules: common.rules.clone(),
         ..Plan::default()
     };
-    let Common { limits, cores, driver, sockets, tunnel, blender, seeing, identity, memory_limit_bytes } =
-        common;
+    let Common {
+        limits,
+        cores,
+        driver,
+        sockets,
+        tunnel,
+        blender,
+        seeing,
+        rules: _,
+        rule_source,
+        identity,
+        memory_limit_bytes,
+    } = common;
     let config = NodeConfig {
         end: End::Back,
         plan,
@@ -52,6 +63,7 @@ pub(crate) fn configure(args: &BackArgs) -> Result<NodeConfig, Problems> {
         blender,
         seeing,
         identity,
+        rule_source,
         memory_limit_bytes,
     };
     assemble::finish(config, problems)

@@ -6,6 +6,7 @@
 
 #![allow(dead_code, reason = "the whole contract stands here, also the fields that no part reads yet")]
 
+use crate::rule_source::RuleSource;
 use controlplane::logs::daemon::Level;
 use core::net::SocketAddr;
 use dataplane::reactor::privileges::Identity;
@@ -68,6 +69,8 @@ pub(crate) struct NodeConfig {
     pub(crate) blender: BlenderTuning,
     /// What operators see.
     pub(crate) seeing: Seeing,
+    /// Where the rules come from, to read them again.
+    pub(crate) rule_source: RuleSource,
     /// Whom the process becomes once everything is bound; `None`: it stays who it is.
     pub(crate) identity: Option<Identity>,
     /// Bytes that the sum of the bounds may reach in the whole process; `None`: not looked at.

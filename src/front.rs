@@ -3,7 +3,6 @@
 use crate::args::front::FrontArgs;
 use crate::assemble::{self, Common, Listeners, Origins};
 use crate::config::{End, NodeConfig, RouteConfig};
-use crate::form::class::ClassText;
 use crate::form::given::take_all;
 use crate::form::site::{SiteWay, WayText};
 use crate::form::tcp::TcpListen;
@@ -11,9 +10,6 @@ use crate::problem::{Problems, Wrong};
 use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use dataplane::exchange::link::{Kind, Way};
 use dataplane::role::plan::{Plan, Site};
-
-/// The class of requests that no rule fits: the middle ring, so that there is room above and below.
-const CLASS_DEFAULT: u8 = 2;
 
 /// Reads, checks and joins all flags; everything that is wrong at once.
 pub(crate) fn configure(args: &FrontArgs) -> Result<NodeConfig, Problems> {
@@ -23,7 +19,6 @@ pub(crate) fn configure(args: &FrontArgs) -> Result<NodeConfig, Problems> {
     let listeners = listeners(args, &mut sites, &mut problems);
     listeners.check_admin(common.seeing.admin, &mut problems);
     let (key, psk) = assemble::keys(&args.keys, !args.route.is_empty(), &mut problems);
-    let (classes, class_default) = classes(args, &mut problems);
     let listen_udp = tunnel_from(args, &sites.routes, &mut problems);
     let plan = Plan {
         listeners: listeners.all,
@@ -32,13 +27,23 @@ pub(crate) fn configure(args: &FrontArgs) -> Result<NodeConfig, Problems> {
         route_owners: assemble::owners(&common.cores, sites.routes.len()),
         origins: sites.origins.all,
         peers: Vec::new(),
-        classes,
-        class_default,
+        rules: common.rules.clone(),
         trusted_proxies: assemble::networks(&args.trusted_proxy, "trusted_proxy", &mut problems),
         pseudonym: assemble::name(&args.name, &mut problems),
     };
-    let Common { limits, cores, driver, sockets, tunnel, blender, seeing, identity, memory_limit_bytes } =
-        common;
+    let Common {
+        limits,
+        cores,
+        driver,
+        sockets,
+        tunnel,
+        blender,
+        seeing,
+        rules: _,
+        rule_source,
+        identity,
+        memory_limit_bytes,
+    } = common;
     let config = NodeConfig {
         end: End::Front,
         plan,
@@ -56,6 +61,7 @@ pub(crate) fn configure(args: &FrontArgs) -> Result<NodeConfig, Problems> {
         blender,
         seeing,
         identity,
+        rule_source,
         memory_limit_bytes,
     };
     assemble::finish(config, problems)
@@ -181,21 +187,6 @@ fn listeners(args: &FrontArgs, sites: &mut Sites, problems: &mut Problems) -> Li
     listeners
 }
 
-fn classes(args: &FrontArgs, problems: &mut Problems) -> (Vec<dataplane::role::plan::ClassRule>, u8) {
-    let (mut rules, mut default) = (Vec::new(), None);
-    for (text, class) in take_all(&args.class, "class", problems) {
-        match class {
-            ClassText::Path(rule) => rules.push(rule),
-            ClassText::Default(class) => {
-                let flag = format!("--class {text}");
-                problems.require(default.is_none(), flag, "is a second default", "give one");
-                default = Some(class);
-            }
-        }
-    }
-    (rules, default.unwrap_or(CLASS_DEFAULT))
-}
-
 /// Where the tunnels' datagrams leave from: as given, or any address of each family that the routes use.
 fn tunnel_from(args: &FrontArgs, routes: &[RouteConfig], problems: &mut Problems) -> Vec<SocketAddr> {
     let given: Vec<SocketAddr> = take_all(&args.tunnel_from, "tunnel_from", problems)
@@ -256,7 +247,7 @@ mod tests {
         assert!(plan.listeners[0].proxy && plan.listeners[0].tcp_site.is_none());
         let mail = usize::from(plan.listeners[1].tcp_site.unwrap());
         assert_eq!((plan.sites[mail].name.as_str(), plan.sites[mail].way), ("mail.example", Way::Route(0)));
-        assert_eq!((plan.class(b"/a/b"), plan.class(b"/b")), (0, 3));
+        assert_eq!((plan.rules.requests.len(), plan.rules.class_default), (1, 3));
         assert_eq!((plan.routes.len(), plan.route_owners.len(), config.routes[1].addresses.len()), (2, 2, 2));
         assert!(config.key.is_some() && config.psk.is_none());
         assert_eq!(config.listen_udp, ["0.0.0.0:0".parse().unwrap(), "[::]:0".parse().unwrap()]);

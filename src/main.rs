@@ -8,6 +8,7 @@ mod assemble;
 mod back;
 mod config;
 mod demo;
+mod demo_wan;
 mod dns;
 mod doctor;
 mod exit;
@@ -23,9 +24,12 @@ mod node;
 mod origin;
 mod outfit;
 mod pair;
+mod plot;
 mod print_config;
 mod problem;
 mod relay;
+mod rule_door;
+mod rule_source;
 #[cfg(test)]
 mod scratch;
 mod serve;
@@ -36,6 +40,7 @@ mod tree;
 mod wan;
 mod watch;
 
+use crate::args::demo::DemoConfig;
 use crate::args::door::{Cli, Door};
 use crate::config::NodeConfig;
 use crate::exit::Exit;
@@ -95,7 +100,11 @@ fn enter(door: &Door, entrance: &Entrance<'_>) -> Exit {
             entrance.pass(dns::configure(args), args.print_config, dns::effective, serve_dns::run)
         }
         Door::Demo(args) => {
-            entrance.pass(args.configure(), args.print_config, |_| Effective::new(), demo::run)
+            let run = |config: &DemoConfig| match &config.wan {
+                Some(wan) => demo_wan::run(config, wan),
+                None => demo::run(config),
+            };
+            entrance.pass(args.configure(), args.print_config, |_| Effective::new(), run)
         }
         Door::Origin(args) => {
             entrance.pass(origin::configure(args), args.print_config, |_| Effective::new(), origin::run)
@@ -108,7 +117,9 @@ fn enter(door: &Door, entrance: &Entrance<'_>) -> Exit {
             Some(door) => wan::enter(door),
             None => entrance.pass(wan::configure(args), args.print_config, |_| Effective::new(), wan::run),
         },
+        Door::Plot(args) => plot::run(args),
         Door::Key(args) => key::run(args),
+        Door::Rules(args) => rule_door::run(args),
         Door::Config(args) => tree::run(args),
         Door::Explain(args) => explain::run(args),
         Door::Doctor => doctor::run(),

@@ -20,6 +20,7 @@ use dataplane::role::counters::Counters;
 use crate::config::{AccessLog, NodeConfig};
 use crate::exit::Exit;
 use crate::outfit;
+use crate::rule_source::RuleSource;
 use crate::watch::Watch;
 
 /// How often the main thread looks whether the workers still run while it waits for signals.
@@ -33,6 +34,7 @@ pub(crate) struct Node {
     page: Option<(JoinHandle<io::Result<()>>, Arc<AtomicBool>)>,
     end: &'static str,
     drain_timeout: Duration,
+    rule_source: RuleSource,
 }
 
 /// Runs a node until it is told to stop. Blocks; what went wrong has been logged when it returns.
@@ -74,7 +76,8 @@ impl Node {
         );
         notify::ready("serving");
         let (end, drain_timeout) = (config.end.name(), config.limits.drain_timeout);
-        Ok(Self { running, log, resolver, page, end, drain_timeout })
+        let rule_source = config.rule_source.clone();
+        Ok(Self { running, log, resolver, page, end, drain_timeout, rule_source })
     }
 
     /// The workers, for a demo that looks at them.
@@ -101,9 +104,7 @@ impl Node {
             match signals.wait(LOOK_EVERY) {
                 Some(Signal::Terminate) => self.advance(),
                 Some(Signal::Reopen) => self.reopen(),
-                Some(Signal::Reload) => {
-                    daemon::notice("nothing to reload: flags are read at start only", &[])
-                }
+                Some(Signal::Reload) => self.reload(),
                 None => {}
             }
         }
@@ -130,6 +131,28 @@ impl Node {
         let reopen: Reopen = self.log.reopen();
         reopen.request();
         daemon::notice("the access log is opened again", &[]);
+    }
+
+    /// Reads the rules again; with anything wrong the old ones stay.
+    fn reload(&self) {
+        if self.rule_source.file.is_none() {
+            daemon::notice(
+                "nothing to reload: there is no --rules file, and flags are read at start only",
+                &[],
+            );
+            return;
+        }
+        match self.rule_source.load() {
+            Ok(rules) => {
+                let (requests, answers) = (rules.requests.len(), rules.answers.len());
+                self.running.publish_rules(Arc::new(rules));
+                daemon::notice("rules are read again", &[("rules", &requests), ("answers", &answers)]);
+            }
+            Err(unread) => {
+                let lines = unread.lines();
+                lines.iter().for_each(|line| daemon::error("the old rules stay", &[("why", line)]));
+            }
+        }
     }
 
     /// Waits for the workers and ends the threads beside them.

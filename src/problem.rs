@@ -48,6 +48,11 @@ impl Problems {
         self.0.extend(lines);
     }
 
+    /// Adds a whole sentence.
+    pub(crate) fn note(&mut self, sentence: String) {
+        self.0.push(sentence);
+    }
+
     /// Adds both halves of what is wrong unless `holds`.
     pub(crate) fn require(
         &mut self,

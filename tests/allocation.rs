@@ -165,8 +165,14 @@ fn front(io: Io, key: PrivateKey, back: PublicKey, tunnel: SocketAddr) -> Runnin
         sites: vec![Site { name: "*".to_owned(), way: Way::Route(0) }],
         routes: vec!["east".to_owned()],
         route_owners: vec![0],
-        class_default: 2,
         pseudonym: "front".to_owned(),
+        // Conditions that look at every field, cookie and key, and do not fit.
+        rules: Arc::new(
+            controlplane::rule_file::read(
+                "[[rule]]\ncookie = 'a=*b'\nclass = 0\n[[rule]]\nquery = 'none'\nclass = 0\n[[rule]]\nurgency = 7\nclass = 0\n",
+            )
+            .unwrap(),
+        ),
         ..Plan::default()
     };
     node::start(options(io, plan, setup(key, vec![(back, vec![tunnel])], Vec::new()))).unwrap()

@@ -25,7 +25,7 @@ const CRATES: &[(&str, &[&str])] = &[
 /// What the control plane may name of the data plane: what both planes share, and nothing of how bytes move in tunnels. The
 /// name server's threads make their sockets and read their clock where all unsafe code is.
 const SHARED_BY_THE_PLANES: &[&str] =
-    &["access", "time", "reactor::batch", "reactor::clock", "reactor::socket"];
+    &["access", "rules", "stdx", "time", "reactor::batch", "reactor::clock", "reactor::socket"];
 
 /// The rooms of the data plane, lowest first, and the rooms that each may name. `tmp` knows no HTTP, the blender no
 /// tunnel, the reactor no protocol (it knows how many rings there are), and only `node` knows roles and drivers both.
@@ -36,15 +36,20 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("port", &["stdx", "time"]),
     ("exchange", &["port", "stdx", "time"]),
     ("http", &["stdx", "time"]),
+    ("rules", &["http", "stdx"]),
     ("tmp", &["stdx", "time"]),
     ("blender", &["stdx", "time"]),
     ("reactor", &["blender", "port", "stdx", "time"]),
-    ("role", &["access", "blender", "exchange", "http", "port", "reactor", "stdx", "time", "tmp"]),
-    ("node", &["access", "blender", "exchange", "http", "port", "reactor", "role", "stdx", "time", "tmp"]),
+    ("role", &["access", "blender", "exchange", "http", "port", "reactor", "rules", "stdx", "time", "tmp"]),
+    (
+        "node",
+        &["access", "blender", "exchange", "http", "port", "reactor", "role", "rules", "stdx", "time", "tmp"],
+    ),
 ];
 
 /// Rooms without I/O, clock, threads and async: all but the drivers and what starts them.
-const CORES: &[&str] = &["time", "access", "stdx", "port", "exchange", "http", "tmp", "blender", "role"];
+const CORES: &[&str] =
+    &["time", "access", "stdx", "port", "exchange", "http", "rules", "tmp", "blender", "role"];
 
 /// Beginnings of paths that no core names.
 const PATHS_OF_NO_CORE: &[&str] = &[

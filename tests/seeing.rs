@@ -4,6 +4,8 @@
 
 mod process;
 
+#[path = "seeing/classes.rs"]
+mod classes;
 #[path = "seeing/log.rs"]
 mod log;
 #[path = "seeing/page.rs"]

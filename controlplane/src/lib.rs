@@ -1,7 +1,7 @@
 //! The control plane: what runs beside the workers and is never waited for by them.
 //!
 //! Its threads block, allocate and talk to files and name servers as they please. Imports from the data plane are
-//! what both planes share and nothing else: `access` and `time`. Unsafe code stands in `signal` only.
+//! what both planes share and nothing else: `access`, `rules`, `stdx` and `time`. Unsafe code stands in `signal` only.
 
 #[forbid(unsafe_code)]
 pub mod dns;
@@ -11,7 +11,13 @@ pub mod logs;
 pub mod notify;
 #[forbid(unsafe_code)]
 pub mod resolve;
+#[forbid(unsafe_code)]
+pub mod rule_file;
 pub mod signal;
+#[forbid(unsafe_code)]
+pub mod size;
+#[forbid(unsafe_code)]
+pub mod toml_file;
 #[forbid(unsafe_code)]
 pub mod tree;
 #[forbid(unsafe_code)]

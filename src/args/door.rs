@@ -9,6 +9,8 @@ use crate::args::front::FrontArgs;
 use crate::args::key::KeyArgs;
 use crate::args::load::LoadArgs;
 use crate::args::origin::OriginArgs;
+use crate::args::plot::PlotArgs;
+use crate::args::rule_door::RuleDoorArgs;
 use crate::args::wan::WanArgs;
 use crate::exit;
 
@@ -59,10 +61,12 @@ pub(crate) enum Door {
     Config(ConfigArgs),
     Explain(ExplainArgs),
     Key(KeyArgs),
+    Rules(RuleDoorArgs),
     /// Tries what the data plane needs of this machine and says what to do about each
     #[command(after_long_help = DOCTOR)]
     Doctor,
     Origin(OriginArgs),
     Load(Box<LoadArgs>),
     Wan(Box<WanArgs>),
+    Plot(PlotArgs),
 }

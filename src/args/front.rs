@@ -3,7 +3,6 @@
 use crate::args::keys::KeyFileArgs;
 use crate::args::node::NodeArgs;
 use crate::form::address::Address;
-use crate::form::class::Class;
 use crate::form::given::Given;
 use crate::form::listen::Listen;
 use crate::form::network::Network;
@@ -29,7 +28,7 @@ Examples:
   Alone, without tunnel and keys:
     longhaul front --listen 127.0.0.1:8080 --site shop.example=http://127.0.0.1:9000
 
-Signals: SIGTERM and SIGINT drain, a second one ends at once; SIGUSR1 reopens the access log.
+Signals: SIGTERM and SIGINT drain, a second one ends at once; SIGUSR1 reopens the access log;\nSIGHUP reads --rules again.
 Exit statuses: 0 done, 1 failed, 2 wrong flags or files, 4 machine not able, 75 try again.";
 
 /// Takes the users' connections and carries them over tunnels to back-ends (or straight to origins)
@@ -70,10 +69,6 @@ pub(crate) struct FrontArgs {
     pub(crate) keys: KeyFileArgs,
     #[command(flatten)]
     pub(crate) node: NodeArgs,
-    /// Which class (0 highest … 4) a request gets: `path=/checkout/*:0`, `path=/exact:1`, `default:2`; the first that
-    /// fits holds, without any it is 2; repeatable
-    #[arg(long, value_name = "RULE", help_heading = "Blender")]
-    pub(crate) class: Vec<Given<Class>>,
 }
 
 impl FrontArgs {

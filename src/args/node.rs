@@ -4,6 +4,7 @@ use crate::args::blender::BlenderArgs;
 use crate::args::bounds::BoundArgs;
 use crate::args::cores::CoreArgs;
 use crate::args::process::ProcessArgs;
+use crate::args::rules::RuleArgs;
 use crate::args::seeing::SeeingArgs;
 use crate::args::stopping::StoppingArgs;
 use crate::args::timeouts::TimeoutArgs;
@@ -16,6 +17,8 @@ pub(crate) struct NodeArgs {
     pub(crate) tunnel: TunnelArgs,
     #[command(flatten)]
     pub(crate) blender: BlenderArgs,
+    #[command(flatten)]
+    pub(crate) rules: RuleArgs,
     #[command(flatten)]
     pub(crate) cores: CoreArgs,
     #[command(flatten)]

@@ -1,9 +1,10 @@
-//! Rules that give requests their class: `path=/checkout/*:0` (a prefix), `path=/robots.txt:4` (exact),
-//! `default:2`.
+//! Rules that give requests their class: `path=/checkout/*:0`, `cookie=cart:1`, `default:2`: one condition, as the rules
+//! file has it, and a class.
 
 use crate::form::given::Form;
 use crate::problem::Wrong;
-use dataplane::role::plan::ClassRule;
+use controlplane::rule_file;
+use dataplane::rules::{CLASS_MAX, RequestRule};
 
 /// A rule.
 pub(crate) struct Class;
@@ -13,34 +14,24 @@ pub(crate) struct Class;
 pub(crate) enum ClassText {
     /// The class of what no rule fits.
     Default(u8),
-    /// The class of some paths.
-    Path(ClassRule),
+    /// The class of what fits.
+    Rule(RequestRule),
 }
-
-/// The lowest class.
-const CLASS_MAX: u8 = 4;
 
 impl Form for Class {
     type Value = ClassText;
 
     fn read(text: &str) -> Result<ClassText, Wrong> {
-        let form = || Wrong::new("is no rule", "write path=/checkout/*:0, path=/exact:1 or default:2");
+        let form = || Wrong::new("is no rule", "write path=/checkout/*:0, cookie=cart:1 or default:2");
         let (what, class) = text.rsplit_once(':').ok_or_else(form)?;
         let class = class.parse().ok().filter(|class| *class <= CLASS_MAX);
         let class = class.ok_or_else(|| Wrong::new("has no class", "end with :0 (highest) to :4"))?;
         if what == "default" {
             return Ok(ClassText::Default(class));
         }
-        let path = what.strip_prefix("path=").filter(|path| path.starts_with('/')).ok_or_else(form)?;
-        let prefix = path.strip_suffix('*');
-        let path_prefix = prefix.unwrap_or(path).to_owned();
-        if path_prefix.contains(['*', '?', '#']) {
-            return Err(Wrong::new(
-                "has a path with * ? or # inside",
-                "one * may stand at its end, nothing else",
-            ));
-        }
-        Ok(ClassText::Path(ClassRule { path_prefix, exact: prefix.is_none(), class }))
+        let (key, value) = what.split_once('=').ok_or_else(form)?;
+        let rule = rule_file::rule_of_one_condition(key, value, class);
+        rule.map(ClassText::Rule).map_err(|fault| Wrong::new(fault.what, fault.instead))
     }
 }
 
@@ -50,15 +41,20 @@ mod tests {
 
     #[test]
     fn rules_are_read() {
-        let Ok(ClassText::Path(rule)) = Class::read("path=/checkout/*:0") else { panic!("a rule") };
-        assert_eq!((rule.path_prefix.as_str(), rule.exact, rule.class), ("/checkout/", false, 0));
-        let Ok(ClassText::Path(rule)) = Class::read("path=/a:b:4") else { panic!("a rule") };
-        assert_eq!((rule.path_prefix.as_str(), rule.exact, rule.class), ("/a:b", true, 4));
+        for (text, condition) in [
+            ("path=/checkout/*:0", "path /checkout/*"),
+            ("path=/a:b:4", "path /a:b"),
+            ("cookie=cart=full:1", "cookie cart=full"),
+            ("client=2001:db8::/32:1", "client 2001:db8::/32"),
+            ("port=8080:1", "port 8080"),
+        ] {
+            let Ok(ClassText::Rule(rule)) = Class::read(text) else { panic!("{text}") };
+            assert_eq!(rule.conditions[0].to_string(), condition);
+        }
         assert!(matches!(Class::read("default:1"), Ok(ClassText::Default(1))));
-        for text in
-            ["", "default", "default:5", "path=x:1", "path=/a*b:1", "path=/a?b:1", "host=/:1", "path=/a"]
-        {
+        for text in ["", "default", "default:5", "path=x:1", "path=/a?b:1", "host=/:1", "path=/a", "/a:1"] {
             assert!(Class::read(text).is_err(), "{text}");
         }
+        assert!(Class::read("coookie=a:1").unwrap_err().to_string().contains("cookie"));
     }
 }

@@ -8,6 +8,7 @@ pub(crate) mod class;
 pub(crate) mod count;
 pub(crate) mod cpus;
 pub(crate) mod given;
+pub(crate) mod ip;
 pub(crate) mod key;
 pub(crate) mod listen;
 pub(crate) mod network;

@@ -17,7 +17,7 @@ fn lines(file: &str) -> Vec<Value> {
 }
 
 /// The line of a target, once it is there.
-fn line_of(file: &str, target: &str) -> Value {
+pub(crate) fn line_of(file: &str, target: &str) -> Value {
     until(target, || lines(file).into_iter().find(|line| line["target"] == target))
 }
 

@@ -21,6 +21,9 @@ pub(crate) fn push_access_line(line: &mut String, record: &AccessRecord<'_>) {
     object.bare("request_body_bytes", record.request_body_bytes);
     object.bare("response_body_bytes", record.response_body_bytes);
     object.bare("class", record.class);
+    if !record.class_rule.is_empty() {
+        object.bytes("class_rule", record.class_rule);
+    }
     push_path(&mut object, record);
     push_timings(&mut object, &record.timings);
     object.plain("ended", record.ended.name());
@@ -114,6 +117,11 @@ fn push_decision(object: &mut Object<'_>, decision: &Decision) {
     object.plain("rule", decision.rule.name());
     object.bare("attempts", decision.attempts);
     object.bare("connection_reused", decision.connection_reused);
+    for (name, said) in [("compress", decision.compress), ("cache", decision.cache)] {
+        if let Some(said) = said {
+            object.bare(name, said);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -138,22 +146,30 @@ mod tests {
             status: 503,
             response_body_bytes: 10,
             class: 2,
+            class_rule: b"checkout",
             route: b"west",
             origin: b"shop",
             origin_address: Some("[2001:db8::1]:80".parse().unwrap()),
             timings: Timings { total_us: Some(1500), ..Timings::default() },
             ended: Ended::Refused(Refusal::Overload),
-            decision: Decision { id: 0xabc, rule: Rule::SiteExact, attempts: 1, connection_reused: true },
+            decision: Decision {
+                id: 0xabc,
+                rule: Rule::SiteExact,
+                attempts: 1,
+                connection_reused: true,
+                compress: None,
+                cache: Some(false),
+            },
             ..AccessRecord::blank(1_700_000_000_042, 1, Kind::Http, "192.0.2.1:5".parse().unwrap())
         };
         push_access_line(&mut line, &record);
         let want = serde_json::json!({
             "time": "2023-11-14T22:13:20.042Z", "kind": "http", "worker": 1, "client": "192.0.2.1:5",
             "site": "www.example.org", "method": "GET", "target": "/\\xff\"\n", "target_cut": true,
-            "version": "HTTP/1.1", "status": 503, "request_body_bytes": 0, "response_body_bytes": 10, "class": 2,
+            "version": "HTTP/1.1", "status": 503, "request_body_bytes": 0, "response_body_bytes": 10, "class": 2, "class_rule": "checkout",
             "route": "west", "origin": "shop", "origin_address": "[2001:db8::1]:80", "total_us": 1500,
             "ended": "refused", "reason": "overload",
-            "decision": { "id": "0000000000000abc", "rule": "site_exact", "attempts": 1, "connection_reused": true },
+            "decision": { "id": "0000000000000abc", "rule": "site_exact", "attempts": 1, "connection_reused": true, "cache": false },
         });
         assert_eq!(parse(&line), want);
     }

@@ -1,6 +1,6 @@
 //! The record as bytes in a slot.
 //!
-//! A fixed part, little endian, then five texts, each after its length in two bytes. Absent times are `u64::MAX`.
+//! A fixed part, little endian, then six texts, each after its length in two bytes. Absent times are `u64::MAX`.
 //! Encoding neither allocates nor fails: what does not fit is cut and a flag says so. Both sides run in one process
 //! and from one build, so that the version byte is only there to catch our own mistakes, and the layout free to
 //! change.
@@ -22,9 +22,17 @@ pub const METHOD_BYTES_MAX: usize = 24;
 /// Longest route or origin name kept, in bytes. Such names are the operator's, and short.
 pub const NAME_BYTES_MAX: usize = 64;
 
+/// Longest rule name kept, in bytes: as long as such a name may be.
+pub const RULE_BYTES_MAX: usize = 31;
+
 /// What the target keeps when every other text has its full length, in bytes.
-pub const TARGET_BYTES_MIN: usize =
-    SLOT_BYTES - FIXED_BYTES - 5 * 2 - SITE_BYTES_MAX - METHOD_BYTES_MAX - 2 * NAME_BYTES_MAX;
+pub const TARGET_BYTES_MIN: usize = SLOT_BYTES
+    - FIXED_BYTES
+    - 6 * 2
+    - SITE_BYTES_MAX
+    - METHOD_BYTES_MAX
+    - 2 * NAME_BYTES_MAX
+    - RULE_BYTES_MAX;
 
 const LAYOUT_VERSION: u8 = 1;
 const FIXED_BYTES: usize = 115;
@@ -34,6 +42,9 @@ const ABSENT_US: u64 = u64::MAX;
 const FLAG_TARGET_CUT: u8 = 1;
 const FLAG_TEXT_CUT: u8 = 2;
 const FLAG_REUSED: u8 = 4;
+/// Two bits each: whether the rule says it, and what it says.
+const SHIFT_COMPRESS: u32 = 3;
+const SHIFT_CACHE: u32 = 5;
 
 const _: () = assert!(TARGET_BYTES_MIN >= 400, "a cut target still shows where the request went");
 
@@ -50,6 +61,7 @@ impl<'a> AccessRecord<'a> {
             (self.method, METHOD_BYTES_MAX),
             (self.route, NAME_BYTES_MAX),
             (self.origin, NAME_BYTES_MAX),
+            (self.class_rule, RULE_BYTES_MAX),
         ];
         for (text, bytes_max) in texts {
             out.text(text, bytes_max, FLAG_TEXT_CUT);
@@ -71,6 +83,7 @@ impl<'a> AccessRecord<'a> {
         record.method = input.text()?;
         record.route = input.text()?;
         record.origin = input.text()?;
+        record.class_rule = input.text()?;
         record.target = input.text()?;
         input.rest.is_empty().then_some(record)
     }
@@ -78,7 +91,9 @@ impl<'a> AccessRecord<'a> {
     fn encode_fixed(&self, out: &mut Encoder<'_>) {
         let flags = if self.target_cut { FLAG_TARGET_CUT } else { 0 }
             | if self.text_cut { FLAG_TEXT_CUT } else { 0 }
-            | if self.decision.connection_reused { FLAG_REUSED } else { 0 };
+            | if self.decision.connection_reused { FLAG_REUSED } else { 0 }
+            | said_bits(self.decision.compress) << SHIFT_COMPRESS
+            | said_bits(self.decision.cache) << SHIFT_CACHE;
         out.put(&[LAYOUT_VERSION, flags]);
         out.put(&self.unix_ms.to_le_bytes());
         out.put(&self.worker.to_le_bytes());
@@ -121,9 +136,20 @@ fn decode_fixed(input: &mut Decoder<'_>, flags: u8) -> Option<AccessRecord<'stat
     record.decision.rule = Rule::from_code(rule)?;
     record.decision.attempts = attempts;
     record.decision.connection_reused = flags & FLAG_REUSED != 0;
+    record.decision.compress = said(flags >> SHIFT_COMPRESS);
+    record.decision.cache = said(flags >> SHIFT_CACHE);
     record.target_cut = flags & FLAG_TARGET_CUT != 0;
     record.text_cut = flags & FLAG_TEXT_CUT != 0;
     Some(record)
+}
+
+/// A word that a rule may say, in two bits.
+fn said_bits(word: Option<bool>) -> u8 {
+    word.map_or(0, |word| 1 | u8::from(word) << 1)
+}
+
+fn said(bits: u8) -> Option<bool> {
+    (bits & 1 != 0).then_some(bits & 2 != 0)
 }
 
 /// Family (0 none, 4, 6), sixteen bytes of address (an IPv4 one in the first four), port. The scope of a

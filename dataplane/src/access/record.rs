@@ -27,6 +27,10 @@ pub struct Decision {
     pub attempts: u8,
     /// Whether the origin's connection had served an earlier exchange.
     pub connection_reused: bool,
+    /// Whether to compress, where the rule that gave the class says it.
+    pub compress: Option<bool>,
+    /// Whether to cache, where the rule that gave the class says it.
+    pub cache: Option<bool>,
 }
 
 /// One finished exchange. Texts borrow from the worker (encoding) or from the slot (decoding).
@@ -60,6 +64,8 @@ pub struct AccessRecord<'a> {
     pub response_body_bytes: u64,
     /// The class it travelled in: 0, the highest, to 4.
     pub class: u8,
+    /// The name of the rule that gave it; empty where none fits.
+    pub class_rule: &'a [u8],
     /// The route's name, or empty; at most [`NAME_BYTES_MAX`](crate::access::NAME_BYTES_MAX) are kept.
     pub route: &'a [u8],
     /// The origin's name, or empty; at most [`NAME_BYTES_MAX`](crate::access::NAME_BYTES_MAX) are kept.
@@ -92,12 +98,20 @@ impl AccessRecord<'static> {
             request_body_bytes: 0,
             response_body_bytes: 0,
             class: 0,
+            class_rule: b"",
             route: b"",
             origin: b"",
             origin_address: None,
             timings: Timings { queue_us: None, tunnel_us: None, origin_first_byte_us: None, total_us: None },
             ended: Ended::Complete,
-            decision: Decision { id: 0, rule: Rule::None, attempts: 0, connection_reused: false },
+            decision: Decision {
+                id: 0,
+                rule: Rule::None,
+                attempts: 0,
+                connection_reused: false,
+                compress: None,
+                cache: None,
+            },
         }
     }
 }

@@ -101,6 +101,8 @@ pub enum Answer<'a> {
     Room(u32),
     /// The request's first bytes waited so many µs for their packet. For the log: said once, or never.
     Queued(u32),
+    /// From here on the answer belongs to this class: for a tunnel, which has one ring for each.
+    Class(u8),
 }
 
 /// The serving side as the asker sees it.

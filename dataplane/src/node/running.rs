@@ -11,6 +11,7 @@ use crate::reactor::wake::Waker;
 use crate::role::control::{Control, Stage};
 use crate::role::counters::Counters;
 use crate::role::status::StatusBoard;
+use crate::rules::Rules;
 
 /// What can be seen of one worker from any thread.
 #[derive(Clone)]
@@ -69,6 +70,12 @@ impl Running {
             control.publish(origin, addresses);
             wakers.iter().for_each(Waker::wake);
         }
+    }
+
+    /// Gives all workers other rules.
+    pub fn publish_rules(&self, rules: Arc<Rules>) {
+        self.control.publish_rules(rules);
+        self.wakers.iter().for_each(Waker::wake);
     }
 
     /// A handle that moves the node to a later stage from another thread.

@@ -55,7 +55,7 @@ pub(crate) fn run(outfit: Outfit) -> io::Result<usize> {
     }
     machine::set_timer_slack(TIMER_SLACK_NS)?;
     let limits = &options.limits;
-    let origins_max = if options.plan.origins.is_empty() { 0 } else { limits.exchanges_max };
+    let origins_max = if options.plan.origins.is_empty() { 0 } else { limits.origin_connections_max() };
     let mut port = Port::new(&PortOptions {
         tcp_max: limits.connections_max + limits.shedding_max + origins_max,
         block_bytes: limits.block_bytes,
@@ -70,7 +70,7 @@ pub(crate) fn run(outfit: Outfit) -> io::Result<usize> {
         counters: outfit.counters.clone(),
         control: outfit.control.clone(),
         sleeps: outfit.sleeps,
-        clients: clients(&options, outfit.worker, &outfit.counters, outfit.records),
+        clients: clients(&options, outfit.worker, &outfit.counters, &outfit.control, outfit.records),
         trunk: trunk(&options, outfit.worker)?,
         origins: (!options.plan.origins.is_empty()).then(|| {
             Origins::new(
@@ -102,6 +102,7 @@ fn clients(
     options: &NodeOptions,
     worker: u8,
     counters: &Arc<Counters>,
+    control: &Arc<Control>,
     records: Producer,
 ) -> Option<Clients> {
     let accepts = options.workers[usize::from(worker)].accepts && !options.plan.listeners.is_empty();
@@ -112,6 +113,7 @@ fn clients(
             plan: options.plan.clone(),
             limits: options.limits.clone(),
             counters: counters.clone(),
+            control: control.clone(),
             worker,
             unix_origin_us,
             // Unique within the process, and hardly ever the same as one of an earlier run: seconds, worker, count.

@@ -1,12 +1,14 @@
-//! How other threads tell a worker what changed: a stage of life and the origins' addresses.
+//! How other threads tell a worker what changed: a stage of life, the origins' addresses, the rules.
 //!
-//! The worker compares one atomic per loop. The addresses lie behind a mutex that the worker only ever tries, and
+//! The worker compares one atomic per loop. The addresses (and the rules, in the same way) lie behind a mutex that the worker only ever tries, and
 //! only when the generation has moved; if the publisher holds it just then, the next loop takes them. So no request
 //! touches a lock and the worker never waits.
 
 use core::net::SocketAddr;
 use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::rules::Rules;
 
 /// The stages of a node's life, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,6 +29,9 @@ pub struct Control {
     /// A bit for each worker that still has clients while the node drains.
     with_clients: AtomicU64,
     addresses: Mutex<Vec<Vec<SocketAddr>>>,
+    rules_generation: AtomicU64,
+    /// The newest rules; `None` while those of the plan hold.
+    rules: Mutex<Option<Arc<Rules>>>,
 }
 
 impl Control {
@@ -37,6 +42,8 @@ impl Control {
             generation: AtomicU64::new(0),
             with_clients: AtomicU64::new(0),
             addresses: Mutex::new(vec![Vec::new(); origins]),
+            rules_generation: AtomicU64::new(0),
+            rules: Mutex::new(None),
         }
     }
 
@@ -92,6 +99,25 @@ impl Control {
         }
         generation
     }
+
+    /// Publishes rules for all workers; exchanges under way keep the class that they have.
+    pub fn publish_rules(&self, rules: Arc<Rules>) {
+        *self.rules.lock().unwrap_or_else(PoisonError::into_inner) = Some(rules);
+        self.rules_generation.fetch_add(1, Ordering::Release);
+    }
+
+    /// Takes the newest rules over into `into` if they changed since `seen`; the generation that was taken.
+    pub fn adopt_rules(&self, seen: u64, into: &mut Arc<Rules>) -> u64 {
+        let generation = self.rules_generation.load(Ordering::Acquire);
+        if generation == seen {
+            return seen;
+        }
+        let Ok(rules) = self.rules.try_lock() else { return seen };
+        if let Some(rules) = &*rules {
+            *into = rules.clone();
+        }
+        generation
+    }
 }
 
 #[cfg(test)]
@@ -109,5 +135,16 @@ mod tests {
         control.enter(Stage::Stopping);
         control.enter(Stage::Draining);
         assert_eq!(control.stage(), Stage::Stopping);
+    }
+
+    #[test]
+    fn rules_are_adopted_whole_and_once() {
+        let control = Control::new(0);
+        let mut mine = Arc::new(Rules::default());
+        assert_eq!(control.adopt_rules(0, &mut mine), 0);
+        let newer = Arc::new(Rules { class_default: 4, ..Rules::default() });
+        control.publish_rules(newer.clone());
+        assert_eq!(control.adopt_rules(0, &mut mine), 1);
+        assert!(Arc::ptr_eq(&mine, &newer));
     }
 }

@@ -255,6 +255,8 @@ impl Downstream for Crossing {
             Answer::Failed(failure) => (ANSWER_FAILED, u32::from(failure.code()), &[]),
             Answer::Room(bytes) => (ANSWER_ROOM, bytes, &[]),
             Answer::Queued(us) => (ANSWER_QUEUED, us, &[]),
+            // Said by origins to a tunnel of their own worker; a client has no ring to change.
+            Answer::Class(_) => return true,
         };
         self.write(worker, class, Head { word, detail: 0, route: 0, asker: asker.0, number }, bytes)
     }

@@ -3,7 +3,10 @@
 
 use core::net::{IpAddr, SocketAddr};
 
+use std::sync::Arc;
+
 use crate::exchange::link::{Kind, Way};
+use crate::rules::Rules;
 use crate::stdx::network::Network;
 
 /// How PROXY protocol headers (HAProxy's specification, versions 1 and 2) are written to an origin.
@@ -57,17 +60,6 @@ pub struct Peer {
     pub sites: Vec<String>,
 }
 
-/// A rule that gives requests their class: the first that fits holds.
-#[derive(Clone, Debug)]
-pub struct ClassRule {
-    /// The path must start with this.
-    pub path_prefix: String,
-    /// Nothing may follow the prefix.
-    pub exact: bool,
-    /// 0 (highest) to 4.
-    pub class: u8,
-}
-
 /// The whole.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
@@ -83,10 +75,8 @@ pub struct Plan {
     pub origins: Vec<Origin>,
     /// Numbered as the tunnel endpoint numbers its peers.
     pub peers: Vec<Peer>,
-    /// First match wins.
-    pub classes: Vec<ClassRule>,
-    /// The class of what no rule fits.
-    pub class_default: u8,
+    /// The rules that hold at the start; `Control` may publish others.
+    pub rules: Arc<Rules>,
     /// Clients that are proxies of the operator's own: what they say of the way before them is believed.
     pub trusted_proxies: Vec<Network>,
     /// The name in `Via` and in decision records.
@@ -98,15 +88,6 @@ impl Plan {
     pub fn site(&self, host: &[u8]) -> Option<u16> {
         let named = self.sites.iter().position(|site| site.name.as_bytes() == host);
         named.or_else(|| self.sites.iter().position(|site| site.name == "*")).map(|index| index as u16)
-    }
-
-    /// The class of a request.
-    pub fn class(&self, path: &[u8]) -> u8 {
-        let fits = |rule: &&ClassRule| {
-            path.starts_with(rule.path_prefix.as_bytes())
-                && (!rule.exact || path.len() == rule.path_prefix.len())
-        };
-        self.classes.iter().find(fits).map_or(self.class_default, |rule| rule.class)
     }
 
     /// Whether what this address says of the way before it is believed.

@@ -16,9 +16,10 @@ use dataplane::role::crossing::Crossing;
 use dataplane::role::limits::Limits;
 use dataplane::role::node::{Node, NodeParts};
 use dataplane::role::origins::Origins;
-use dataplane::role::plan::{ClassRule, Listener, Origin, Peer, Plan, ProxyVersion, Site};
+use dataplane::role::plan::{Listener, Origin, Peer, Plan, ProxyVersion, Site};
 use dataplane::role::status::StatusBoard;
 use dataplane::role::trunk::{Trunk, TrunkOptions};
+use dataplane::rules::{Condition, Label, Pattern, RequestRule, Rules};
 use dataplane::stdx::prng::Prng;
 use dataplane::time::{Duration, Instant};
 use dataplane::tmp::endpoint::{Endpoint, EndpointOptions};
@@ -29,11 +30,10 @@ use dataplane::tmp::random::PredictableRandom;
 use crate::sim::client::Doors;
 use crate::sim::driver::Worker;
 use crate::sim::fault::{Fault, Faults};
+use crate::sim::message::{NOT_ALLOWED, TCP_SITE, UNRESOLVED};
 
 /// HTTP origins; the last one connects badly in some seeds. Behind them stands one for plain TCP.
 pub(crate) const ORIGINS: usize = 3;
-/// The listener and site of plain TCP.
-const TCP_SITE: &str = "stream.example";
 /// Bytes of a record in the rings between two workers.
 const RING_SLOT_BYTES: usize = 2_048;
 
@@ -58,6 +58,8 @@ pub(crate) struct Scenario {
     segments_max: usize,
     tcp_max: usize,
     proxy_origin: Option<ProxyVersion>,
+    /// The front-end sends every name over its route, and the back-end sorts them.
+    takes_every_name: bool,
     seed: u64,
 }
 
@@ -134,6 +136,14 @@ impl Scenario {
             drain_timeout: second(1, 8, &mut dice),
             ..Limits::default()
         };
+        // A handshake may be lost several times; where nothing else may fail, exchanges wait for it longer than that.
+        let patience = second(15, 20, &mut dice);
+        let may_start_late = faults.has(Fault::Loss) || faults.has(Fault::Corruption);
+        let limits = if may_start_late && !faults.is_destructive() {
+            Limits { tunnel_wait: patience, ..limits }
+        } else {
+            limits
+        };
         let streams_max = if few { 8 } else { 128 };
         let send_buffer_bytes = [65 << 10, 256 << 10][dice.below(2) as usize];
         let mut transport = TunnelOptions {
@@ -155,7 +165,7 @@ impl Scenario {
             .filter(|_| dice.ppm(300_000));
         let mut scenario = Self {
             shape,
-            tcp_max: limits.connections_max + limits.shedding_max + limits.exchanges_max + 16,
+            tcp_max: limits.connections_max + limits.shedding_max + limits.origin_connections_max(),
             limits,
             transport,
             plans: [Arc::new(Plan::default()), Arc::new(Plan::default())],
@@ -163,6 +173,7 @@ impl Scenario {
             trains: dice.between(1, 8) as usize,
             segments_max: dice.between(1, 40) as usize,
             proxy_origin,
+            takes_every_name: dice.ppm(300_000),
             seed,
         };
         let owner = match shape {
@@ -189,6 +200,13 @@ impl Scenario {
             (0..ORIGINS).map(|origin| Site { name: name(origin), way: way(origin) }).collect();
         // The host of the messages that are refused in their bodies.
         sites.push(Site { name: "a".to_owned(), way: way(0) });
+        sites.push(Site { name: UNRESOLVED.to_owned(), way: way(ORIGINS + 2) });
+        if self.has_tunnel() {
+            sites.push(Site { name: NOT_ALLOWED.to_owned(), way: way(0) });
+        }
+        if self.has_tunnel() && self.takes_every_name {
+            sites = vec![Site { name: "*".to_owned(), way: way(0) }];
+        }
         sites.push(Site { name: TCP_SITE.to_owned(), way: way(ORIGINS) });
         let tcp_site = Some(sites.len() as u16 - 1);
         let listener = |address, proxy, tcp_site| Listener { address, proxy, tcp_site };
@@ -204,10 +222,7 @@ impl Scenario {
             route_owners: vec![owner],
             origins: if self.has_tunnel() { Vec::new() } else { self.origins() },
             peers: Vec::new(),
-            classes: (0..5)
-                .map(|class| ClassRule { path_prefix: format!("/c{class}/"), exact: false, class })
-                .collect(),
-            class_default: 2,
+            rules: Arc::new(Rules { requests: (0..5).map(class_rule).collect(), ..Rules::default() }),
             trusted_proxies: Vec::new(),
             pseudonym: "front".to_owned(),
         }
@@ -224,13 +239,17 @@ impl Scenario {
             (0..ORIGINS).map(|index| origin(&format!("site{index}.example"), Kind::Http)).collect();
         origins.push(origin(TCP_SITE, Kind::Tcp));
         origins.push(origin("a", Kind::Http));
+        origins.push(origin(UNRESOLVED, Kind::Http));
         origins
     }
 
     fn back_plan(&self) -> Plan {
         Plan {
             origins: self.origins(),
-            peers: vec![Peer { label: "front".to_owned(), sites: vec!["*".to_owned()] }],
+            peers: vec![Peer {
+                label: "front".to_owned(),
+                sites: self.origins().into_iter().map(|origin| origin.site).collect(),
+            }],
             pseudonym: "back".to_owned(),
             ..Plan::default()
         }
@@ -266,6 +285,9 @@ impl Scenario {
         let count = self.workers(process);
         let control = Arc::new(Control::new(plan.origins.len()));
         for index in 0..plan.origins.len() {
+            if plan.origins[index].site == UNRESOLVED {
+                continue;
+            }
             // The origin of the refused messages is the first one.
             let origin = if index > ORIGINS { 0 } else { index };
             let addresses = origin_addresses(origin);
@@ -286,7 +308,7 @@ impl Scenario {
                 counters: counted.clone(),
                 control: control.clone(),
                 sleeps: sleeps.clone(),
-                clients: (!plan.listeners.is_empty()).then(|| self.clients(plan, worker, &counted)),
+                clients: (!plan.listeners.is_empty()).then(|| self.clients(plan, worker, &counted, &control)),
                 trunk: self.trunk(process, worker, life, now),
                 origins: (!plan.origins.is_empty()).then(|| {
                     Origins::new(
@@ -320,11 +342,18 @@ impl Scenario {
         (Process { control, counters, workers: numbers, lives: true }, workers)
     }
 
-    fn clients(&self, plan: &Arc<Plan>, worker: usize, counters: &Arc<Counters>) -> Clients {
+    fn clients(
+        &self,
+        plan: &Arc<Plan>,
+        worker: usize,
+        counters: &Arc<Counters>,
+        control: &Arc<Control>,
+    ) -> Clients {
         Clients::new(ClientsOptions {
             plan: plan.clone(),
             limits: Arc::new(self.limits.clone()),
             counters: counters.clone(),
+            control: control.clone(),
             worker: worker as u8,
             unix_origin_us: 1_700_000_000_000_000,
             decision_seed: (worker as u64) << 32,
@@ -401,5 +430,17 @@ impl RecordSink for Records {
         let bytes = encode(&mut self.0);
         assert!(bytes <= self.0.len(), "a record fits its slot");
         true
+    }
+}
+
+/// Requests of a class have it in their path.
+fn class_rule(class: u8) -> RequestRule {
+    let name = format!("c{class}");
+    RequestRule {
+        label: Label::new(&name).unwrap_or(Label::NONE),
+        conditions: vec![Condition::Path(vec![Pattern::new(&format!("/{name}/*"))])],
+        class,
+        compress: None,
+        cache: None,
     }
 }

@@ -26,7 +26,14 @@ fn full() -> AccessRecord<'static> {
             total_us: Some(99),
         },
         ended: Ended::TimedOut(Wait::OriginBody),
-        decision: Decision { id: u64::MAX, rule: Rule::SiteWildcard, attempts: 2, connection_reused: true },
+        decision: Decision {
+            id: u64::MAX,
+            rule: Rule::SiteWildcard,
+            attempts: 2,
+            connection_reused: true,
+            compress: Some(false),
+            cache: None,
+        },
         ..AccessRecord::blank(1_700_000_000_123, 3, Kind::Http, "192.0.2.1:5555".parse().unwrap())
     }
 }

@@ -6,6 +6,7 @@ use crate::access::{Ended, Rule};
 use crate::exchange::envelope::ReplyEnvelope;
 use crate::exchange::link::{Kind, Served, Way};
 use crate::http::{Asked, BodyReader, Trailers, Version};
+use crate::rules::Verdict;
 use crate::stdx::chain::Chain;
 use crate::stdx::slab::Handle;
 use crate::time::Instant;
@@ -50,7 +51,8 @@ pub(crate) struct Exchange {
     pub(crate) way: Way,
     pub(crate) served: Served,
     pub(crate) kind: Kind,
-    pub(crate) class: u8,
+    /// What the rules say of it; the class is that of its stream.
+    pub(crate) verdict: Verdict,
     pub(crate) site: u16,
     pub(crate) decision: u64,
     pub(crate) rule: Rule,

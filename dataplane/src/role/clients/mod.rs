@@ -7,6 +7,7 @@
 
 mod client;
 mod down;
+mod draft;
 mod end;
 mod exchange;
 mod refuse;

@@ -9,10 +9,12 @@ use crate::http::{FieldTable, ImfFixdate, format_imf_fixdate};
 use crate::port::{ListenerId, Port, Reading, TcpId, Token};
 use crate::role::clients::client::{Client, Phase};
 use crate::role::clients::exchange::Exchange;
+use crate::role::control::Control;
 use crate::role::counters::Counters;
 use crate::role::limits::Limits;
 use crate::role::plan::Plan;
 use crate::role::token::{self, Part};
+use crate::rules::Rules;
 use crate::stdx::chain::{Blocks, Chain};
 use crate::stdx::slab::{Handle, Slab};
 use crate::stdx::wheel::Wheel;
@@ -39,6 +41,8 @@ pub struct ClientsOptions {
     pub limits: Arc<Limits>,
     /// Where to count.
     pub counters: Arc<Counters>,
+    /// Where newer rules are published.
+    pub control: Arc<Control>,
     /// This worker's number.
     pub worker: u8,
     /// Unix time of `Instant::ORIGIN`, in µs.
@@ -75,6 +79,9 @@ pub struct Clients {
     date: ImfFixdate,
     date_second: u64,
     pub(crate) is_draining: bool,
+    control: Arc<Control>,
+    pub(crate) rules: Arc<Rules>,
+    rules_seen: u64,
 }
 
 impl Clients {
@@ -97,6 +104,9 @@ impl Clients {
             date: format_imf_fixdate(0),
             date_second: 0,
             is_draining: false,
+            control: options.control,
+            rules: options.plan.rules.clone(),
+            rules_seen: 0,
             plan: options.plan,
             counters: options.counters,
             worker: options.worker,
@@ -105,6 +115,12 @@ impl Clients {
             records: options.records,
             limits,
         }
+    }
+
+    /// Takes over the newest rules. Done before each judgement, not at the flush: in the batch that wakes a worker a
+    /// request may stand before it.
+    pub(crate) fn adopt_rules(&mut self) {
+        self.rules_seen = self.control.adopt_rules(self.rules_seen, &mut self.rules);
     }
 
     /// When `flush` has something to do by itself.
@@ -275,6 +291,9 @@ impl Clients {
     fn look(&mut self, now: Instant, port: &mut Port, up: &mut dyn Upstream, handle: Handle) {
         let Some(client) = self.clients.get_mut(handle) else { return };
         client.is_listed = false;
+        if client.phase == Phase::Opening {
+            self.begin_tcp(now, port, up, handle);
+        }
         self.pay(now, port, up, handle);
         self.go_on(now, port, up, handle);
     }
@@ -296,6 +315,8 @@ impl Downstream for Clients {
                     exchange.queue_us = Some(us);
                 }
             }
+            // Without a tunnel there is nothing to be first in.
+            Answer::Class(_) => {}
             Answer::Data(bytes) => self.take_down(now, port, exchange, bytes),
             Answer::Finish | Answer::Enough => self.finish_down(now, port, exchange),
             Answer::Failed(failure) => self.fail(now, port, exchange, failure),

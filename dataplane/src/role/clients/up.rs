@@ -7,19 +7,18 @@ use crate::exchange::envelope::{OPENING_BYTES_MAX, OpeningEnvelope, ReplyEnvelop
 use crate::exchange::failure::Failure;
 use crate::exchange::link::{Ask, Kind, Opening, Served, Upstream, Way};
 use crate::http::{
-    Asked, BodyReader, CHUNK_END, CHUNK_PREFIX_BYTES_MAX, Client as HttpClient, ConnectionChoice, Forwarding,
-    HOST_BYTES_MAX, Parsed, RequestBody, RequestEmission, RequestHead, Scheme, Step, Trailers, Upgrade,
-    Version, chunk_prefix, client_behind, emit_request, parse_request, push_last_chunk,
+    Asked, BodyReader, CHUNK_END, CHUNK_PREFIX_BYTES_MAX, HOST_BYTES_MAX, Parsed, RequestBody, Step,
+    Trailers, Upgrade, Version, chunk_prefix, parse_request, push_last_chunk,
 };
 use crate::port::{Port, Reading};
-use crate::role::clients::client::{Client, Phase};
+use crate::role::clients::client::{Client, HEAD, Phase};
+use crate::role::clients::draft::draft;
 use crate::role::clients::exchange::{Down, Exchange, LINE_BYTES_MAX, Reframe};
 use crate::role::clients::refuse::Page;
 use crate::role::clients::state::Clients;
 use crate::role::clients::state::bound;
-use crate::role::limits::Limits;
-use crate::role::plan::Plan;
 use crate::role::proxy_protocol::{self, Header};
+use crate::rules::{RequestFacts, Verdict};
 use crate::stdx::chain::Chain;
 use crate::stdx::slab::Handle;
 use crate::time::Instant;
@@ -50,7 +49,8 @@ impl Clients {
         let rest = &bytes[taken..];
         if self.blocks.append(&mut client.stash, rest) < rest.len() {
             self.counters.pool_shortages.add(1);
-            self.refuse(now, port, up, handle, Page::of_failure(Failure::Shed));
+            let is_head = client.phase == Phase::Head && direct && rest.starts_with(HEAD);
+            self.refuse(now, port, up, handle, Page::of_failure(Failure::Shed).for_head(is_head));
             return;
         }
         let waits_for_head = matches!(client.phase, Phase::Head | Phase::Preface);
@@ -81,6 +81,7 @@ impl Clients {
                     self.end_if_both(now, port, handle);
                 }
             }
+            (Phase::Opening, _) => client.has_ended = true,
             (Phase::Preface | Phase::Head | Phase::Linger | Phase::HalfClosed, _) => {
                 client.has_ended = true;
                 self.linger(now, port, handle);
@@ -120,25 +121,38 @@ impl Clients {
         self.hold(port, handle);
     }
 
-    /// Opens the stream of a plain TCP connection.
+    /// Opens the stream of a plain TCP connection, now or when there is room for it.
     pub(crate) fn begin_tcp(&mut self, now: Instant, port: &mut Port, up: &mut dyn Upstream, handle: Handle) {
-        let Some(client) = self.clients.get(handle) else { return };
+        self.adopt_rules();
+        let Some(client) = self.clients.get_mut(handle) else { return };
         let Some(site) = self.plan.listeners[usize::from(client.listener)].tcp_site else { return };
+        let verdict = self.rules.judge(&RequestFacts {
+            site: self.plan.sites[usize::from(site)].name.as_bytes(),
+            client: client.peer.ip(),
+            port: self.plan.listeners[usize::from(client.listener)].address.port(),
+            message: None,
+        });
+        if !up.can_open(self.plan.sites[usize::from(site)].way, verdict.class, 0) {
+            // As with a request: the ring to the other core empties within a turn or two.
+            client.phase = Phase::Opening;
+            self.list(handle);
+            return;
+        }
         let exchange = Exchange {
             kind: Kind::Tcp,
             down: Down::Envelope,
             reframe: Reframe::Verbatim,
             rule: Rule::Listener,
-            ..self.blank(now, handle, site, self.plan.class_default)
+            ..self.blank(now, handle, site, verdict)
         };
         self.counters.tcp_streams.add(1);
         self.written.clear();
-        if let Err(failure) = self.open(now, port, up, handle, exchange) {
+        if let Err(failure) = self.open(now, port, up, handle, exchange, b"") {
             self.abort_with(now, port, handle, failure);
             return;
         }
         if let Some(client) = self.clients.get_mut(handle) {
-            client.phase = Phase::Opaque;
+            client.phase = if client.has_ended { Phase::HalfClosed } else { Phase::Opaque };
         }
         self.set_deadline(handle, now + self.limits.stall_timeout);
     }
@@ -187,6 +201,7 @@ impl Clients {
                 self.go_on(now, port, up, handle);
             }
             Phase::Preface
+            | Phase::Opening
             | Phase::Body
             | Phase::Waiting
             | Phase::Upgrading
@@ -227,8 +242,11 @@ impl Clients {
                 Phase::Head => self.take_head(now, port, up, handle, rest),
                 Phase::Body => self.take_body(now, port, up, handle, rest),
                 Phase::Opaque | Phase::HalfClosed => self.take_opaque(now, port, up, handle, rest),
-                Phase::Waiting | Phase::Upgrading => 0,
-                Phase::Linger => rest.len(),
+                Phase::Opening | Phase::Waiting | Phase::Upgrading => 0,
+                Phase::Linger => {
+                    self.linger_on(now, handle);
+                    rest.len()
+                }
             };
             if taken == 0 {
                 break;
@@ -274,21 +292,26 @@ impl Clients {
         handle: Handle,
         bytes: &[u8],
     ) -> usize {
-        let blank = self.blank(now, handle, 0, 0);
+        self.adopt_rules();
+        let blank = self.blank(now, handle, 0, self.rules.unruled());
         let Some(client) = self.clients.get(handle) else { return bytes.len() };
         let (head, taken) = match parse_request(bytes, &self.limits.http, &mut self.table) {
             Parsed::Complete { head, bytes } => (head, bytes),
             Parsed::Partial => return 0,
             Parsed::Invalid(refusal) => {
                 self.counters.requests_refused.add(1);
-                self.refuse(now, port, up, handle, Page::of_refusal(refusal));
+                let is_head = bytes.starts_with(HEAD);
+                self.refuse(now, port, up, handle, Page::of_refusal(refusal).for_head(is_head));
                 return bytes.len();
             }
         };
-        let drafted = draft(blank, &head, client, &self.plan, &self.limits, &mut self.written);
+        let drafted = draft(blank, &head, client, &self.plan, &self.rules, &self.limits, &mut self.written);
+        let mut name = [0; HOST_BYTES_MAX];
+        let is_default = drafted.as_ref().is_ok_and(|exchange| exchange.rule == Rule::SiteDefault);
+        let host = if is_default { head.host.normalised(&mut name) } else { b"" };
         let (upgrade, body, is_head) = (head.upgrade, head.body, Asked::by(&head) == Asked::Head);
         if let Ok(exchange) = &drafted
-            && !up.can_open(exchange.way, exchange.class, self.written.len())
+            && !up.can_open(exchange.way, exchange.verdict.class, self.written.len())
         {
             // A full ring is no overload: it empties within a turn or two of the other core.
             self.list(handle);
@@ -298,7 +321,7 @@ impl Clients {
         let opened = match drafted {
             Ok(mut exchange) => {
                 exchange.keep_alive &= !self.is_draining;
-                self.open(now, port, up, handle, exchange).map_err(Page::of_failure)
+                self.open(now, port, up, handle, exchange, host).map_err(Page::of_failure)
             }
             Err(page) => Err(page),
         };
@@ -441,7 +464,7 @@ impl Clients {
         }
     }
 
-    /// Opens an exchange and sends what `written` holds as its first bytes.
+    /// Opens an exchange, for `host` instead of its site's name unless that is empty, and sends what `written` holds as its first bytes.
     fn open(
         &mut self,
         now: Instant,
@@ -449,17 +472,21 @@ impl Clients {
         up: &mut dyn Upstream,
         handle: Handle,
         mut exchange: Exchange,
+        host: &[u8],
     ) -> Result<(), Failure> {
         let Some(client) = self.clients.get_mut(handle) else { return Err(Failure::Cancelled) };
+        let site = self.plan.sites[usize::from(exchange.site)].name.as_bytes();
         let envelope = OpeningEnvelope {
             kind: exchange.kind,
             decision: exchange.decision,
             client: exchange.peer,
-            site: self.plan.sites[usize::from(exchange.site)].name.as_bytes(),
+            // What takes every name travels as the name that was asked for: the far end has rules for names too.
+            site: if host.is_empty() { site } else { host },
         };
         let mut bytes = [0; OPENING_BYTES_MAX];
         let length = envelope.encode(&mut bytes);
-        let opening = Opening { class: exchange.class, kind: exchange.kind, envelope: &bytes[..length] };
+        let opening =
+            Opening { class: exchange.verdict.class, kind: exchange.kind, envelope: &bytes[..length] };
         exchange.room = self.limits.stream_bytes.saturating_sub(self.written.len() as u32);
         let way = exchange.way;
         let key = self.exchanges.insert(exchange).map_err(|_| Failure::Shed)?;
@@ -492,9 +519,12 @@ impl Clients {
         let deadline = match client.phase {
             Phase::Opaque | Phase::HalfClosed => now + self.limits.stall_timeout,
             Phase::Body => (now + self.limits.body_timeout).min(self.total_deadline(handle)),
-            Phase::Preface | Phase::Head | Phase::Waiting | Phase::Upgrading | Phase::Linger => {
-                self.total_deadline(handle)
-            }
+            Phase::Preface
+            | Phase::Opening
+            | Phase::Head
+            | Phase::Waiting
+            | Phase::Upgrading
+            | Phase::Linger => self.total_deadline(handle),
         };
         self.set_deadline(handle, deadline);
     }
@@ -535,7 +565,7 @@ impl Clients {
         }
     }
 
-    fn blank(&mut self, now: Instant, client: Handle, site: u16, class: u8) -> Exchange {
+    fn blank(&mut self, now: Instant, client: Handle, site: u16, verdict: Verdict) -> Exchange {
         let (peer, began) =
             self.clients.get(client).map_or((UNKNOWN, now), |client| (client.peer, client.began));
         Exchange {
@@ -544,7 +574,7 @@ impl Clients {
             way: self.plan.sites.get(usize::from(site)).map_or(Way::Origin(0), |s| s.way),
             served: Served::default(),
             kind: Kind::Http,
-            class,
+            verdict,
             site,
             decision: self.next_decision(),
             rule: Rule::None,
@@ -579,60 +609,6 @@ impl Clients {
             is_line_cut: false,
         }
     }
-}
-
-/// Judges a request and writes its head for the next hop.
-fn draft(
-    blank: Exchange,
-    head: &RequestHead<'_>,
-    client: &Client,
-    plan: &Plan,
-    limits: &Limits,
-    written: &mut Vec<u8>,
-) -> Result<Exchange, Page> {
-    let mut buffer = [0; HOST_BYTES_MAX];
-    let host = head.host.normalised(&mut buffer);
-    let site = plan.site(host).ok_or_else(|| Page::of_failure(Failure::UnknownSite))?;
-    if matches!(head.body, RequestBody::Length(bytes) if bytes > limits.body_bytes_max) {
-        return Err(Page::TOO_LARGE);
-    }
-    if head.came_by(plan.pseudonym.as_bytes()) {
-        return Err(Page::LOOP);
-    }
-    let record = &plan.sites[usize::from(site)];
-    let fallback = if record.name == "*" { plan.pseudonym.as_bytes() } else { record.name.as_bytes() };
-    let is_trusted = plan.is_trusted_proxy(client.peer.ip());
-    let behind = is_trusted.then(|| client_behind(head, |address| plan.is_trusted_proxy(address))).flatten();
-    let is_websocket = head.upgrade == Upgrade::WebSocket;
-    written.clear();
-    let emission = RequestEmission {
-        host: if head.host.is_empty() { fallback } else { head.host.bytes },
-        forwarding: Forwarding {
-            client: Some(HttpClient { address: client.peer.ip(), scheme: Scheme::Http }),
-            trusted: is_trusted,
-            via: Some(plan.pseudonym.as_bytes()),
-        },
-        connection: if is_websocket { ConnectionChoice::Upgrade } else { ConnectionChoice::KeepAlive },
-        expect_continue: true,
-        extra: &[],
-    };
-    emit_request(head, &emission, written);
-    let mut exchange = Exchange {
-        // Its port is unknown.
-        peer: behind.map_or(client.peer, |address| SocketAddr::new(address, 0)),
-        way: record.way,
-        site,
-        class: plan.class(head.target.path),
-        rule: if record.name == "*" { Rule::SiteDefault } else { Rule::SiteExact },
-        request_body: BodyReader::for_request(head.body),
-        is_chunked: head.body == RequestBody::Chunked,
-        asked: Asked::by(head),
-        version: head.version,
-        keep_alive: head.keep_alive,
-        ..blank
-    };
-    exchange.set_line(head.method_bytes, head.target.path, head.target.query);
-    Ok(exchange)
 }
 
 /// Writes data as one chunk, and the end of the body if `last` has its trailers.

@@ -7,13 +7,15 @@ use crate::exchange::failure::Failure;
 use crate::exchange::link::{Answer, Downstream, Kind};
 use crate::http::{
     BodyReader, CHUNK_END, CHUNK_PREFIX_BYTES_MAX, ConnectionChoice, Parsed, ResponseBody, ResponseEmission,
-    Step, Version, chunk_prefix, emit_response, parse_response, push_last_chunk,
+    ResponseHead, Step, Version, chunk_prefix, emit_response, parse_response, push_last_chunk,
 };
 use crate::port::{Port, Reading, TcpId};
 use crate::role::origins::connection::{Connection, Use};
 use crate::role::origins::fetch::{Down, Fetch};
 use crate::role::origins::state::Origins;
 use crate::role::origins::state::{READING, say};
+use crate::role::plan::Plan;
+use crate::rules::{AnswerFacts, Rules};
 use crate::stdx::slab::Handle;
 use crate::time::Instant;
 
@@ -148,6 +150,7 @@ impl Origins {
         handle: Handle,
         bytes: &[u8],
     ) -> Taken {
+        self.adopt_rules();
         let Some(fetch) = self.fetches.get_mut(handle) else { return Taken::Gone };
         self.written.clear();
         let (head, taken) = match parse_response(bytes, fetch.asked, &self.limits.http, &mut self.table) {
@@ -191,6 +194,10 @@ impl Origins {
             fetch.down = if head.status == 101 { Down::Opaque } else { Down::Body };
         }
         let (asker, is_whole) = (fetch.asker, fetch.down == Down::Body && fetch.answer_body.is_done());
+        let class = if head.is_interim() { None } else { reclass(fetch, &head, &self.rules, &self.plan) };
+        if let Some(class) = class {
+            say(now, port, down, asker, Answer::Class(class));
+        }
         say(now, port, down, asker, Answer::Data(&self.written));
         let is_final = self.fetches.get(handle).is_some_and(|fetch| fetch.down != Down::Head);
         let span = if is_final { self.limits.stall_timeout } else { self.limits.answer_timeout };
@@ -221,6 +228,12 @@ impl Origins {
             return self.fail(port, now, down, handle, Failure::BadAnswer);
         };
         let (asker, is_chunked) = (fetch.asker, fetch.is_chunked);
+        fetch.answer_bytes += data.len() as u64;
+        if let Some(later) = fetch.later.filter(|later| fetch.answer_bytes > later.after_bytes) {
+            fetch.later = None;
+            fetch.class = later.class;
+            say(now, port, down, asker, Answer::Class(later.class));
+        }
         if !data.is_empty() {
             let mut buffer = [0; CHUNK_PREFIX_BYTES_MAX];
             let (prefix, end): (&[u8], &[u8]) =
@@ -323,6 +336,27 @@ impl Origins {
         // What was left of the time for the first byte is not the time for the rest of the head.
         self.set_deadline(handle, now + self.limits.answer_timeout);
     }
+}
+
+/// Asks the rules about an answer whose head has come; the class, if it is another one.
+fn reclass(fetch: &mut Fetch, head: &ResponseHead<'_>, rules: &Rules, plan: &Plan) -> Option<u8> {
+    if rules.answers.is_empty() {
+        return None;
+    }
+    let verdict = rules.judge_answer(&AnswerFacts {
+        site: plan.origins[usize::from(fetch.origin)].site.as_bytes(),
+        class: fetch.class,
+        status: head.status,
+        content_type: head.fields.find(b"content-type"),
+        size_bytes: match head.body {
+            ResponseBody::Length(bytes) => Some(bytes),
+            _ => None,
+        },
+    });
+    fetch.later = verdict.later;
+    let class = verdict.class.filter(|class| *class != fetch.class)?;
+    fetch.class = class;
+    Some(class)
 }
 
 fn envelope(fetch: &Fetch, origin: Option<SocketAddr>) -> ReplyEnvelope {

@@ -10,6 +10,7 @@ use core::net::SocketAddr;
 use crate::exchange::failure::Failure;
 use crate::exchange::link::{Asker, Kind};
 use crate::http::{Asked, BodyReader, Trailers};
+use crate::rules::Later;
 use crate::stdx::chain::Chain;
 use crate::stdx::slab::Handle;
 use crate::time::Instant;
@@ -46,6 +47,12 @@ pub(crate) struct Fetch {
     pub(crate) asker: Asker,
     pub(crate) origin: u16,
     pub(crate) kind: Kind,
+    /// The class of its stream; rules about answers may change it.
+    pub(crate) class: u8,
+    /// The class that its answer gets when it has grown long.
+    pub(crate) later: Option<Later>,
+    /// Bytes of the answer's body so far.
+    pub(crate) answer_bytes: u64,
     pub(crate) client: SocketAddr,
     pub(crate) connection: Option<Handle>,
     pub(crate) up: Up,

@@ -15,6 +15,7 @@ use crate::role::origins::connection::{Connection, IdleList, Turn, Use};
 use crate::role::origins::fetch::{Down, Fetch, Up};
 use crate::role::plan::Plan;
 use crate::role::token::{self, Part};
+use crate::rules::Rules;
 use crate::stdx::chain::{Blocks, Chain};
 use crate::stdx::slab::{Handle, Slab};
 use crate::stdx::wheel::Wheel;
@@ -45,13 +46,15 @@ pub struct Origins {
     pub(crate) listed: Vec<Handle>,
     pub(crate) wheel: Wheel,
     due: Vec<u64>,
+    pub(crate) rules: Arc<Rules>,
+    rules_seen: u64,
 }
 
 impl Origins {
     /// A part that has no connection yet.
     pub fn new(plan: Arc<Plan>, limits: Arc<Limits>, counters: Arc<Counters>, control: Arc<Control>) -> Self {
         let count = plan.origins.len();
-        let connections_max = limits.exchanges_max + count * limits.pool_max;
+        let connections_max = limits.origin_connections_max();
         Self {
             control,
             generation: 0,
@@ -67,6 +70,8 @@ impl Origins {
             listed: Vec::with_capacity(limits.exchanges_max),
             wheel: Wheel::new(limits.exchanges_max + connections_max),
             due: Vec::with_capacity(TIMER_BUDGET),
+            rules: plan.rules.clone(),
+            rules_seen: 0,
             plan,
             limits,
             counters,
@@ -107,6 +112,11 @@ impl Origins {
     /// that wakes a worker a request may stand before the flush.
     pub(crate) fn adopt_addresses(&mut self) {
         self.generation = self.control.adopt(self.generation, &mut self.addresses);
+    }
+
+    /// The same with the rules, before each judgement.
+    pub(crate) fn adopt_rules(&mut self) {
+        self.rules_seen = self.control.adopt_rules(self.rules_seen, &mut self.rules);
     }
 
     /// Whether a flush would say something.
@@ -198,6 +208,9 @@ impl Upstream for Origins {
             asker,
             origin,
             kind: opening.kind,
+            class: opening.class,
+            later: None,
+            answer_bytes: 0,
             client: envelope.client,
             connection: None,
             up: if is_tcp { Up::Opaque } else { Up::Head },
@@ -241,7 +254,12 @@ impl Upstream for Origins {
 
     fn ask(&mut self, now: Instant, port: &mut Port, _: Way, _: Asker, served: Served, ask: Ask<'_>) -> bool {
         let handle = served.0;
-        if self.fetches.get(handle).is_none() {
+        if self
+            .fetches
+            .get(handle)
+            .is_none_or(|fetch| fetch.failure.is_some() && !matches!(ask, Ask::Abandon))
+        {
+            // What has failed must not go on behind what was lost: the origin would take it for the whole.
             return true;
         }
         match ask {
