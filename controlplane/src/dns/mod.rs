@@ -11,6 +11,7 @@ pub mod cookie;
 pub mod counters;
 pub mod edns;
 pub mod engine;
+pub mod fuzz;
 pub mod limits;
 pub mod load;
 pub mod name;
