@@ -83,7 +83,7 @@ fn refused(flags: &[&str], sentences: &[&str]) {
 
 #[test]
 fn help_is_as_committed() {
-    for door in ["demo", "front", "back", "key", "doctor", "origin", "load", "wan"] {
+    for door in ["demo", "front", "back", "key", "doctor", "origin", "load", "wan", "plot"] {
         let output = longhaul(&[door, "--help"]);
         assert_eq!(status(&output), 0);
         expect(&format!("help-{door}.txt"), &stdout(&output));
