@@ -35,10 +35,8 @@ fn every_seed_keeps_every_promise() {
 /// was found before has its own tests beside the code that was wrong.
 const REGRESSIONS: &[u64] = &[
     // A client that said nothing for so long that its connection was closed as idle.
-    7_855,
-    // A plain stream whose FIN went out behind bytes that a full pool had dropped.
-    31_889,
-    // A client that reads through a buffer of few bytes, slower than any time-out allows.
+    7_855, // A plain stream whose FIN went out behind bytes that a full pool had dropped.
+    31_889, // A client that reads through a buffer of few bytes, slower than any time-out allows.
     35_670,
 ];
 /// The same of one end alone.
