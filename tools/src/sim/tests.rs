@@ -31,21 +31,12 @@ fn every_seed_keeps_every_promise() {
     }
 }
 
-/// Seeds beyond the usual ones that have found something. A seed means another world when the generator changes: what
-/// was found before has its own tests beside the code that was wrong.
-const REGRESSIONS: &[u64] = &[
-    // A client that said nothing for so long that its connection was closed as idle.
-    7_855, // A plain stream whose FIN went out behind bytes that a full pool had dropped.
-    31_889, // A client that reads through a buffer of few bytes, slower than any time-out allows.
-    35_670,
-];
-/// The same of one end alone.
-const REGRESSIONS_ALONE: &[u64] = &[
-    // Bytes written behind a reset that one end had not heard of yet.
-    15_092, // As above: FIN behind a gap.
-    31_889, 79_806, // As above: slow readers.
-    44_470, 51_414, 61_439,
-];
+/// Seeds beyond the usual ones that have found something: a connection closed as idle under a client's next request, a
+/// FIN behind bytes that a full pool had dropped, a reader slower than any time-out. A seed means another world when
+/// the generator changes: what was found before has its own tests beside the code that was wrong.
+const REGRESSIONS: &[u64] = &[7_855, 31_889, 35_670];
+/// The same of one end alone, and bytes written behind a reset that one end had not heard of.
+const REGRESSIONS_ALONE: &[u64] = &[15_092, 31_889, 44_470, 51_414, 61_439, 79_806];
 
 #[test]
 fn what_was_mended_stays_mended() {
