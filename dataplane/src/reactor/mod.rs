@@ -5,6 +5,7 @@
 
 pub mod address;
 mod atomics;
+pub mod batch;
 mod buffers;
 #[cfg(test)]
 pub(crate) mod checks;
