@@ -5,6 +5,7 @@ use crate::form::given::{Form, Written};
 use crate::problem::Wrong;
 use controlplane::logs::daemon::Level;
 use core::marker::PhantomData;
+use dataplane::tmp::profile::Profile;
 
 /// What has a word for each of its values.
 pub(crate) trait Words: Copy + PartialEq + Send + Sync + 'static {
@@ -49,6 +50,11 @@ impl Words for HugePages {
 
 impl Words for BlenderMode {
     const WORDS: &[(&str, Self)] = &[("bounded", Self::Bounded), ("literal", Self::Literal)];
+}
+
+impl Words for Profile {
+    const WORDS: &[(&str, Self)] =
+        &[("balanced", Self::Balanced), ("throughput", Self::Throughput), ("literal", Self::Literal)];
 }
 
 impl Words for Level {
