@@ -6,6 +6,8 @@ use crate::problem::Wrong;
 use controlplane::logs::daemon::Level;
 use core::marker::PhantomData;
 use dataplane::tmp::profile::Profile;
+use tools::drive::IoChoice;
+use tools::load::Arrivals;
 
 /// What has a word for each of its values.
 pub(crate) trait Words: Copy + PartialEq + Send + Sync + 'static {
@@ -42,6 +44,14 @@ impl Words for bool {
 
 impl Words for Io {
     const WORDS: &[(&str, Self)] = &[("auto", Self::Auto), ("uring", Self::Uring), ("epoll", Self::Epoll)];
+}
+
+impl Words for IoChoice {
+    const WORDS: &[(&str, Self)] = &[("auto", Self::Auto), ("uring", Self::Uring), ("epoll", Self::Epoll)];
+}
+
+impl Words for Arrivals {
+    const WORDS: &[(&str, Self)] = &[("constant", Self::Constant), ("poisson", Self::Poisson)];
 }
 
 impl Words for HugePages {
