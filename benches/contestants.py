@@ -94,18 +94,20 @@ def start_haproxy(place):
     port, hop = free_port(), free_port()
     certificate, _, bundle = make_certificate(place)
     server = f"ssl ca-file {certificate} verify required ssl-min-ver TLSv1.3 alpn h2 proto h2"
-    front = place.write("haproxy-front.cfg", haproxy_configuration(port, "", hop, server))
+    front = place.write("haproxy-front.cfg", haproxy_configuration(f"127.0.0.1:{port}", "", f"127.0.0.1:{hop}", server))
     bind = f"ssl crt {bundle} ssl-min-ver TLSv1.3 alpn h2"
-    back = place.write("haproxy-back.cfg", haproxy_configuration(hop, bind, place.origin_port, ""))
+    back = place.write("haproxy-back.cfg", haproxy_configuration(f"127.0.0.1:{hop}", bind,
+                                                            f"127.0.0.1:{place.origin_port}", ""))
     command = ["haproxy", "-db", "-f"]
     return start(place, "haproxy TLS h2", port, [*command, back], [*command, front])
 
 
-def haproxy_configuration(port, bind, to_port, server):
+def haproxy_configuration(listen, bind, to, server, tuning=""):
     return f"""\
 global
   nbthread 1
   maxconn {CONNECTIONS_MAX}
+  {tuning}
 defaults
   mode http
   http-reuse always
@@ -113,10 +115,10 @@ defaults
   timeout client 60s
   timeout server 60s
 frontend clients
-  bind 127.0.0.1:{port} backlog 4096 {bind}
+  bind {listen} backlog 4096 {bind}
   default_backend next
 backend next
-  server next 127.0.0.1:{to_port} pool-max-conn {KEPT_CONNECTIONS} {server}
+  server next {to} pool-max-conn {KEPT_CONNECTIONS} {server}
 """
 
 

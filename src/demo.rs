@@ -1,7 +1,7 @@
 //! `longhaul demo`: an origin, a back-end and a front-end in one process, over real sockets on loopback, joined by a real
 //! tunnel. With `--check` a relay stands in the tunnel and reads along, as anybody on the Internet could.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use controlplane::signal::{Signal, Signals};
@@ -47,7 +47,7 @@ impl Demo {
         let origin = tools::origin::spawn(&OriginOptions::default())
             .map_err(|e| fail("the origin did not start", &e))?;
         let pair = Pair::new(config, origin.address())?;
-        let back = Node::start(&pair.back()?)?;
+        let back = Node::start(&pair.back(Ipv4Addr::LOCALHOST.into())?)?;
         let tunnel = back.running().tunnel_addresses()[0];
         let relay =
             config.check.then(|| Relay::start(tunnel)).transpose().map_err(|e| fail("no relay", &e))?;

@@ -8,6 +8,7 @@ mod assemble;
 mod back;
 mod config;
 mod demo;
+mod demo_wan;
 mod doctor;
 mod exit;
 mod form;
@@ -21,6 +22,7 @@ mod node;
 mod origin;
 mod outfit;
 mod pair;
+mod plot;
 mod print_config;
 mod problem;
 mod relay;
@@ -34,6 +36,7 @@ mod startup;
 mod wan;
 mod watch;
 
+use crate::args::demo::DemoConfig;
 use crate::args::door::{Cli, Door};
 use crate::config::NodeConfig;
 use crate::exit::Exit;
@@ -90,7 +93,11 @@ fn enter(door: &Door, entrance: &Entrance<'_>) -> Exit {
         Door::Front(args) => entrance.pass_node(front::configure(args), args.node.seeing.print_config),
         Door::Back(args) => entrance.pass_node(back::configure(args), args.node.seeing.print_config),
         Door::Demo(args) => {
-            entrance.pass(args.configure(), args.print_config, |_| Effective::new(), demo::run)
+            let run = |config: &DemoConfig| match &config.wan {
+                Some(wan) => demo_wan::run(config, wan),
+                None => demo::run(config),
+            };
+            entrance.pass(args.configure(), args.print_config, |_| Effective::new(), run)
         }
         Door::Origin(args) => {
             entrance.pass(origin::configure(args), args.print_config, |_| Effective::new(), origin::run)
@@ -103,6 +110,7 @@ fn enter(door: &Door, entrance: &Entrance<'_>) -> Exit {
             Some(door) => wan::enter(door),
             None => entrance.pass(wan::configure(args), args.print_config, |_| Effective::new(), wan::run),
         },
+        Door::Plot(args) => plot::run(args),
         Door::Key(args) => key::run(args),
         Door::Rules(args) => rule_door::run(args),
         Door::Doctor => doctor::run(),

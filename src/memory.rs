@@ -110,7 +110,10 @@ fn per_worker(config: &NodeConfig) -> Vec<Holder> {
     [
         ("write queues (--queue-bytes)", limits.queue_bytes as u64),
         ("clients' unread input (--held-bytes)", limits.held_bytes as u64),
-        ("connection tables (--connections-max, --pool-max)", connections.saturating_mul(CONNECTION_BYTES)),
+        (
+            "connection tables (--connections-max, --exchanges-max)",
+            connections.saturating_mul(CONNECTION_BYTES),
+        ),
         ("exchange tables (--exchanges-max)", (limits.exchanges_max as u64).saturating_mul(EXCHANGE_BYTES)),
         ("receive buffers (--buf-small)", group(&driver.small)),
         ("receive buffers (--buf-large)", group(&driver.large)),
@@ -129,12 +132,11 @@ fn per_worker(config: &NodeConfig) -> Vec<Holder> {
 }
 
 /// TCP connections of one worker at most: clients, those being told 503, and those to origins.
-fn connections(config: &NodeConfig) -> u64 {
+pub(crate) fn connections(config: &NodeConfig) -> u64 {
     let limits = &config.limits;
     let clients =
         if config.plan.listeners.is_empty() { 0 } else { limits.connections_max + limits.shedding_max };
-    let idle = config.origins.len().saturating_mul(limits.pool_max);
-    let origins = if config.origins.is_empty() { 0 } else { limits.exchanges_max.saturating_add(idle) };
+    let origins = if config.origins.is_empty() { 0 } else { limits.origin_connections_max() };
     (clients as u64).saturating_add(origins as u64)
 }
 

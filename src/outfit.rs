@@ -12,6 +12,7 @@ use dataplane::tmp::options::TunnelOptions;
 
 use crate::config::{BlenderMode, Buffers, HugePages, Io, NodeConfig};
 use crate::exit::Exit;
+use crate::memory;
 
 /// Access records that may wait for the log per worker: 40 ms at 100,000 requests a second.
 const RECORD_SLOTS: usize = 4_096;
@@ -121,16 +122,20 @@ fn tunnels(config: &NodeConfig) -> Result<Option<TunnelSetup>, Exit> {
     }))
 }
 
+/// Descriptors of the whole process when every bound is reached: clients, origins, and what stands beside them.
+fn descriptors(config: &NodeConfig) -> u64 {
+    (config.cores.cpus.len() as u64).saturating_mul(memory::connections(config)) + DESCRIPTORS_BESIDE
+}
+
 /// Every connection takes a descriptor: the bounds must fit what the process may have.
 fn raise_descriptors(config: &NodeConfig) -> Result<(), Exit> {
-    let workers = config.cores.cpus.len() as u64;
-    let clients = (config.limits.connections_max + config.limits.shedding_max) as u64;
-    let wanted = workers * clients + DESCRIPTORS_BESIDE;
+    let wanted = descriptors(config);
     match machine::raise_descriptor_limit(wanted) {
         Ok(held) if held < wanted => {
-            let advice = "raise LimitNOFILE (systemd) or ulimit -n, or lower --connections-max";
+            let advice =
+                "raise LimitNOFILE (systemd) or ulimit -n, or lower --connections-max and --exchanges-max";
             daemon::warning(
-                "fewer descriptors than clients",
+                "fewer descriptors than connections",
                 &[("wanted", &wanted), ("held", &held), ("do", &advice)],
             );
             Ok(())
@@ -140,5 +145,24 @@ fn raise_descriptors(config: &NodeConfig) -> Result<(), Exit> {
             daemon::error("cannot read the limit on descriptors", &[("why", &error)]);
             Err(Exit::Failed)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::front::FrontArgs;
+    use crate::front;
+
+    #[test]
+    fn connections_to_origins_need_descriptors_too() {
+        let wanted = |site: &str, flags: &[&str]| {
+            let base = ["--listen", "127.0.0.1:0", "--site", site, "--cpus", "0"];
+            let args = FrontArgs::from_flags([&base[..], flags].concat()).unwrap();
+            descriptors(&front::configure(&args).unwrap())
+        };
+        assert!(wanted("*=http://h", &[]) >= 10_256 + 16_384 + DESCRIPTORS_BESIDE);
+        let more = wanted("*=http://h", &["--exchanges-max", "32768"]) - wanted("*=http://h", &[]);
+        assert_eq!(more, 16_384 + 1_024);
     }
 }

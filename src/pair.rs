@@ -1,7 +1,7 @@
 //! A back-end and a front-end for the demo, configured by the same flags that an operator would write.
 
 use std::ffi::OsString;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -55,10 +55,10 @@ impl Pair {
         Ok(pair)
     }
 
-    /// The back-end: an origin for every site, one front-end that may use it.
-    pub(crate) fn back(&self) -> Result<NodeConfig, Exit> {
+    /// The back-end, at a free port of that address: an origin for every site, one front-end that may use it.
+    pub(crate) fn back(&self, at: IpAddr) -> Result<NodeConfig, Exit> {
         let mut flags = self.common("back.key");
-        flags.extend(words(&["--listen", "127.0.0.1:0"]));
+        flags.extend(words(&["--listen", &SocketAddr::new(at, 0).to_string()]));
         flags.extend(words(&["--peer", &format!("{}=*", self.front_public.to_text())]));
         flags.extend(words(&["--origin", &format!("*=http://{}", self.origin)]));
         let args = BackArgs::from_flags(flags).map_err(told)?;

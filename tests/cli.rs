@@ -83,7 +83,7 @@ fn refused(flags: &[&str], sentences: &[&str]) {
 
 #[test]
 fn help_is_as_committed() {
-    for door in ["demo", "front", "back", "key", "doctor", "origin", "load", "wan"] {
+    for door in ["demo", "front", "back", "key", "doctor", "origin", "load", "wan", "plot"] {
         let output = longhaul(&[door, "--help"]);
         assert_eq!(status(&output), 0);
         expect(&format!("help-{door}.txt"), &stdout(&output));
@@ -152,7 +152,9 @@ fn every_bad_value_has_its_sentence() {
         ("--fields-max", "0", "refuses every request"),
         ("--interim-max", "256", "is more than this number can be"),
         ("--body-bytes-max", "1t", "is no size"),
-        ("--stream-bytes", "1", "give 4k to 1g"),
+        ("--stream-bytes", "1", "give 49k to 1g"),
+        ("--stream-bytes", "48k", "does not go with --head-bytes-max"),
+        ("--stream-bytes", "2g", "to 1g"),
         ("--held-bytes", "1k", "cannot hold one head"),
         ("--queue-bytes", "1k", "cannot hold one exchange"),
         ("--block-bytes", "1000", "give a power of two from 512 to 64k"),

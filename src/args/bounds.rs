@@ -3,7 +3,7 @@
 use crate::form::count::Count;
 use crate::form::given::Given;
 use crate::form::percents::Percents;
-use crate::form::size::Size;
+use crate::form::size::{self, Size};
 use crate::problem::Problems;
 use dataplane::role::limits::Limits;
 
@@ -108,11 +108,12 @@ pub(crate) fn check(limits: &Limits, problems: &mut Problems) {
         "give 64 or more, and at most that",
     );
     problems.require(limits.http.fields_max > 0, "--fields-max", "refuses every request", "give at least 1");
+    let stream_bytes_min = limits.stream_bytes_min().next_multiple_of(1_024);
     problems.require(
-        (4_096..=1 << 30).contains(&limits.stream_bytes),
+        (stream_bytes_min..=1 << 30).contains(&(limits.stream_bytes as usize)),
         "--stream-bytes",
-        "is no usable window",
-        "give 4k to 1g",
+        "does not go with --head-bytes-max: the longest answer head would never fit",
+        format!("give {} to 1g, or lower --head-bytes-max", size::write(stream_bytes_min as u64)),
     );
     problems.require(
         limits.held_bytes >= head + 2 * block,

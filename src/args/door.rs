@@ -6,6 +6,7 @@ use crate::args::front::FrontArgs;
 use crate::args::key::KeyArgs;
 use crate::args::load::LoadArgs;
 use crate::args::origin::OriginArgs;
+use crate::args::plot::PlotArgs;
 use crate::args::rule_door::RuleDoorArgs;
 use crate::args::wan::WanArgs;
 use crate::exit;
@@ -61,4 +62,5 @@ pub(crate) enum Door {
     Origin(OriginArgs),
     Load(Box<LoadArgs>),
     Wan(Box<WanArgs>),
+    Plot(PlotArgs),
 }

@@ -12,6 +12,7 @@ pub(crate) mod keys;
 pub(crate) mod load;
 pub(crate) mod node;
 pub(crate) mod origin;
+pub(crate) mod plot;
 pub(crate) mod process;
 pub(crate) mod rule_door;
 pub(crate) mod rules;

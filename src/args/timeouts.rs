@@ -20,9 +20,10 @@ limit_flags! {
         send_timeout: Span, "TIME" => send_timeout;
         /// For one exchange from head to last byte, `off` for no bound (504 or cut)
         total_timeout: SpanOrOff, "TIME" => total_timeout;
-        /// Reading on after an answer that closes the connection, so that the client can read it
+        /// Reading on after an answer that closes the connection, so that the client can read it; what still comes
+        /// extends it, up to --send-timeout
         linger_timeout: Span, "TIME" => linger_timeout;
-        /// For a TCP connection to an origin (504)
+        /// For a TCP connection to one address of an origin; then the next is tried, three at the most (504)
         connect_timeout: Span, "TIME" => connect_timeout;
         /// From a request's last byte to the answer's first (504)
         answer_timeout: Span, "TIME" => answer_timeout;

@@ -1,7 +1,7 @@
 //! Tools that stand around the pair: the origin behind it, the load in front of it, the path between its ends, and
 //! the simulator.
 //!
-//! Tiers, lowest first: `clock, alarm, descriptors, content, plot` · `http1, route` · `origin`, `load`, `wan`. The
+//! Tiers, lowest first: `clock, alarm, descriptors, content, plot` · `http1, route` · `origin`, `load`, `page`, `wan`. The
 //! programs know nothing of each other; what they must agree on (the bytes of an object, the meaning of a path) lies
 //! below them. The workspace denies unsafe code; `wan/kernel.rs` alone allows it.
 
@@ -12,6 +12,7 @@ pub mod descriptors;
 pub mod http1;
 pub mod load;
 pub mod origin;
+pub mod page;
 pub mod plot;
 pub mod route;
 pub mod sim;

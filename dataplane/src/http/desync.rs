@@ -40,6 +40,29 @@ const fn padded<const BYTES: usize>(start: &[u8], end: &[u8]) -> [u8; BYTES] {
     bytes
 }
 
+/// `start`, `unit` as often as it fits, `end`.
+const fn repeated<const BYTES: usize>(start: &[u8], unit: &[u8], end: &[u8]) -> [u8; BYTES] {
+    let mut bytes = padded::<BYTES>(start, end);
+    let mut at = 0;
+    assert!((BYTES - start.len() - end.len()).is_multiple_of(unit.len()), "whole units");
+    while start.len() + at + end.len() < BYTES {
+        bytes[start.len() + at] = unit[at % unit.len()];
+        at += 1;
+    }
+    bytes
+}
+
+static FIELDS_MANY: [u8; 25 + 110 * 6 + 2] = repeated(b"GET / HTTP/1.1\r\nHost: a\r\n", b"X: y\r\n", b"\r\n");
+static TRAILERS_MANY: [u8; 59 + 40 * 6 + 2] =
+    repeated(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", b"X: y\r\n", b"\r\n");
+static TRAILER_TOO_LONG: [u8; 5_000] =
+    padded(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: ", b"\r\n\r\n");
+static CHUNK_OF_ONE_BYTE: [u8; 200] = padded(b"1;", b"\r\nx\r\n");
+static CHUNKS_OF_ONE_BYTE: [u8; 56 + 110 * 200 + 5] = repeated(
+    b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
+    &CHUNK_OF_ONE_BYTE,
+    b"0\r\n\r\n",
+);
 static TARGET_TOO_LONG: [u8; 9000] = padded(b"GET /", b" HTTP/1.1\r\nHost: a\r\n\r\n");
 static VALUE_TOO_LONG: [u8; 34_000] = padded(b"GET / HTTP/1.1\r\nHost: a\r\nX: ", b"\r\n\r\n");
 static EXTENSION_TOO_LONG: [u8; 600] =
@@ -188,6 +211,10 @@ pub const REFUSED: &[Row] = &[
     head("a target that is too long", &TARGET_TOO_LONG, 414),
     head("a value that is too long", &VALUE_TOO_LONG, 431),
     body("an extension that is too long", &EXTENSION_TOO_LONG, 400),
+    head("fields without end", &FIELDS_MANY, 431),
+    body("trailers without end", &TRAILERS_MANY, 431),
+    body("a trailer that is too long", &TRAILER_TOO_LONG, 431),
+    body("chunks of more framing than data", &CHUNKS_OF_ONE_BYTE, 400),
 ];
 
 /// What looks odd and is accepted, each with its one reading: the bytes of a whole message and nothing after it.

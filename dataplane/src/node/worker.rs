@@ -55,7 +55,7 @@ pub(crate) fn run(outfit: Outfit) -> io::Result<usize> {
     }
     machine::set_timer_slack(TIMER_SLACK_NS)?;
     let limits = &options.limits;
-    let origins_max = if options.plan.origins.is_empty() { 0 } else { limits.exchanges_max };
+    let origins_max = if options.plan.origins.is_empty() { 0 } else { limits.origin_connections_max() };
     let mut port = Port::new(&PortOptions {
         tcp_max: limits.connections_max + limits.shedding_max + origins_max,
         block_bytes: limits.block_bytes,

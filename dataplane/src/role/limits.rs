@@ -1,6 +1,7 @@
 //! Every bound of a worker, with its unit, its default and the reason for it. All are flags; all are printed at
 //! start. Counts and bytes are per worker.
 
+use crate::exchange::envelope::REPLY_BYTES;
 use crate::http::Limits as HttpLimits;
 use crate::time::Duration;
 
@@ -40,9 +41,10 @@ pub struct Limits {
     pub send_timeout: Duration,
     /// For one exchange from head to last byte; zero means no bound, because downloads may be long.
     pub total_timeout: Duration,
-    /// Reading on after an answer that closes the connection, so that the client can read it. 2 s.
+    /// Reading on after an answer that closes the connection, so that the client can read it. 2 s; while the client
+    /// still sends, up to `send_timeout`.
     pub linger_timeout: Duration,
-    /// For a TCP connection to an origin. 5 s.
+    /// For a TCP connection to one address of an origin; then the next is tried. 5 s.
     pub connect_timeout: Duration,
     /// From a request's last byte to the answer's first. 60 s: HAProxy's and nginx's default.
     pub answer_timeout: Duration,
@@ -61,6 +63,18 @@ impl Limits {
     pub fn exchanges_max_of(&self, class: u8) -> usize {
         let percent = self.shed_at_percent[usize::from(class.min(4))] as usize;
         self.exchanges_max * percent.min(100) / 100
+    }
+
+    /// TCP connections to origins that are open at once, on one worker: a busy or idle one for each exchange, and some
+    /// that are still closing. Beyond as many as exchanges the one that has been idle longest makes room for a new one.
+    pub const fn origin_connections_max(&self) -> usize {
+        self.exchanges_max + self.exchanges_max / 16 + 64
+    }
+
+    /// The least `stream_bytes` for these heads, in bytes: what an origin may have answered before its last grant came
+    /// back is a quarter, and in the rest the longest head must fit with its envelope.
+    pub const fn stream_bytes_min(&self) -> usize {
+        (self.http.of_next_hop().head_bytes_max + REPLY_BYTES).div_ceil(3) * 4
     }
 }
 
@@ -91,5 +105,18 @@ impl Default for Limits {
             tunnel_wait: Duration::from_secs(5),
             drain_timeout: Duration::from_secs(30),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_head_fits_what_is_left_of_the_usual_credit() {
+        let limits = Limits::default();
+        assert!(limits.stream_bytes as usize >= limits.stream_bytes_min());
+        let (least, head) = (limits.stream_bytes_min(), limits.http.of_next_hop().head_bytes_max);
+        assert!(least - least / 4 >= head + REPLY_BYTES);
     }
 }

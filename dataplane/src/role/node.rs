@@ -353,9 +353,11 @@ impl Role for Node {
                 break;
             }
         }
-        self.retry_at = self.has_work().then_some(now + RETRY_AFTER);
         self.advance_stage(now, port);
         self.transmit(now, port);
+        // What has left gives others room, and they may have waited for it.
+        let owes_room = self.parts.trunk.as_ref().is_some_and(Trunk::owes_room);
+        self.retry_at = (owes_room || self.has_work()).then_some(now + RETRY_AFTER);
         self.show_status(now);
         let sleeps = &self.parts.sleeps;
         self.parts.crossing.publish(port, |worker| sleeps[usize::from(worker)].must_wake());

@@ -10,10 +10,12 @@
 mod canvas;
 mod draw;
 mod figure;
+mod read;
 mod scale;
 
 pub use draw::page;
 pub use figure::{Axis, Plot, Series, Shape};
+pub use read::read;
 pub use scale::Scale;
 
 #[cfg(test)]

@@ -108,3 +108,16 @@ fn a_page_to_look_at() {
     bars.categories = vec!["no loss".into(), "1 % loss".into()];
     std::fs::write(path, page(&[latency, rate, bars])).unwrap();
 }
+
+#[test]
+fn plots_are_read_from_json_and_what_is_none_is_refused() {
+    let text = r#"[{"title": "t", "x": {"label": "s", "scale": "linear"}, "y": {"label": "ms", "scale": "log"},
+        "series": [{"label": "a", "shape": "steps", "points": [[0, 1.5], [1, 2]]}]}]"#;
+    let plots = super::read(text).unwrap();
+    assert_eq!(plots[0].series[0].points, [(0.0, 1.5), (1.0, 2.0)]);
+    assert!(super::page(&plots).contains("</svg>"));
+    for wrong in ["", "{}", "[{}]", &text.replace("steps", "stairs"), &text.replace("\"title\"", "\"name\"")]
+    {
+        assert!(super::read(wrong).is_err(), "{wrong}");
+    }
+}

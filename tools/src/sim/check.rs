@@ -4,11 +4,15 @@
 //! exact; every exchange ends. In a run whose faults destroy nothing, well-formed exchanges also succeed and
 //! ill-formed ones get the answer that is written for them.
 
+use dataplane::exchange::failure::Failure;
+use dataplane::http::Refusal;
 use dataplane::http::desync::REFUSED;
 
 use crate::sim::content::Content;
 use crate::sim::fault::{Fault, Faults};
-use crate::sim::shape::{Carries, ClientFault, Framing, OriginFault, Scale, Shape, Site};
+use crate::sim::shape::{
+    Carries, ClientFault, Framing, GARBAGE, MANY_INTERIM, OriginFault, Scale, Shape, Site,
+};
 use crate::sim::world::{Hits, World};
 
 /// How an exchange ended, as its client saw it.
@@ -31,9 +35,14 @@ pub(crate) enum End {
 pub(crate) struct Exchange {
     pub(crate) shape: Shape,
     pub(crate) must_succeed: bool,
+    /// Another exchange of its connection has cut it.
+    pub(crate) is_excused: bool,
     pub(crate) end: Option<End>,
     pub(crate) attempts: u8,
     pub(crate) tries: u16,
+    /// How often its client has begun to say it, and how often an origin has read its head.
+    pub(crate) said: u16,
+    pub(crate) asked: u16,
     /// Opaque streams: the client has sent FIN in order.
     pub(crate) client_finished: bool,
     /// Opaque streams and bodies that end with the connection: the origin has sent FIN in order.
@@ -61,9 +70,12 @@ impl Book {
         self.exchanges.push(Exchange {
             shape,
             must_succeed,
+            is_excused: false,
             end: None,
             attempts: 0,
             tries: 0,
+            said: 0,
+            asked: 0,
             client_finished: false,
             origin_finished: false,
         });
@@ -98,7 +110,34 @@ impl Book {
         if !Content::new(exchange, is_answer).is(at, bytes) || at + bytes.len() > whole {
             let way = if is_answer { "answer" } else { "request" };
             let count = bytes.len();
-            world.violate(|| format!("exchange {exchange}: wrong {way} bytes at {at}, {count} of {whole}"));
+            let text = String::from_utf8_lossy(&bytes[..count.min(80)]).into_owned();
+            world.violate(|| {
+                format!(
+                    "exchange {exchange}: wrong {way} bytes at {at}, {count} of {whole}: {text:?}; {shape:?}"
+                )
+            });
+        }
+    }
+
+    /// An origin has been asked. Each time that a client says a request it is asked once, and once more where a pooled
+    /// connection may have died under a request that may be repeated.
+    pub(crate) fn on_asked(&mut self, world: &mut World, exchange: u32) {
+        let entry = self.of(exchange);
+        entry.asked += 1;
+        let allowed = entry.said * if entry.shape.is_repeatable() { 2 } else { 1 };
+        let (asked, shape) = (entry.asked, entry.shape);
+        if asked > allowed {
+            world.violate(|| format!("exchange {exchange}: asked {asked} times, not {allowed}; {shape:?}"));
+        }
+    }
+
+    /// A page of a node says why.
+    pub(crate) fn on_page(&mut self, world: &mut World, exchange: u32, text: &[u8]) {
+        let says =
+            |sentence: &&&str| text.windows(sentence.len()).any(|window| window == sentence.as_bytes());
+        match sentences().iter().find(says) {
+            Some(sentence) => self.hits.hit(sentence),
+            None => world.violate(|| format!("exchange {exchange}: a page that does not say why")),
         }
     }
 
@@ -147,17 +186,18 @@ impl Book {
     /// An exchange has ended.
     pub(crate) fn on_end(&mut self, world: &mut World, exchange: u32, end: End) {
         let is_calm = self.is_calm;
-        let Exchange { shape, must_succeed, end: before, .. } = *self.of(exchange);
+        let Exchange { shape, must_succeed, is_excused, end: before, .. } = *self.of(exchange);
         assert!(before.is_none(), "an exchange ends once");
         self.of(exchange).end = Some(end);
         self.open -= 1;
         world.note("exchange ended", exchange.into(), end_code(end));
-        if must_succeed && end != End::Answered {
+        if must_succeed && !is_excused && end != End::Answered {
             world.violate(|| format!("exchange {exchange}: should have succeeded, but {end:?}; {shape:?}"));
         }
         if is_calm
             && let Some(allowed) = expected_pages(&shape)
-            && !matches!(end, End::Page(status) if allowed.contains(&status) || is_late(&shape, status))
+            && !is_excused
+            && !matches!(end, End::Page(status) if allowed.contains(&status))
         {
             world.violate(|| format!("exchange {exchange}: {end:?}, not {allowed:?}; {shape:?}"));
         }
@@ -178,7 +218,45 @@ impl Book {
         {
             self.hits.hit(REFUSED[row].name);
         }
+        match (shape.origin_fault, end) {
+            (OriginFault::Garbage(row), End::Page(502)) => self.hits.hit(GARBAGE[row].0),
+            (OriginFault::ManyInterim, End::Page(502)) => self.hits.hit(MANY_INTERIM),
+            _ => {}
+        }
     }
+}
+
+/// What a page can say.
+fn sentences() -> &'static [&'static str] {
+    static SENTENCES: std::sync::OnceLock<Vec<&'static str>> = std::sync::OnceLock::new();
+    SENTENCES.get_or_init(|| {
+        let refusals = Refusal::ALL.iter().map(|refusal| refusal.reason());
+        let failures = Failure::ALL.iter().map(|failure| failure.sentence());
+        refusals.chain(failures).chain(OTHER_SENTENCES.iter().copied()).collect()
+    })
+}
+
+/// What a page says of what is neither malformed nor failed.
+const OTHER_SENTENCES: &[&str] = &[
+    "The request's body is larger than is allowed here.",
+    "The request's head did not arrive in time.",
+    "The request's body stood still for too long.",
+];
+
+/// What pages must have said in a long run: all but what is only said of answers (those are told apart by
+/// `GARBAGE`), of what no client sees, and of far ends that break the protocol.
+pub(crate) fn expected_sentences() -> impl Iterator<Item = &'static str> {
+    let unsaid = [
+        Refusal::StatusLine.reason(),
+        Refusal::InterimFraming.reason(),
+        Refusal::InterimMany.reason(),
+        Refusal::UpgradeUnasked.reason(),
+        Refusal::BodyTruncated.reason(),
+        Failure::Unknown.sentence(),
+        Failure::Cancelled.sentence(),
+        Failure::BadStream.sentence(),
+    ];
+    sentences().iter().copied().filter(move |sentence| !unsaid.contains(sentence))
 }
 
 /// Pages that a run can show, for the report.
@@ -229,11 +307,6 @@ fn is_sound(shape: &Shape, faults: &Faults, scale: &Scale) -> bool {
         && connects
 }
 
-/// A head that trickles in is looked at when a line ends; what is wrong behind its last line is found by the clock.
-fn is_late(shape: &Shape, status: u16) -> bool {
-    matches!(shape.carries, Carries::Malformed(row) if !REFUSED[row].bytes.ends_with(b"\n")) && status == 408
-}
-
 /// The pages that an exchange must get if nothing else goes wrong; `None`: whatever comes.
 fn expected_pages(shape: &Shape) -> Option<&'static [u16]> {
     if shape.client_fault != ClientFault::None {
@@ -242,7 +315,11 @@ fn expected_pages(shape: &Shape) -> Option<&'static [u16]> {
     match (shape.carries, shape.site, shape.origin_fault) {
         (Carries::Malformed(row), ..) => Some(core::slice::from_ref(&REFUSED[row].status)),
         (Carries::Tcp, ..) | (_, Site::Origin(_), OriginFault::None) => None,
-        (_, Site::Unknown, _) => Some(&[421]),
+        // A front-end that takes every name looks at the length first.
+        (_, Site::Unknown, _) => Some(&[421, 413]),
+        (_, Site::NotAllowed, _) => (shape.request == Framing::None).then_some(&[421]),
+        (_, Site::Unresolved, _) => (shape.request == Framing::None).then_some(&[503]),
+        (_, Site::OtherKind, _) => (shape.request == Framing::None).then_some(&[502]),
         (_, _, OriginFault::CloseBeforeAnswer | OriginFault::ResetBeforeAnswer) => {
             (shape.request == Framing::None).then_some(&[502, 503, 504])
         }

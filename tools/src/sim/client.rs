@@ -50,6 +50,8 @@ struct Answer {
     /// Bytes of the connection since the last answer was whole.
     bytes: usize,
     trailer: Option<usize>,
+    /// The text of a node's page.
+    page: Vec<u8>,
 }
 
 /// One connection of a client.
@@ -219,6 +221,7 @@ impl Client {
 
     fn say(&mut self, stage: &mut Stage<'_>, line: &mut Line, exchange: u32, shape: &Shape) {
         let from = { line.speech.more().len() };
+        stage.book.of(exchange).said += 1;
         match shape.carries {
             Carries::Malformed(row) => line.speech.more().extend_from_slice(REFUSED[row].bytes),
             Carries::Tcp => {
@@ -285,7 +288,8 @@ impl Client {
             let most = if piece > 0 { piece } else { stage.world.dice.actor.between(1, 20_000) as usize };
             let mut buffer = core::mem::take(&mut self.buffer);
             stage.pipes.read(stage.world, line.pipe, 0, most, &mut buffer);
-            line.rest_us = stage.world.now_us + rest_us;
+            // A piece that a narrow pipe has cut small earns a short rest, or a short answer would take minutes.
+            line.rest_us = stage.world.now_us + rest_us * buffer.len() as u64 / most.max(1) as u64;
             line.answer.bytes += buffer.len();
             let goes_on = self.take(stage, line, &buffer);
             self.buffer = buffer;
@@ -379,6 +383,9 @@ impl Client {
         if is_tcp || line.answer.head.as_ref().is_some_and(|head| head.exchange.is_some()) {
             stage.book.check_bytes(stage.world, exchange, true, line.answer.body, bytes);
         }
+        if !is_tcp && line.answer.head.as_ref().is_some_and(|head| head.exchange.is_none()) {
+            line.answer.page.extend_from_slice(bytes);
+        }
         line.answer.body += bytes.len();
     }
 
@@ -398,6 +405,9 @@ impl Client {
                 .violate(|| format!("exchange {exchange}: trailer {seen:?} for {}", shape.answer_bytes));
         }
         line.is_page = !is_origins && (line.answered == 0 || shape.client_fault != ClientFault::None);
+        if !answer.page.is_empty() {
+            stage.book.on_page(stage.world, exchange, &answer.page);
+        }
         stage.book.on_whole(stage.world, exchange, head.status, is_origins, answer.body);
         line.answered += 1;
         if let Some(next) = self.open.front() {
@@ -449,7 +459,7 @@ impl Client {
             .skip(1)
             .any(|exchange| stage.book.shape(*exchange).origin_fault != OriginFault::None);
         if let Some(exchange) = self.open.front().filter(|_| is_taken_along) {
-            stage.book.of(*exchange).must_succeed = false;
+            stage.book.of(*exchange).is_excused = true;
         }
         while let Some(exchange) = self.open.pop_front() {
             let shape = stage.book.shape(exchange);

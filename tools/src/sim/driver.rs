@@ -267,6 +267,11 @@ impl Worker {
         any | self.datagrams(yard)
     }
 
+    /// A connection's name in the notes: the worker in thousands, the slot in ones.
+    fn name(&self, slot: u32) -> u64 {
+        u64::from(self.me) * 1_000 + u64::from(slot)
+    }
+
     fn has_room(&self) -> bool {
         self.port.tcp_count() < self.port.tcp_max()
     }
@@ -279,7 +284,7 @@ impl Worker {
             any = true;
             self.adopt(tcp, pipe, 1, false);
             yard.pipes.get(pipe).owners[1] = Owner::Worker(self.me, tcp.0.slot);
-            yard.world.note("accept", tcp.0.slot.into(), u64::from(pipe) * 10 + u64::from(listener.0));
+            yard.world.note("accept", self.name(tcp.0.slot), u64::from(pipe) * 10 + u64::from(listener.0));
             self.node.handle(yard.world.now(), Input::Accepted { tcp, listener, peer }, &mut self.port);
             self.poke(yard, tcp.0.slot, pipe);
         }
@@ -320,7 +325,7 @@ impl Worker {
         if conn.owes_wrote {
             self.conns[slot as usize].owes_wrote = false;
             if let Some(token) = self.port.token(conn.tcp) {
-                yard.world.note("wrote", slot.into(), 0);
+                yard.world.note("wrote", self.name(slot), 0);
                 self.node.handle(yard.world.now(), Input::Wrote { tcp: conn.tcp, token }, &mut self.port);
             }
         }
@@ -338,7 +343,7 @@ impl Worker {
             Some(Ok(())) => {
                 self.conns[slot as usize].is_connecting = false;
                 if let Some(token) = self.port.token(tcp) {
-                    yard.world.note("connected", slot.into(), 0);
+                    yard.world.note("connected", self.name(slot), 0);
                     self.node.handle(yard.world.now(), Input::Connected { tcp, token }, &mut self.port);
                     self.write(yard, slot);
                     self.again(yard, slot);
@@ -373,7 +378,7 @@ impl Worker {
             if readable == 0 {
                 if yard.pipes.is_at_end(pipe, end) && !self.conns[slot as usize].has_ended {
                     self.conns[slot as usize].has_ended = true;
-                    yard.world.note("read end", slot.into(), 0);
+                    yard.world.note("read end", self.name(slot), 0);
                     self.node.handle(yard.world.now(), Input::ReadEnd { tcp, token }, &mut self.port);
                 }
                 return;
@@ -386,7 +391,7 @@ impl Worker {
             }
             let mut buffer = core::mem::take(&mut self.buffer);
             yard.pipes.read(yard.world, pipe, end, most as usize, &mut buffer);
-            yard.world.note("read", slot.into(), buffer.len() as u64);
+            yard.world.note("read", self.name(slot), buffer.len() as u64);
             self.node.handle(yard.world.now(), Input::Read { tcp, token, bytes: &buffer }, &mut self.port);
             self.buffer = buffer;
         }
@@ -399,7 +404,7 @@ impl Worker {
         let Conn { tcp, pipe, end, .. } = self.conns[slot as usize];
         self.conns[slot as usize].lives = false;
         yard.pipes.reset(yard.world, pipe, end);
-        yard.world.note("failed", slot.into(), failure as u64);
+        yard.world.note("failed", self.name(slot), failure as u64);
         if let Some(token) = self.port.token(tcp) {
             self.node.handle(yard.world.now(), Input::Failed { tcp, token, failure }, &mut self.port);
         }
@@ -442,7 +447,7 @@ impl Worker {
             let habits = yard.setting.habits(&mut yard.world.dice.tcp);
             let owner = Owner::Worker(self.me, tcp.0.slot);
             let pipe = yard.pipes.add(owner, self.address, to, habits);
-            yard.world.note("connect", tcp.0.slot.into(), pipe.into());
+            yard.world.note("connect", self.name(tcp.0.slot), pipe.into());
             self.adopt(tcp, pipe, 0, true);
             yard.connects.push(pipe);
         }
@@ -482,10 +487,11 @@ impl Worker {
     }
 
     fn end(&mut self, yard: &mut Yard<'_>, tcp: TcpId, ending: Ending) {
+        let name = self.name(tcp.0.slot);
         let conn = &mut self.conns[tcp.0.slot as usize];
         assert!(conn.lives && conn.tcp == tcp, "an ended connection is one that the driver keeps");
         conn.lives = false;
-        yard.world.note("end", tcp.0.slot.into(), ending as u64);
+        yard.world.note("end", name, ending as u64);
         match ending {
             Ending::Close if !conn.is_connecting => yard.pipes.close(yard.world, conn.pipe, conn.end),
             Ending::Close | Ending::Abort => yard.pipes.reset(yard.world, conn.pipe, conn.end),
@@ -532,14 +538,14 @@ impl Worker {
             }
         }
         if taken > 0 {
-            yard.world.note("write", slot.into(), taken as u64);
+            yard.world.note("write", self.name(slot), taken as u64);
             if self.port.sent(tcp, taken) {
                 self.owe_wrote(yard, slot);
             }
         }
         if self.port.queued_bytes(tcp) == 0 && self.port.is_finishing(tcp) && !is_finished {
             self.conns[slot as usize].is_finished = true;
-            yard.world.note("finish", slot.into(), 0);
+            yard.world.note("finish", self.name(slot), 0);
             yard.pipes.finish(yard.world, pipe, end);
         }
     }

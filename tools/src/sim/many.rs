@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use dataplane::http::desync::REFUSED;
 
-use crate::sim::check::PAGES;
+use crate::sim::check::{PAGES, expected_sentences};
 use crate::sim::fault::Fault;
 use crate::sim::run::{Options, Outcome, run};
+use crate::sim::shape::{GARBAGE, MANY_INTERIM};
 
 /// What came of many seeds.
 #[derive(Debug, Default)]
@@ -97,5 +98,8 @@ fn expected() -> Report {
     Fault::ALL.iter().for_each(|fault| _ = hits.insert(fault.name(), 0));
     REFUSED.iter().for_each(|row| _ = hits.insert(row.name, 0));
     PAGES.iter().for_each(|(_, name)| _ = hits.insert(*name, 0));
+    GARBAGE.iter().for_each(|(name, _)| _ = hits.insert(*name, 0));
+    expected_sentences().for_each(|sentence| _ = hits.insert(sentence, 0));
+    hits.insert(MANY_INTERIM, 0);
     Report { hits, ..Report::default() }
 }

@@ -5,11 +5,21 @@ use std::io::Write as _;
 use crate::sim::content::Content;
 use crate::sim::shape::{Framing, Shape, Site};
 
+/// The site of plain TCP.
+pub(crate) const TCP_SITE: &str = "stream.example";
+/// A site that the back-end does not open to the front-end.
+pub(crate) const NOT_ALLOWED: &str = "shut.example";
+/// A site whose origin has no address.
+pub(crate) const UNRESOLVED: &str = "lost.example";
+
 /// A site's name.
 pub(crate) fn host(site: Site) -> String {
     match site {
         Site::Origin(index) => format!("site{index}.example"),
         Site::Unknown => "nowhere.example".to_owned(),
+        Site::NotAllowed => NOT_ALLOWED.to_owned(),
+        Site::Unresolved => UNRESOLVED.to_owned(),
+        Site::OtherKind => TCP_SITE.to_owned(),
     }
 }
 

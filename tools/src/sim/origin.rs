@@ -221,7 +221,8 @@ impl OriginEnd {
 
     fn on_head(&mut self, stage: &mut Stage<'_>, head: &Head) {
         if self.phase == Phase::Ending {
-            // It came too late: the connection is closing.
+            // It came too late: the connection is closing, and what follows belongs to no exchange.
+            self.exchange = None;
             return;
         }
         if self.phase != Phase::Asked || self.exchange.is_some() {
@@ -233,6 +234,7 @@ impl OriginEnd {
         self.read = 0;
         let Some(exchange) = self.exchange else { return };
         stage.world.note("origin asked", exchange.into(), self.pipe.into());
+        stage.book.on_asked(stage.world, exchange);
         let shape = stage.book.shape(exchange);
         let is_right = head.method == shape.method
             && head.host == host(shape.site)
@@ -327,7 +329,7 @@ impl OriginEnd {
             OriginFault::Stall(share) => self.speech.cut(at(share), Stop::Halt),
             OriginFault::Garbage(index) => {
                 self.speech.cut(from, Stop::Rest(0));
-                self.speech.more().extend_from_slice(GARBAGE[index]);
+                self.speech.more().extend_from_slice(GARBAGE[index].1);
                 self.speech.stop(self.speech.len(), Stop::Halt);
             }
             OriginFault::ManyInterim => {

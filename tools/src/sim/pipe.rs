@@ -105,6 +105,10 @@ impl Pipes {
         if half.reset_sent || bytes.is_empty() {
             return 0;
         }
+        if half.reset_arrived {
+            // The reader has gone, the writer has not heard of it: the kernel takes the bytes and nobody gets them.
+            return bytes.len();
+        }
         let mut count = bytes.len().min(habits.capacity_bytes - half.bytes.len());
         if count > 1 && world.dice.tcp.ppm(habits.short_ppm) {
             count = world.dice.tcp.between(1, count as u64) as usize;

@@ -447,17 +447,19 @@ impl Sim {
     fn connect_to_origin(&mut self, pipe: u32, origin: usize, to: SocketAddr) {
         let faults = self.setting.faults;
         let is_bad = (origin + 1 == ORIGINS) || to == origin_addresses(origin)[1];
-        let outcome = match is_bad {
-            true if faults.has(Fault::ConnectTimeouts) && origin + 1 == ORIGINS => {
-                self.book.hits.hit(Fault::ConnectTimeouts.name());
-                return;
-            }
-            true if faults.has(Fault::Refusals) => {
-                self.book.hits.hit(Fault::Refusals.name());
-                let refused = self.world.dice.tcp.ppm(700_000);
-                Err(if refused { TcpFailure::Refused } else { TcpFailure::Unreachable })
-            }
-            _ => Ok(()),
+        let mut refuses = faults.has(Fault::Refusals);
+        let swallows = faults.has(Fault::ConnectTimeouts) && !(refuses && self.world.dice.tcp.ppm(500_000));
+        refuses &= !swallows;
+        if is_bad && swallows {
+            self.book.hits.hit(Fault::ConnectTimeouts.name());
+            return;
+        }
+        let outcome = if is_bad && refuses {
+            self.book.hits.hit(Fault::Refusals.name());
+            let refused = self.world.dice.tcp.ppm(700_000);
+            Err(if refused { TcpFailure::Refused } else { TcpFailure::Unreachable })
+        } else {
+            Ok(())
         };
         if outcome.is_ok() {
             let is_proxied = self.scenario.proxy_origin().is_some();

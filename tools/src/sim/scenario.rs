@@ -30,11 +30,10 @@ use dataplane::tmp::random::PredictableRandom;
 use crate::sim::client::Doors;
 use crate::sim::driver::Worker;
 use crate::sim::fault::{Fault, Faults};
+use crate::sim::message::{NOT_ALLOWED, TCP_SITE, UNRESOLVED};
 
 /// HTTP origins; the last one connects badly in some seeds. Behind them stands one for plain TCP.
 pub(crate) const ORIGINS: usize = 3;
-/// The listener and site of plain TCP.
-const TCP_SITE: &str = "stream.example";
 /// Bytes of a record in the rings between two workers.
 const RING_SLOT_BYTES: usize = 2_048;
 
@@ -59,6 +58,8 @@ pub(crate) struct Scenario {
     segments_max: usize,
     tcp_max: usize,
     proxy_origin: Option<ProxyVersion>,
+    /// The front-end sends every name over its route, and the back-end sorts them.
+    takes_every_name: bool,
     seed: u64,
 }
 
@@ -135,6 +136,14 @@ impl Scenario {
             drain_timeout: second(1, 8, &mut dice),
             ..Limits::default()
         };
+        // A handshake may be lost several times; where nothing else may fail, exchanges wait for it longer than that.
+        let patience = second(15, 20, &mut dice);
+        let may_start_late = faults.has(Fault::Loss) || faults.has(Fault::Corruption);
+        let limits = if may_start_late && !faults.is_destructive() {
+            Limits { tunnel_wait: patience, ..limits }
+        } else {
+            limits
+        };
         let streams_max = if few { 8 } else { 128 };
         let send_buffer_bytes = [65 << 10, 256 << 10][dice.below(2) as usize];
         let mut transport = TunnelOptions {
@@ -156,7 +165,7 @@ impl Scenario {
             .filter(|_| dice.ppm(300_000));
         let mut scenario = Self {
             shape,
-            tcp_max: limits.connections_max + limits.shedding_max + limits.exchanges_max + 16,
+            tcp_max: limits.connections_max + limits.shedding_max + limits.origin_connections_max(),
             limits,
             transport,
             plans: [Arc::new(Plan::default()), Arc::new(Plan::default())],
@@ -164,6 +173,7 @@ impl Scenario {
             trains: dice.between(1, 8) as usize,
             segments_max: dice.between(1, 40) as usize,
             proxy_origin,
+            takes_every_name: dice.ppm(300_000),
             seed,
         };
         let owner = match shape {
@@ -190,6 +200,13 @@ impl Scenario {
             (0..ORIGINS).map(|origin| Site { name: name(origin), way: way(origin) }).collect();
         // The host of the messages that are refused in their bodies.
         sites.push(Site { name: "a".to_owned(), way: way(0) });
+        sites.push(Site { name: UNRESOLVED.to_owned(), way: way(ORIGINS + 2) });
+        if self.has_tunnel() {
+            sites.push(Site { name: NOT_ALLOWED.to_owned(), way: way(0) });
+        }
+        if self.has_tunnel() && self.takes_every_name {
+            sites = vec![Site { name: "*".to_owned(), way: way(0) }];
+        }
         sites.push(Site { name: TCP_SITE.to_owned(), way: way(ORIGINS) });
         let tcp_site = Some(sites.len() as u16 - 1);
         let listener = |address, proxy, tcp_site| Listener { address, proxy, tcp_site };
@@ -222,13 +239,17 @@ impl Scenario {
             (0..ORIGINS).map(|index| origin(&format!("site{index}.example"), Kind::Http)).collect();
         origins.push(origin(TCP_SITE, Kind::Tcp));
         origins.push(origin("a", Kind::Http));
+        origins.push(origin(UNRESOLVED, Kind::Http));
         origins
     }
 
     fn back_plan(&self) -> Plan {
         Plan {
             origins: self.origins(),
-            peers: vec![Peer { label: "front".to_owned(), sites: vec!["*".to_owned()] }],
+            peers: vec![Peer {
+                label: "front".to_owned(),
+                sites: self.origins().into_iter().map(|origin| origin.site).collect(),
+            }],
             pseudonym: "back".to_owned(),
             ..Plan::default()
         }
@@ -264,6 +285,9 @@ impl Scenario {
         let count = self.workers(process);
         let control = Arc::new(Control::new(plan.origins.len()));
         for index in 0..plan.origins.len() {
+            if plan.origins[index].site == UNRESOLVED {
+                continue;
+            }
             // The origin of the refused messages is the first one.
             let origin = if index > ORIGINS { 0 } else { index };
             let addresses = origin_addresses(origin);

@@ -82,6 +82,12 @@ pub(crate) enum Site {
     Origin(usize),
     /// A name that nobody serves.
     Unknown,
+    /// A name that the back-end does not open to this front-end.
+    NotAllowed,
+    /// A name whose origin has no address.
+    Unresolved,
+    /// The name of the plain TCP origin.
+    OtherKind,
 }
 
 /// An exchange before it happens.
@@ -126,18 +132,28 @@ pub(crate) struct Scale {
     pub(crate) origins: usize,
 }
 
-/// Bytes that no origin should send as an answer.
-pub(crate) const GARBAGE: &[&[u8]] = &[
-    b"hello\r\n\r\n",
-    b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!",
-    b"HTTP/1.1 200 OK\nContent-Length: 5\n\nhello",
-    b"HTTP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n",
-    b"HTTP/1.1 20 OK\r\nContent-Length: 0\r\n\r\n",
-    b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-    b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
-    b"HTTP/1.1 200 OK\r\nContent Length: 5\r\n\r\nhello",
-    b"\0\0\0\0\0\0\0\0\r\n\r\n",
+/// Bytes that no origin should send as an answer, with their names in the report.
+pub(crate) const GARBAGE: &[(&str, &[u8])] = &[
+    ("answer of other text", b"hello\r\n\r\n"),
+    ("answer of two lengths", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!"),
+    ("answer of bare line feeds", b"HTTP/1.1 200 OK\nContent-Length: 5\n\nhello"),
+    ("answer of version two", b"HTTP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n"),
+    ("answer of a short status", b"HTTP/1.1 20 OK\r\nContent-Length: 0\r\n\r\n"),
+    (
+        "answer of both framings",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    ),
+    (
+        "answer of a switch that was not asked for",
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
+    ),
+    ("answer of a blank in a name", b"HTTP/1.1 200 OK\r\nContent Length: 5\r\n\r\nhello"),
+    ("answer of NULs", b"\0\0\0\0\0\0\0\0\r\n\r\n"),
+    ("answer of an unknown coding", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
+    ("interim answer of a length", b"HTTP/1.1 103 Early Hints\r\nContent-Length: 5\r\n\r\nhello"),
 ];
+/// Interim answers without end, in the report.
+pub(crate) const MANY_INTERIM: &str = "answer of interim answers without end";
 
 impl Shape {
     /// Draws one.
@@ -162,6 +178,7 @@ impl Shape {
         };
         let site = match dice.below(40) {
             0 => Site::Unknown,
+            1 => [Site::NotAllowed, Site::Unresolved, Site::OtherKind][dice.below(3) as usize],
             _ => Site::Origin(dice.below(scale.origins as u64) as usize),
         };
         let answer_minor = u8::from(!dice.ppm(100_000));
@@ -239,6 +256,8 @@ impl Shape {
                 10 => OriginFault::ManyInterim,
                 _ => OriginFault::Early,
             };
+            // It closes behind its answer, and says so: what comes after that is not for it.
+            self.origin_closes |= self.origin_fault == OriginFault::Early;
         }
         let pace = |dice: &mut Prng, bytes: usize| {
             // At most 40 rests, 8 s in all: below every time-out that is about standing still.
@@ -249,7 +268,13 @@ impl Shape {
             self.read_pace = pace(dice, self.answer_bytes + 500);
         }
         if faults.has(Fault::SlowWriters) && dice.ppm(300_000) {
-            self.write_pace = pace(dice, self.request_bytes + self.padding_bytes + 300);
+            let asked = match self.carries {
+                Carries::Malformed(row) => REFUSED[row].bytes.len(),
+                Carries::Http | Carries::WebSocket | Carries::Tcp => {
+                    self.request_bytes + self.padding_bytes + 300
+                }
+            };
+            self.write_pace = pace(dice, asked);
             self.answer_pace = pace(dice, self.answer_bytes + 300);
         }
     }

@@ -8,7 +8,7 @@ use dataplane::stdx::prng::Prng;
 use dataplane::time::Instant;
 
 /// Notes kept for the report of a failed seed.
-const NOTES_MAX: usize = 300;
+const NOTES_MAX: usize = 400;
 
 /// What can happen. Numbers name pipes, actors, workers and datagrams of this run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -7,7 +7,7 @@
 //!                  ├── no body ─────────────────────► Waiting       ├─ answered, close ─► Linger ─► gone
 //!                  └── upgrade ─► Upgrading ──101──► Opaque ────────┘
 //! ```
-//! Plain TCP goes from Preface (or at once) to Opaque.
+//! Plain TCP goes from Preface (or at once) to Opening, and from there to Opaque, mostly in one step.
 
 use core::net::SocketAddr;
 
@@ -16,11 +16,16 @@ use crate::stdx::chain::Chain;
 use crate::stdx::slab::Handle;
 use crate::time::Instant;
 
+/// How a head begins whose answer has no body, a refusal's neither.
+pub(crate) const HEAD: &[u8] = b"HEAD ";
+
 /// Where a client's connection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// A PROXY protocol header must come first.
     Preface,
+    /// Plain TCP: the ring to the tunnel's core has no room for the opening yet.
+    Opening,
     /// Between requests, or within a head.
     Head,
     /// The body of a request is under way.
@@ -62,6 +67,6 @@ pub(crate) struct Client {
     pub(crate) deadline: Instant,
     /// The earliest entry that the wheel holds for this client.
     pub(crate) timer: Instant,
-    /// When the first byte of the head came.
+    /// When the first byte of the head came, or the lingering began.
     pub(crate) began: Instant,
 }

@@ -5,6 +5,7 @@ use core::net::SocketAddr;
 
 use crate::access::Rule;
 use crate::exchange::failure::Failure;
+use crate::exchange::link::{Kind, Way};
 use crate::http::{
     Asked, BodyReader, Client as HttpClient, ConnectionChoice, Forwarding, HOST_BYTES_MAX, RequestBody,
     RequestEmission, RequestHead, Scheme, Upgrade, client_behind, emit_request,
@@ -36,6 +37,12 @@ pub(crate) fn draft(
         return Err(Page::LOOP);
     }
     let record = &plan.sites[usize::from(site)];
+    if let Way::Origin(origin) = record.way
+        && plan.origins.get(usize::from(origin)).is_some_and(|origin| origin.kind != Kind::Http)
+    {
+        // A request must not reach a server that would read it as words of its own protocol.
+        return Err(Page::of_failure(Failure::WrongKind));
+    }
     let fallback = if record.name == "*" { plan.pseudonym.as_bytes() } else { record.name.as_bytes() };
     let is_trusted = plan.is_trusted_proxy(client.peer.ip());
     let behind = is_trusted.then(|| client_behind(head, |address| plan.is_trusted_proxy(address))).flatten();

@@ -127,7 +127,9 @@ impl Clients {
     /// Sends FIN after what is queued, and reads on for a while so that the client can read it.
     pub(crate) fn linger(&mut self, now: Instant, port: &mut Port, handle: Handle) {
         let Some(client) = self.clients.get_mut(handle) else { return };
-        client.phase = Phase::Linger;
+        if client.phase != Phase::Linger {
+            (client.phase, client.began) = (Phase::Linger, now);
+        }
         self.blocks.clear(&mut client.stash);
         (client.is_held, client.queued_seen) = (false, 0);
         let is_written = port.queued_bytes(client.tcp) == 0;
@@ -144,6 +146,14 @@ impl Clients {
             port.notify_at(client.tcp, 0);
         }
         self.set_deadline(handle, now + self.limits.linger_timeout);
+    }
+
+    /// A lingering client still sends: closing under it would reset it, and what it has not read yet would be lost to
+    /// it. As nginx does, each piece gives it the time anew, within a bound; one beyond the limit gets no more of it.
+    pub(crate) fn linger_on(&mut self, now: Instant, handle: Handle) {
+        let Some(client) = self.clients.get(handle).filter(|client| !client.is_shed) else { return };
+        let until = client.began + self.limits.linger_timeout.max(self.limits.send_timeout);
+        self.set_deadline(handle, (now + self.limits.linger_timeout).min(until));
     }
 
     /// Closes a connection on which nothing is due.
@@ -222,7 +232,7 @@ impl Clients {
                 self.counters.clients_timed_out.add(1);
                 self.give_up(now, port, up, handle, Ended::TimedOut(Wait::Idle));
             }
-            Phase::Preface => self.abort(port, handle),
+            Phase::Preface | Phase::Opening => self.abort(port, handle),
             Phase::Linger => self.close(port, handle),
         }
     }
@@ -237,9 +247,14 @@ impl Clients {
         match self.clients.get(handle).map(|client| client.phase) {
             Some(Phase::Preface | Phase::Head) => self.await_head(now, handle),
             Some(Phase::Linger) => self.set_deadline(handle, now + self.limits.linger_timeout),
-            Some(Phase::Body | Phase::Waiting | Phase::Upgrading | Phase::Opaque | Phase::HalfClosed) => {
-                self.rest(now, handle);
-            }
+            Some(
+                Phase::Opening
+                | Phase::Body
+                | Phase::Waiting
+                | Phase::Upgrading
+                | Phase::Opaque
+                | Phase::HalfClosed,
+            ) => self.rest(now, handle),
             None => {}
         }
     }

@@ -3,9 +3,9 @@
 use crate::access::{AccessRecord, Ended, Kind as RecordKind, Refusal as Refused, Rule, SLOT_BYTES, Wait};
 use crate::exchange::failure::Failure;
 use crate::exchange::link::Upstream;
-use crate::http::{ErrorPage, Refusal, error_page};
+use crate::http::{Asked, ErrorPage, Refusal, error_page};
 use crate::port::Port;
-use crate::role::clients::client::Phase;
+use crate::role::clients::client::{HEAD, Phase};
 use crate::role::clients::exchange::Down;
 use crate::role::clients::state::Clients;
 use crate::stdx::slab::Handle;
@@ -137,6 +137,7 @@ impl Clients {
             self.give_up(now, port, up, handle, page.ended);
             return;
         }
+        let page = page.for_head(page.is_head || self.is_asked_by_head(handle));
         let decision = match exchange {
             Some(key) => {
                 let decision = self.exchanges.get(key).map_or(0, |exchange| exchange.decision);
@@ -151,6 +152,15 @@ impl Clients {
         };
         self.write_page(now, port, handle, &page, decision, true);
         self.linger(now, port, handle);
+    }
+
+    /// Whether what is being answered, as far as it is known, was asked by HEAD.
+    fn is_asked_by_head(&self, handle: Handle) -> bool {
+        let Some(client) = self.clients.get(handle) else { return false };
+        match client.exchange.and_then(|key| self.exchanges.get(key)) {
+            Some(exchange) => exchange.asked == Asked::Head,
+            None => client.phase == Phase::Head && self.blocks.front(&client.stash).starts_with(HEAD),
+        }
     }
 
     /// Tells a client beyond the limit so, without waiting for its request.

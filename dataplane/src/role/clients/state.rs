@@ -291,6 +291,9 @@ impl Clients {
     fn look(&mut self, now: Instant, port: &mut Port, up: &mut dyn Upstream, handle: Handle) {
         let Some(client) = self.clients.get_mut(handle) else { return };
         client.is_listed = false;
+        if client.phase == Phase::Opening {
+            self.begin_tcp(now, port, up, handle);
+        }
         self.pay(now, port, up, handle);
         self.go_on(now, port, up, handle);
     }

@@ -3,15 +3,15 @@
 use core::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::exchange::envelope::ReplyEnvelope;
+use crate::exchange::envelope::{OpeningEnvelope, Parsed, ReplyEnvelope};
 use crate::exchange::failure::Failure;
-use crate::exchange::link::{Answer, Ask, Asker, Downstream, Opening, Served, Upstream, Way};
+use crate::exchange::link::{Answer, Ask, Asker, Downstream, Kind, Opening, Served, Upstream, Way};
 use crate::port::{ListenerId, Port, PortOptions, TcpId, Token};
 use crate::role::clients::{Clients, ClientsOptions, RecordSink};
 use crate::role::control::Control;
 use crate::role::counters::Counters;
 use crate::role::limits::Limits;
-use crate::role::plan::{Listener, Plan, Site};
+use crate::role::plan::{Listener, Origin, Plan, Site};
 use crate::role::token;
 use crate::stdx::slab::Handle;
 use crate::time::{Duration, Instant};
@@ -30,21 +30,29 @@ impl RecordSink for NoRecords {
 #[derive(Default)]
 struct Server {
     opened: Vec<Asker>,
+    sites: Vec<Vec<u8>>,
     data: Vec<u8>,
+    finished: usize,
     /// The ring to it is full.
     is_full: bool,
 }
 
 impl Upstream for Server {
+    fn can_open(&mut self, _: Way, _: u8, _: usize) -> bool {
+        !self.is_full
+    }
+
     fn open(
         &mut self,
         _: Instant,
         _: &mut Port,
         _: Way,
         asker: Asker,
-        _: &Opening<'_>,
+        opening: &Opening<'_>,
     ) -> Result<Served, Failure> {
         self.opened.push(asker);
+        let Parsed::Complete(envelope, _) = OpeningEnvelope::parse(opening.envelope) else { panic!() };
+        self.sites.push(envelope.site.to_vec());
         Ok(Served::default())
     }
 
@@ -52,8 +60,10 @@ impl Upstream for Server {
         if self.is_full {
             return false;
         }
-        if let Ask::Data(bytes) = ask {
-            self.data.extend_from_slice(bytes);
+        match ask {
+            Ask::Data(bytes) => self.data.extend_from_slice(bytes),
+            Ask::Finish => self.finished += 1,
+            Ask::Abandon | Ask::Grant(_) => {}
         }
         true
     }
@@ -68,10 +78,15 @@ struct World {
 
 impl World {
     fn new() -> Self {
+        Self::of("a", None)
+    }
+
+    /// One site of this name, and one listener: for plain TCP to it, or for HTTP.
+    fn of(site: &str, tcp_site: Option<u16>) -> Self {
         let address = SocketAddr::from(([127, 0, 0, 1], 80));
         let plan = Plan {
-            listeners: vec![Listener { address, proxy: false, tcp_site: None }],
-            sites: vec![Site { name: "a".to_owned(), way: Way::Route(0) }],
+            listeners: vec![Listener { address, proxy: false, tcp_site }],
+            sites: vec![Site { name: site.to_owned(), way: Way::Route(0) }],
             routes: vec!["east".to_owned()],
             pseudonym: "test".to_owned(),
             ..Plan::default()
@@ -222,4 +237,82 @@ fn a_page_says_that_the_connection_closes_while_the_node_drains() {
     let page: Vec<u8> = world.port.outgoing(tcp).flatten().copied().collect();
     let page = String::from_utf8_lossy(&page).to_lowercase();
     assert!(page.starts_with("http/1.1 502 ") && page.contains("connection: close"), "{page}");
+}
+
+#[test]
+fn a_plain_connection_waits_for_room_in_the_ring() {
+    let mut world = World::of("mail", Some(0));
+    world.server.is_full = true;
+    let (_, handle) = world.accept();
+    world.read(handle, b"EHLO");
+    let World { clients, port, server, now } = &mut world;
+    clients.on_read_end(*now, port, server, handle);
+    world.pass(Duration::from_millis(1));
+    assert!(world.clients.has_work(), "it is looked at again by itself");
+    assert_eq!((world.clients.clients(), world.server.opened.len()), (1, 0));
+    world.server.is_full = false;
+    world.pass(Duration::from_millis(1));
+    assert_eq!((world.server.opened.len(), &world.server.data[..]), (1, &b"EHLO"[..]));
+    assert_eq!(world.server.finished, 1);
+}
+
+#[test]
+fn what_takes_every_name_travels_as_the_name_that_was_asked_for() {
+    let mut world = World::of("*", None);
+    let (_, handle) = world.accept();
+    world.read(handle, b"GET / HTTP/1.1\r\nHost: Shop.Example.:8080\r\n\r\n");
+    world.answer(0);
+    world.read(handle, b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+    assert_eq!(world.server.sites, [&b"shop.example"[..], b"*"]);
+}
+
+#[test]
+fn a_refusal_of_head_has_no_body() {
+    let long = [b"HEAD /", [b'a'; 9_000].as_slice()].concat();
+    for head in [&b"HEAD / HTTP/1.1\r\nHost: b\r\n\r\n"[..], b"HEAD / HTTP/1.1\r\nX Y: z\r\n", &long] {
+        for pieces in [1, 2] {
+            let mut world = World::new();
+            let (tcp, handle) = world.accept();
+            head.chunks(head.len().div_ceil(pieces)).for_each(|piece| world.read(handle, piece));
+            let page: Vec<u8> = world.port.outgoing(tcp).flatten().copied().collect();
+            assert!(page.starts_with(b"HTTP/1.1 4") && page.ends_with(b"\r\n\r\n"), "{page:?}");
+        }
+    }
+    let mut world = World::new();
+    let (tcp, handle) = world.accept();
+    world.read(handle, b"HEAD / HT");
+    world.pass(Duration::from_secs(11));
+    let page: Vec<u8> = world.port.outgoing(tcp).flatten().copied().collect();
+    assert!(page.starts_with(b"HTTP/1.1 408") && page.ends_with(b"\r\n\r\n"), "{page:?}");
+}
+
+#[test]
+fn a_request_never_reaches_an_origin_of_plain_tcp() {
+    let mut world = World::of("mail", None);
+    let origin = Origin { site: "mail".to_owned(), kind: Kind::Tcp, label: String::new(), proxy: None };
+    let plan = Arc::make_mut(&mut world.clients.plan);
+    (plan.sites[0].way, plan.origins) = (Way::Origin(0), vec![origin]);
+    let (tcp, handle) = world.accept();
+    world.read(handle, b"POST / HTTP/1.1\r\nHost: mail\r\nContent-Length: 6\r\n\r\nQUIT\r\n");
+    let page: Vec<u8> = world.port.outgoing(tcp).flatten().copied().collect();
+    assert!(page.starts_with(b"HTTP/1.1 502 "), "{:?}", String::from_utf8_lossy(&page));
+    assert!(world.server.opened.is_empty());
+}
+
+#[test]
+fn a_client_that_still_sends_is_not_reset_while_it_reads_its_last_answer() {
+    let mut world = World::new();
+    let (tcp, handle) = world.accept();
+    world.read(handle, b"GET / HTTP/9.9\r\n");
+    world.drink(tcp, handle);
+    for _ in 0..20 {
+        world.pass(Duration::from_millis(1_400));
+        world.read(handle, b"more");
+        assert_eq!(world.clients.clients(), 1, "each piece gives it two seconds");
+    }
+    for _ in 0..3 {
+        world.pass(Duration::from_millis(1_400));
+        world.read(handle, b"and more");
+    }
+    assert_eq!(world.clients.clients(), 0, "but not for ever");
 }

@@ -7,11 +7,11 @@ use crate::exchange::envelope::{OPENING_BYTES_MAX, OpeningEnvelope, ReplyEnvelop
 use crate::exchange::failure::Failure;
 use crate::exchange::link::{Ask, Kind, Opening, Served, Upstream, Way};
 use crate::http::{
-    Asked, BodyReader, CHUNK_END, CHUNK_PREFIX_BYTES_MAX, Parsed, RequestBody, Step, Trailers, Upgrade,
-    Version, chunk_prefix, parse_request, push_last_chunk,
+    Asked, BodyReader, CHUNK_END, CHUNK_PREFIX_BYTES_MAX, HOST_BYTES_MAX, Parsed, RequestBody, Step,
+    Trailers, Upgrade, Version, chunk_prefix, parse_request, push_last_chunk,
 };
 use crate::port::{Port, Reading};
-use crate::role::clients::client::{Client, Phase};
+use crate::role::clients::client::{Client, HEAD, Phase};
 use crate::role::clients::draft::draft;
 use crate::role::clients::exchange::{Down, Exchange, LINE_BYTES_MAX, Reframe};
 use crate::role::clients::refuse::Page;
@@ -49,7 +49,8 @@ impl Clients {
         let rest = &bytes[taken..];
         if self.blocks.append(&mut client.stash, rest) < rest.len() {
             self.counters.pool_shortages.add(1);
-            self.refuse(now, port, up, handle, Page::of_failure(Failure::Shed));
+            let is_head = client.phase == Phase::Head && direct && rest.starts_with(HEAD);
+            self.refuse(now, port, up, handle, Page::of_failure(Failure::Shed).for_head(is_head));
             return;
         }
         let waits_for_head = matches!(client.phase, Phase::Head | Phase::Preface);
@@ -80,6 +81,7 @@ impl Clients {
                     self.end_if_both(now, port, handle);
                 }
             }
+            (Phase::Opening, _) => client.has_ended = true,
             (Phase::Preface | Phase::Head | Phase::Linger | Phase::HalfClosed, _) => {
                 client.has_ended = true;
                 self.linger(now, port, handle);
@@ -119,10 +121,10 @@ impl Clients {
         self.hold(port, handle);
     }
 
-    /// Opens the stream of a plain TCP connection.
+    /// Opens the stream of a plain TCP connection, now or when there is room for it.
     pub(crate) fn begin_tcp(&mut self, now: Instant, port: &mut Port, up: &mut dyn Upstream, handle: Handle) {
         self.adopt_rules();
-        let Some(client) = self.clients.get(handle) else { return };
+        let Some(client) = self.clients.get_mut(handle) else { return };
         let Some(site) = self.plan.listeners[usize::from(client.listener)].tcp_site else { return };
         let verdict = self.rules.judge(&RequestFacts {
             site: self.plan.sites[usize::from(site)].name.as_bytes(),
@@ -130,6 +132,12 @@ impl Clients {
             port: self.plan.listeners[usize::from(client.listener)].address.port(),
             message: None,
         });
+        if !up.can_open(self.plan.sites[usize::from(site)].way, verdict.class, 0) {
+            // As with a request: the ring to the other core empties within a turn or two.
+            client.phase = Phase::Opening;
+            self.list(handle);
+            return;
+        }
         let exchange = Exchange {
             kind: Kind::Tcp,
             down: Down::Envelope,
@@ -139,12 +147,12 @@ impl Clients {
         };
         self.counters.tcp_streams.add(1);
         self.written.clear();
-        if let Err(failure) = self.open(now, port, up, handle, exchange) {
+        if let Err(failure) = self.open(now, port, up, handle, exchange, b"") {
             self.abort_with(now, port, handle, failure);
             return;
         }
         if let Some(client) = self.clients.get_mut(handle) {
-            client.phase = Phase::Opaque;
+            client.phase = if client.has_ended { Phase::HalfClosed } else { Phase::Opaque };
         }
         self.set_deadline(handle, now + self.limits.stall_timeout);
     }
@@ -193,6 +201,7 @@ impl Clients {
                 self.go_on(now, port, up, handle);
             }
             Phase::Preface
+            | Phase::Opening
             | Phase::Body
             | Phase::Waiting
             | Phase::Upgrading
@@ -233,8 +242,11 @@ impl Clients {
                 Phase::Head => self.take_head(now, port, up, handle, rest),
                 Phase::Body => self.take_body(now, port, up, handle, rest),
                 Phase::Opaque | Phase::HalfClosed => self.take_opaque(now, port, up, handle, rest),
-                Phase::Waiting | Phase::Upgrading => 0,
-                Phase::Linger => rest.len(),
+                Phase::Opening | Phase::Waiting | Phase::Upgrading => 0,
+                Phase::Linger => {
+                    self.linger_on(now, handle);
+                    rest.len()
+                }
             };
             if taken == 0 {
                 break;
@@ -288,11 +300,15 @@ impl Clients {
             Parsed::Partial => return 0,
             Parsed::Invalid(refusal) => {
                 self.counters.requests_refused.add(1);
-                self.refuse(now, port, up, handle, Page::of_refusal(refusal));
+                let is_head = bytes.starts_with(HEAD);
+                self.refuse(now, port, up, handle, Page::of_refusal(refusal).for_head(is_head));
                 return bytes.len();
             }
         };
         let drafted = draft(blank, &head, client, &self.plan, &self.rules, &self.limits, &mut self.written);
+        let mut name = [0; HOST_BYTES_MAX];
+        let is_default = drafted.as_ref().is_ok_and(|exchange| exchange.rule == Rule::SiteDefault);
+        let host = if is_default { head.host.normalised(&mut name) } else { b"" };
         let (upgrade, body, is_head) = (head.upgrade, head.body, Asked::by(&head) == Asked::Head);
         if let Ok(exchange) = &drafted
             && !up.can_open(exchange.way, exchange.verdict.class, self.written.len())
@@ -305,7 +321,7 @@ impl Clients {
         let opened = match drafted {
             Ok(mut exchange) => {
                 exchange.keep_alive &= !self.is_draining;
-                self.open(now, port, up, handle, exchange).map_err(Page::of_failure)
+                self.open(now, port, up, handle, exchange, host).map_err(Page::of_failure)
             }
             Err(page) => Err(page),
         };
@@ -448,7 +464,7 @@ impl Clients {
         }
     }
 
-    /// Opens an exchange and sends what `written` holds as its first bytes.
+    /// Opens an exchange, for `host` instead of its site's name unless that is empty, and sends what `written` holds as its first bytes.
     fn open(
         &mut self,
         now: Instant,
@@ -456,16 +472,19 @@ impl Clients {
         up: &mut dyn Upstream,
         handle: Handle,
         mut exchange: Exchange,
+        host: &[u8],
     ) -> Result<(), Failure> {
         if self.must_shed(exchange.verdict.class) {
             return Err(Failure::ShedClass);
         }
         let Some(client) = self.clients.get_mut(handle) else { return Err(Failure::Cancelled) };
+        let site = self.plan.sites[usize::from(exchange.site)].name.as_bytes();
         let envelope = OpeningEnvelope {
             kind: exchange.kind,
             decision: exchange.decision,
             client: exchange.peer,
-            site: self.plan.sites[usize::from(exchange.site)].name.as_bytes(),
+            // What takes every name travels as the name that was asked for: the far end has rules for names too.
+            site: if host.is_empty() { site } else { host },
         };
         let mut bytes = [0; OPENING_BYTES_MAX];
         let length = envelope.encode(&mut bytes);
@@ -511,9 +530,12 @@ impl Clients {
         let deadline = match client.phase {
             Phase::Opaque | Phase::HalfClosed => now + self.limits.stall_timeout,
             Phase::Body => (now + self.limits.body_timeout).min(self.total_deadline(handle)),
-            Phase::Preface | Phase::Head | Phase::Waiting | Phase::Upgrading | Phase::Linger => {
-                self.total_deadline(handle)
-            }
+            Phase::Preface
+            | Phase::Opening
+            | Phase::Head
+            | Phase::Waiting
+            | Phase::Upgrading
+            | Phase::Linger => self.total_deadline(handle),
         };
         self.set_deadline(handle, deadline);
     }

@@ -63,6 +63,11 @@ impl IdleList {
         }
     }
 
+    /// The connection that was used least recently.
+    pub(crate) fn oldest(&self) -> Option<Handle> {
+        self.connections.first().copied()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.connections.len()
     }

@@ -3,7 +3,7 @@
 use crate::exchange::failure::Failure;
 use crate::exchange::link::{Answer, Downstream, Kind};
 use crate::port::{Port, Reading, TcpFailure};
-use crate::role::origins::connection::Use;
+use crate::role::origins::connection::{IdleList, Use};
 use crate::role::origins::down::Taken;
 use crate::role::origins::fetch::{Down, Fetch, Up};
 use crate::role::origins::state::Origins;
@@ -146,8 +146,12 @@ impl Origins {
             self.set_deadline(handle, now + self.limits.stall_timeout);
             return;
         }
-        let connecting = fetch.connection.and_then(|handle| self.connections.get(handle));
-        let queued = connecting.map_or(0, |connection| port.queued_bytes(connection.tcp)) as u32;
+        let connection = fetch.connection.and_then(|handle| self.connections.get(handle));
+        if connection.is_some_and(|connection| matches!(connection.usage, Use::Connecting(_))) {
+            self.give_up_connecting(now, port, handle);
+            return;
+        }
+        let queued = connection.map_or(0, |connection| port.queued_bytes(connection.tcp)) as u32;
         if fetch.queued_seen > queued && queued > 0 && fetch.up != Up::Head {
             // The origin is still taking the request, however slowly: its time has not begun.
             let span =
@@ -156,15 +160,18 @@ impl Origins {
             self.set_deadline(handle, now + span);
             return;
         }
-        let why = match (
-            connecting.map(|connection| connection.usage),
-            fetch.has_answered || fetch.kind == Kind::Tcp,
-        ) {
-            (Some(Use::Connecting(_)), _) => Failure::ConnectTimeout,
-            (_, false) => Failure::AnswerTimeout,
-            (_, true) => Failure::Stalled,
-        };
+        let is_under_way = fetch.has_answered || fetch.kind == Kind::Tcp;
+        let why = if is_under_way { Failure::Stalled } else { Failure::AnswerTimeout };
         self.fail(port, now, down, handle, why);
+    }
+
+    /// An address that does not answer within `connect_timeout` is left for the next one, as one that refuses is.
+    fn give_up_connecting(&mut self, now: Instant, port: &mut Port, handle: Handle) {
+        if let Some(fetch) = self.fetches.get(handle) {
+            let connection = fetch.connection.and_then(|handle| self.connections.remove(handle));
+            connection.iter().for_each(|connection| port.abort(connection.tcp));
+        }
+        self.on_connect_failed(now, port, handle, TcpFailure::TimedOut);
     }
 
     pub(crate) fn on_idle_timer(&mut self, now: Instant, port: &mut Port, handle: Handle) {
@@ -191,6 +198,17 @@ impl Origins {
         if let Some(connection) = self.connections.remove(handle) {
             self.idle[usize::from(connection.origin)].forget(handle);
             port.close(connection.tcp);
+        }
+    }
+
+    /// Closes the connection that has been idle longest, of whichever origin: it makes room for a new one.
+    pub(crate) fn drop_oldest_idle(&mut self, port: &mut Port) {
+        let since = |handle: &Handle| match self.connections.get(*handle).map(|connection| connection.usage) {
+            Some(Use::Idle(since)) => since,
+            Some(Use::Connecting(_) | Use::Busy(_) | Use::Closing(..)) | None => Instant::ORIGIN,
+        };
+        if let Some(oldest) = self.idle.iter().filter_map(IdleList::oldest).min_by_key(since) {
+            self.drop_idle(port, oldest);
         }
     }
 

@@ -54,7 +54,7 @@ impl Origins {
     /// A part that has no connection yet.
     pub fn new(plan: Arc<Plan>, limits: Arc<Limits>, counters: Arc<Counters>, control: Arc<Control>) -> Self {
         let count = plan.origins.len();
-        let connections_max = limits.exchanges_max + count * limits.pool_max;
+        let connections_max = limits.origin_connections_max();
         Self {
             control,
             generation: 0,
@@ -254,7 +254,12 @@ impl Upstream for Origins {
 
     fn ask(&mut self, now: Instant, port: &mut Port, _: Way, _: Asker, served: Served, ask: Ask<'_>) -> bool {
         let handle = served.0;
-        if self.fetches.get(handle).is_none() {
+        if self
+            .fetches
+            .get(handle)
+            .is_none_or(|fetch| fetch.failure.is_some() && !matches!(ask, Ask::Abandon))
+        {
+            // What has failed must not go on behind what was lost: the origin would take it for the whole.
             return true;
         }
         match ask {

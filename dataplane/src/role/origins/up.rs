@@ -243,6 +243,9 @@ impl Origins {
             self.fail_later(handle, Failure::Unresolved);
             return;
         };
+        if self.connections.len() >= self.limits.exchanges_max {
+            self.drop_oldest_idle(port);
+        }
         let Some(tcp) = port.connect(address, token::NONE) else {
             self.fail_later(handle, Failure::Shed);
             return;
@@ -283,7 +286,9 @@ impl Origins {
 
     /// Passes the client's FIN on once everything before it has been handed over.
     fn finish_opaque(&mut self, port: &mut Port, handle: Handle) {
-        let Some(fetch) = self.fetches.get_mut(handle) else { return };
+        let Some(fetch) = self.fetches.get_mut(handle).filter(|fetch| fetch.failure.is_none()) else {
+            return;
+        };
         let standing = fetch.connection.and_then(|handle| self.connections.get(handle));
         if let Some(Connection { usage: Use::Busy(_), tcp, .. }) = standing {
             port.finish(*tcp);

@@ -51,6 +51,8 @@ pub struct Trunk {
     pub(crate) next_look: Instant,
     /// Last words to askers on other cores, while the ring to them was full: the end, or a failure.
     pub(crate) unsaid: Vec<(Asker, Option<Failure>)>,
+    /// Room could not be said to an asker on another core, because the ring to it was full.
+    pub(crate) owes_room: bool,
     pub(crate) streams_opened: u64,
     /// Used within one call only.
     pub(crate) blocked: Vec<StreamId>,
@@ -72,6 +74,7 @@ impl Trunk {
             askers: vec![Vec::new(); options.workers],
             next_look: Instant::ORIGIN,
             unsaid: Vec::new(),
+            owes_room: false,
             streams_opened: 0,
             blocked: Vec::new(),
             options,

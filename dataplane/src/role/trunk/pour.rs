@@ -58,6 +58,12 @@ impl Trunk {
             || self.lines().any(|line| line.streams.has_listed() || !line.short.is_empty())
     }
 
+    /// Whether `transmit` could not say all that it had to say. What waits for an acknowledgement does not count: that
+    /// wakes the worker by itself.
+    pub fn owes_room(&self) -> bool {
+        self.owes_room
+    }
+
     /// Parts → network: sends what may be sent.
     pub fn transmit(&mut self, now: Instant, port: &mut Port, parts: &mut Parts<'_>) {
         self.endpoint.handle_batch_end(now);
@@ -74,6 +80,7 @@ impl Trunk {
                 port.send_train(socket, sent.to, sent.bytes, sent.segment_bytes, ecn);
             }
         }
+        self.owes_room = false;
         for slot in 0..self.lines.len() {
             self.pay_room(now, port, parts, slot);
         }
@@ -393,6 +400,7 @@ impl Trunk {
                 stream.owed -= room;
             } else {
                 line.streams.list_owing(id);
+                self.owes_room = true;
             }
         }
         self.retry_owing(slot);

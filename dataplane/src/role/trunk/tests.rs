@@ -19,16 +19,22 @@ use crate::tmp::random::PredictableRandom;
 const NOW: Instant = Instant::from_us(1_000_000);
 const ROUTE: Way = Way::Route(0);
 
-/// Nobody asks over this trunk; failures are noted.
+/// The askers: what they are told is noted.
 #[derive(Default)]
 struct Others {
     failed: Vec<Asker>,
+    rooms: Vec<u32>,
+    /// The ring to them is full.
+    is_full: bool,
 }
 
 impl Downstream for Others {
     fn answer(&mut self, _: Instant, _: &mut Port, asker: Asker, answer: Answer<'_>) -> bool {
-        if matches!(answer, Answer::Failed(_)) {
-            self.failed.push(asker);
+        match answer {
+            _ if self.is_full => return false,
+            Answer::Failed(_) => self.failed.push(asker),
+            Answer::Room(bytes) => self.rooms.push(bytes),
+            Answer::Queued(_) | Answer::Class(_) | Answer::Data(_) | Answer::Finish | Answer::Enough => {}
         }
         true
     }
@@ -132,4 +138,27 @@ fn what_is_written_to_a_stopped_stream_does_not_fail_it() {
     let mut parts = Parts { up: &mut NoServer, down: &mut others, plan: &plan };
     trunk.deliver(NOW, &mut port, &mut parts);
     assert_eq!((others.failed, waited_for(&trunk)), (Vec::new(), 1));
+}
+
+#[test]
+fn room_that_a_full_ring_held_up_is_said_in_the_next_turn() {
+    let (mut trunk, mut port) = trunk();
+    let mut others = Others { is_full: true, ..Others::default() };
+    open(&mut trunk, &mut port, asker(1)).unwrap();
+    let (_, line) = trunk.both(0).unwrap();
+    let id = line.streams.at(0).unwrap().id;
+    // As if half a window had left.
+    line.streams.get_mut(id).unwrap().owed = 32 << 10;
+    line.note_progress(id);
+    let plan = Plan::default();
+    let mut transmit = |others: &mut Others| {
+        trunk.transmit(NOW, &mut port, &mut Parts { up: &mut NoServer, down: others, plan: &plan });
+        trunk.owes_room()
+    };
+    assert!(transmit(&mut others), "the worker must come back for it");
+    others.is_full = false;
+    assert!(!transmit(&mut others));
+    assert_eq!(others.rooms.len(), 1);
+    assert!(!transmit(&mut others));
+    assert_eq!(others.rooms.len(), 1, "and it is said once");
 }

@@ -1,13 +1,15 @@
-//! Nanoseconds per operation of the data plane's inner parts, each alone and warm in the cache: for finding which
-//! part a change made slower, not for saying how fast the product is (`benches/pair` does that).
+//! The data plane's inner parts, each alone and warm in the cache: for finding which part a change made slower, not for
+//! saying how fast the product is (`benches/pair` and `benches/wan` do that).
 //!
-//! `cargo run --release -p longhaul-dataplane --example micro [PART OF A NAME]`. Each figure is the best of five
-//! runs of 50 ms: interruptions only ever add time. No I/O; one row uses two cores.
+//! `cargo bench --bench micro [-- PART OF A NAME]`. No I/O; one row uses two cores.
+
+#![allow(missing_docs, reason = "criterion's macros make items without any")]
 
 use core::hint::black_box;
 use core::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
+use criterion::{Criterion, criterion_group, criterion_main};
 use dataplane::blender::{Blender, Mode, Options, RINGS};
 use dataplane::http::{
     Asked, Client, ConnectionChoice, FieldTable, Forwarding, Limits, Parsed, RequestEmission, RequestHead,
@@ -20,20 +22,15 @@ use dataplane::tmp::limits::DATA_OVERHEAD_BYTES;
 use dataplane::tmp::seal::{Cipher, OpenKey, SealKey};
 use dataplane::tmp::{Carrier, Ecn, Fill, Handled, Side, StreamId, Tunnel, TunnelOptions};
 
-/// Runs of which the best counts.
-const RUNS: usize = 5;
-/// Length of one run.
-const RUN: Duration = Duration::from_millis(50);
-/// Operations between two looks at the clock, which costs about as much as the cheapest of them.
-const BATCH: u64 = 256;
+/// How long a row is warmed up and measured: all of them together take a minute.
+const WARM_UP: Duration = Duration::from_millis(300);
+const MEASURE: Duration = Duration::from_millis(1_500);
 /// Bytes that nearly fill a packet on an Ethernet path.
 const PAYLOAD_BYTES: usize = 1_400;
 /// Ready streams, over all rings, among which the blender chooses.
 const SOURCES: u32 = 1_000;
 /// Bytes of a record between two cores: a reference to what waits, not the bytes themselves.
 const RECORD_BYTES: usize = 64;
-/// What the cores bounce to and fro in one run.
-const BOUNCES: u64 = 20_000;
 /// Virtual time between two packets, µs: 1,400 B each 5 µs are 2.2 Gbit/s.
 const PACKET_EVERY_US: u64 = 5;
 
@@ -55,69 +52,39 @@ const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\nServer: origin\r\nDate: Sun, 06 Nov
     Content-Type: text/html; charset=utf-8\r\nContent-Length: 16384\r\nConnection: keep-alive\r\n\
     Cache-Control: max-age=60\r\nETag: \"5f3a-1b2c3d4e\"\r\nVary: Accept-Encoding\r\n\r\n";
 
-/// Prints the rows whose names hold the word that was asked for.
-struct Report {
-    wanted: String,
+criterion_group! {
+    name = parts;
+    config = Criterion::default().warm_up_time(WARM_UP).measurement_time(MEASURE).without_plots();
+    targets = heads, blending, hops, ciphers, packets
+}
+criterion_main!(parts);
+
+/// One row: how long `operation` takes.
+fn row(criterion: &mut Criterion, name: &str, mut operation: impl FnMut()) {
+    criterion.bench_function(name, |bencher| bencher.iter(&mut operation));
 }
 
-impl Report {
-    /// One row: how long `operation` takes.
-    fn row(&self, name: &str, mut operation: impl FnMut()) {
-        self.row_of(name, || {
-            let begun = Instant::now();
-            let mut operations = 0;
-            while begun.elapsed() < RUN {
-                (0..BATCH).for_each(|_| operation());
-                operations += BATCH;
-            }
-            (begun.elapsed(), operations)
-        });
-    }
-
-    /// One row: `run` says how long so many operations took.
-    fn row_of(&self, name: &str, mut run: impl FnMut() -> (Duration, u64)) {
-        if !name.contains(&self.wanted) {
-            return;
-        }
-        let ns = (0..RUNS).map(|_| {
-            let (span, operations) = run();
-            span.as_nanos() as f64 / operations as f64
-        });
-        println!("| {name} | {:.1} |", ns.fold(f64::INFINITY, f64::min));
-    }
-}
-
-fn main() {
-    let report = Report { wanted: std::env::args().nth(1).unwrap_or_default() };
-    println!("| operation | ns |\n|---|---:|");
-    heads(&report);
-    blending(&report);
-    hops(&report);
-    ciphers(&report);
-    packets(&report);
-}
-
-fn heads(report: &Report) {
+fn heads(criterion: &mut Criterion) {
     let limits = Limits::default();
     let mut table = FieldTable::new(&limits);
     let mut out = Vec::with_capacity(limits.head_bytes_max);
     for (what, bytes) in [("small", SMALL_REQUEST), ("browser's", BROWSER_REQUEST)] {
         let size = bytes.len();
-        report.row(&format!("http: parse a {what} request head, {size} B"), || {
+        row(criterion, &format!("http: parse a {what} request head, {size} B"), || {
             black_box(request(black_box(bytes), &limits, &mut table));
         });
         let head = request(bytes, &limits, &mut table);
-        report.row(&format!("http: emit a {what} request head, {size} B"), || {
+        row(criterion, &format!("http: emit a {what} request head, {size} B"), || {
             out.clear();
             emit_request(&head, &forwarded(&head), &mut out);
             black_box(&out);
         });
     }
-    report.row(&format!("http: parse a response head, {} B", RESPONSE.len()), || {
+    row(criterion, &format!("http: parse a response head, {} B", RESPONSE.len()), || {
         black_box(response(black_box(RESPONSE), &limits, &mut table));
     });
     let head = response(RESPONSE, &limits, &mut table);
-    report.row(&format!("http: emit a response head, {} B", RESPONSE.len()), || {
+    row(criterion, &format!("http: emit a response head, {} B", RESPONSE.len()), || {
         out.clear();
         emit_response(&head, &passed_on(&head), &mut out);
         black_box(&out);
@@ -164,45 +131,44 @@ fn passed_on(head: &ResponseHead<'_>) -> ResponseEmission<'static> {
     }
 }
 
-fn blending(report: &Report) {
+fn blending(criterion: &mut Criterion) {
     for mode in [Mode::Bounded, Mode::Literal] {
         let mut blender = Blender::new(Options { mode, ..Options::default() }, SOURCES as usize);
         for key in 0..SOURCES {
             // More than can leave while it is measured.
             blender.set(key, (key % RINGS as u32) as u8, 1 << 32, false);
         }
-        report.row(&format!("blender: a sub-packet of 512 B, {SOURCES} ready streams, {mode:?}"), || {
+        row(criterion, &format!("blender: a sub-packet of 512 B, {SOURCES} ready streams, {mode:?}"), || {
             black_box(blender.next(512));
         });
     }
     let mut blender = Blender::new(Options::default(), SOURCES as usize);
     let mut key = 0;
-    report.row("blender: a stream becomes ready and sends its 300 B", || {
+    row(criterion, "blender: a stream becomes ready and sends its 300 B", || {
         key = (key + 1) % SOURCES;
         blender.set(key, 2, 300, false);
         black_box(blender.next(PAYLOAD_BYTES));
     });
 }
 
-fn hops(report: &Report) {
+fn hops(criterion: &mut Criterion) {
     for batch in [1, 32] {
         let (mut sender, mut receiver) = lanes(256, RECORD_BYTES);
-        report.row_of(
-            &format!("ring: a record of {RECORD_BYTES} B on one core, in batches of {batch}"),
+        row(
+            criterion,
+            &format!("ring: {batch} records of {RECORD_BYTES} B on one core, in one batch"),
             || {
-                let begun = Instant::now();
-                for _ in 0..BOUNCES / batch {
-                    (0..batch).for_each(|_| push(&mut sender));
-                    sender.publish();
-                    assert_eq!(take(&mut receiver), batch as usize, "what was published is there");
-                }
-                (begun.elapsed(), BOUNCES / batch * batch)
+                (0..batch).for_each(|_| push(&mut sender));
+                sender.publish();
+                assert_eq!(take(&mut receiver), batch, "what was published is there");
             },
         );
     }
     let cores = core_affinity::get_core_ids().unwrap_or_default();
     if let [first, .., last] = cores[..] {
-        report.row_of("ring: a record to another core that is awake", || bounce(first, last));
+        criterion.bench_function("ring: a record to another core that is awake, and back", |bencher| {
+            bencher.iter_custom(|bounces| bounce(first, last, bounces));
+        });
     }
 }
 
@@ -226,13 +192,13 @@ fn take_one(receiver: &mut Receiver) {
 }
 
 /// Bounces one record between two cores that never sleep; every bounce is two hops.
-fn bounce(here: core_affinity::CoreId, there: core_affinity::CoreId) -> (Duration, u64) {
+fn bounce(here: core_affinity::CoreId, there: core_affinity::CoreId, bounces: u64) -> Duration {
     let (mut out, mut arrivals) = lanes(256, RECORD_BYTES);
     let (mut back, mut returns) = lanes(256, RECORD_BYTES);
     std::thread::scope(|scope| {
         scope.spawn(move || {
             core_affinity::set_for_current(there);
-            for _ in 0..BOUNCES {
+            for _ in 0..bounces {
                 take_one(&mut arrivals);
                 push(&mut back);
                 back.publish();
@@ -241,46 +207,47 @@ fn bounce(here: core_affinity::CoreId, there: core_affinity::CoreId) -> (Duratio
         let near = scope.spawn(move || {
             core_affinity::set_for_current(here);
             let begun = Instant::now();
-            for _ in 0..BOUNCES {
+            for _ in 0..bounces {
                 push(&mut out);
                 out.publish();
                 take_one(&mut returns);
             }
             begun.elapsed()
         });
-        (near.join().expect("the near core counts"), 2 * BOUNCES)
+        near.join().expect("the near core counts")
     })
 }
 
-fn ciphers(report: &Report) {
+fn ciphers(criterion: &mut Criterion) {
     for cipher in [Cipher::Aes256Gcm, Cipher::ChaCha20Poly1305] {
         let mut packet = vec![0x5a; PAYLOAD_BYTES + DATA_OVERHEAD_BYTES];
         let mut key = SealKey::new(cipher, &[1; 32]);
         let mut number = 0;
-        report.row(&format!("seal: {PAYLOAD_BYTES} B, {cipher:?}"), || {
+        row(criterion, &format!("seal: {PAYLOAD_BYTES} B, {cipher:?}"), || {
             number += 1;
             key.seal(0, number, black_box(&mut packet));
         });
         let mut sealed = vec![0x5a; packet.len()];
         SealKey::new(cipher, &[1; 32]).seal(0, 9, &mut sealed);
         let mut key = OpenKey::new(cipher, &[1; 32]);
-        report.row(&format!("open: {PAYLOAD_BYTES} B, {cipher:?}, with a copy of the packet"), || {
+        row(criterion, &format!("open: {PAYLOAD_BYTES} B, {cipher:?}, with a copy of the packet"), || {
             packet.copy_from_slice(&sealed);
             assert!(key.open(0, 9, black_box(&mut packet)).is_some(), "the packet is authentic");
         });
     }
 }
 
-fn packets(report: &Report) {
+fn packets(criterion: &mut Criterion) {
     let mut bulk = Ends::new();
-    report.row(
+    row(
+        criterion,
         &format!("tunnel: {PAYLOAD_BYTES} B of one stream from write to read, and the acknowledgement"),
         || {
             bulk.carry(0, bulk.stream, PAYLOAD_BYTES, false);
         },
     );
     let mut exchanges = Ends::new();
-    report.row("tunnel: an exchange of 300 B and 400 B on a stream of its own", || exchanges.exchange());
+    row(criterion, "tunnel: an exchange of 300 B and 400 B on a stream of its own", || exchanges.exchange());
 }
 
 /// Grants one stream whatever it asks for.

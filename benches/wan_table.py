@@ -1,0 +1,91 @@
+"""The Markdown table and the plots of `benches/wan`: medians over the rounds, latencies over all rounds together."""
+
+from statistics import median
+
+HEADINGS = ["loss", "way", "download Mbit/s", "of it steady", "CPU ms/MB", "pages p50 ms", "p90", "p99", "failed",
+            "urgent p50 ms", "p99", "failed", "download beside, Mbit/s"]
+# The share of a download that is left out of `steady`: handshake and slow start.
+START_SHARE = 0.25
+
+
+def table(runs):
+    lines = ["| " + " | ".join(HEADINGS) + " |", "|---|---" + "|---:" * (len(HEADINGS) - 2) + "|"]
+    lines += [row(loss, way, own) for loss, way, own in grouped(runs)]
+    late = max(run["late_us"]["p99"] for run in runs)
+    cores = max(run[part]["busy_cores"] for run in runs for part in ("bulk", "pages", "urgent"))
+    lines.append(f"\nThe emulators handed packets out {late} us late at most (p99, worst run); up to {cores:.1f} cores were busy.")
+    return "\n".join(lines) + "\n"
+
+
+def grouped(runs):
+    """The runs of each path and way, in the order in which they came."""
+    groups = {}
+    for run in runs:
+        groups.setdefault((run["loss"], run["way"]), []).append(run)
+    return [(loss, way, own) for (loss, way), own in groups.items()]
+
+
+def row(loss, way, runs):
+    pages, urgent = latencies(runs, "pages"), latencies(runs, "urgent")
+    megabytes = median(sum(run["bulk"]["bins"]) / 1e6 for run in runs)
+    cpu_ms = median(run["bulk"]["cpu_s"] for run in runs) * 1e3
+    return "| " + " | ".join([
+        loss, way,
+        f"{median(rate(run['bulk']) for run in runs):.1f}",
+        f"{median(rate(run['bulk'], START_SHARE) for run in runs):.1f}",
+        f"{cpu_ms / max(0.001, megabytes):.1f}" if cpu_ms else "",
+        quantile(pages, 0.5), quantile(pages, 0.9), quantile(pages, 0.99), str(failures(runs, "pages")),
+        quantile(urgent, 0.5), quantile(urgent, 0.99), str(failures(runs, "urgent")),
+        f"{median(rate(run['urgent']['bulk'], START_SHARE) for run in runs):.1f}",
+    ]) + " |"
+
+
+def rate(download, without=0.0):
+    """Mbit/s of a download, without the first share of it."""
+    bins = download["bins"][int(len(download["bins"]) * without):]
+    return sum(bins) * 8 / 1e6 / (len(bins) * download["bin_s"])
+
+
+def latencies(runs, part):
+    return sorted(ms for run in runs for ms in run[part]["ms"])
+
+
+def failures(runs, part):
+    return sum(count for run in runs for count in run[part]["failures"].values())
+
+
+def quantile(ascending, share):
+    return f"{ascending[round((len(ascending) - 1) * share)]:.0f}" if ascending else ""
+
+
+def plots(runs):
+    """For each loss: the downloads over time, and how many pages were there after how long."""
+    drawn = []
+    for loss in dict.fromkeys(run["loss"] for run in runs):
+        own = [(way, group) for at, way, group in grouped(runs) if at == loss]
+        drawn.append({
+            "title": f"One download, loss {loss}", "x": axis("time, s"), "y": axis("Mbit/s"),
+            "series": [{"label": way, "shape": "line", "points": course(group)} for way, group in own]})
+        for part, what in (("pages", "Pages of 20 KiB"), ("urgent", "Urgent requests beside a download")):
+            series = [{"label": way, "shape": "steps", "points": shares(group, part)} for way, group in own]
+            drawn.append({"title": f"{what}, loss {loss}", "x": axis("time to the last byte, ms", "log"),
+                          "y": axis("share of requests, %"), "series": series})
+    return drawn
+
+
+def axis(label, scale="linear"):
+    return {"label": label, "scale": scale}
+
+
+def course(runs):
+    """The median of each second over the rounds."""
+    per_second = round(1 / runs[0]["bulk"]["bin_s"])
+    seconds = len(runs[0]["bulk"]["bins"]) // per_second
+    sums = [[sum(run["bulk"]["bins"][at * per_second:(at + 1) * per_second]) for run in runs] for at in range(seconds)]
+    return [(at + 0.5, median(of_all) * 8 / 1e6) for at, of_all in enumerate(sums)]
+
+
+def shares(runs, part):
+    ascending = latencies(runs, part)
+    count = len(ascending) + failures(runs, part)
+    return [(ms, (at + 1) / count * 100) for at, ms in enumerate(ascending)]
