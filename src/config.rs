@@ -14,6 +14,7 @@ use dataplane::role::limits::Limits;
 use dataplane::role::plan::Plan;
 use dataplane::time::Duration;
 use dataplane::tmp::key::{PresharedKey, PrivateKey, PublicKey};
+use dataplane::tmp::profile::{Profile, WindowFloor};
 use std::path::PathBuf;
 
 /// Which end of the tunnel a node is.
@@ -247,6 +248,10 @@ pub(crate) struct TunnelTuning {
     pub(crate) datagram_bytes_max: u16,
     /// A tunnel that has sent nothing for so long sends a PING; zero: never.
     pub(crate) keep_alive: Duration,
+    /// How a tunnel behaves beside others.
+    pub(crate) profile: Profile,
+    /// For how many connections the window stands.
+    pub(crate) window_floor: WindowFloor,
 }
 
 /// Which reading of the blender's algorithm runs.

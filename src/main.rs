@@ -103,7 +103,7 @@ fn enter(door: &Door, entrance: &Entrance<'_>) -> Exit {
             entrance.pass(origin::configure(args), args.print_config, |_| Effective::new(), origin::run)
         }
         Door::Load(args) => {
-            let run = |options: &_| load::run(options, args.json);
+            let run = |options: &_| load::run(options, args);
             entrance.pass(load::configure(args), args.print_config, |_| Effective::new(), run)
         }
         Door::Wan(args) => match &args.door {

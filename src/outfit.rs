@@ -107,6 +107,8 @@ fn tunnels(config: &NodeConfig) -> Result<Option<TunnelSetup>, Exit> {
             credit_bytes_min: tuning.credit_bytes_min,
             datagram_bytes_max: tuning.datagram_bytes_max,
             keep_alive: tuning.keep_alive,
+            profile: tuning.profile,
+            window_floor: tuning.window_floor,
             ..TunnelOptions::default()
         },
         blender: BlenderOptions {

@@ -103,7 +103,7 @@ impl Watch {
     fn tunnel_metrics(&self, text: &mut MetricsText) {
         let tunnels = self.tunnels();
         type Read = fn(&TunnelStatus) -> f64;
-        let gauges: [(&str, Unit, &str, Read); 8] = [
+        let gauges: [(&str, Unit, &str, Read); 15] = [
             ("longhaul_tunnel_up", Unit::None, "Whether bytes come through.", |t| {
                 f64::from(u8::from(t.is_up))
             }),
@@ -124,6 +124,45 @@ impl Watch {
                 t.transport.mtu_bytes as f64
             }),
             (
+                "longhaul_tunnel_pacing_bytes_per_second",
+                Unit::Bytes,
+                "Pace at which packets may leave.",
+                |t| t.transport.pacing_bytes_per_s as f64,
+            ),
+            (
+                "longhaul_tunnel_delivery_bytes_per_second",
+                Unit::Bytes,
+                "Largest rate of late at which the peer received.",
+                |t| t.transport.delivery_bytes_per_s as f64,
+            ),
+            ("longhaul_tunnel_queue_seconds", Unit::Seconds, "Queue on the way to the peer.", |t| {
+                t.transport.queue_us as f64 / 1e6
+            }),
+            (
+                "longhaul_tunnel_peer_queue_seconds",
+                Unit::Seconds,
+                "Queue on the way from the peer, as the peer says.",
+                |t| t.transport.peer.map_or(0.0, |peer| f64::from(peer.forward_queue_us) / 1e6),
+            ),
+            (
+                "longhaul_tunnel_peer_rtt_seconds",
+                Unit::Seconds,
+                "Smoothed round trip time, as the peer says.",
+                |t| t.transport.peer.map_or(0.0, |peer| f64::from(peer.srtt_us) / 1e6),
+            ),
+            (
+                "longhaul_tunnel_peer_loss_ratio",
+                Unit::Ratio,
+                "Share of the peer's packets lost in its last ten seconds, as the peer says.",
+                |t| t.transport.peer.map_or(0.0, |peer| f64::from(peer.loss_ppm_10s) / 1e6),
+            ),
+            (
+                "longhaul_tunnel_peer_delivery_bytes_per_second",
+                Unit::Bytes,
+                "Rate at which we received over the peer's last report, as the peer says.",
+                |t| t.transport.peer.map_or(0.0, |peer| f64::from(peer.delivered_kbps) * 125.0),
+            ),
+            (
                 "longhaul_tunnel_loss_ratio",
                 Unit::Ratio,
                 "Share of packets lost in the last ten seconds.",
@@ -136,7 +175,37 @@ impl Watch {
                 samples.value(&[("worker", worker), ("to", &self.far_end(tunnel))], read(tunnel));
             }
         }
+        self.flow_metrics(text, &tunnels);
         self.ring_metrics(text, &tunnels);
+    }
+
+    fn flow_metrics(&self, text: &mut MetricsText, tunnels: &[(usize, TunnelStatus)]) {
+        let mut samples = text.gauge(
+            "longhaul_tunnel_flows",
+            Unit::None,
+            "Streams open (hosted) and with something to send lately (active), and the virtual flows of the window (effective).",
+        );
+        for (worker, tunnel) in tunnels {
+            let flows = tunnel.transport.flows;
+            for (kind, count) in
+                [("hosted", flows.hosted), ("active", flows.active), ("effective", flows.effective)]
+            {
+                let to = self.far_end(tunnel);
+                samples.value(&[("worker", worker), ("to", &to), ("kind", &kind)], f64::from(count));
+            }
+        }
+        let mut samples = text.gauge(
+            "longhaul_tunnel_mode",
+            Unit::None,
+            "1 for the controller that decides on the window, with the reason.",
+        );
+        for (worker, tunnel) in tunnels {
+            let (mode, reason) = (tunnel.transport.mode.name(), tunnel.transport.reason.name());
+            let to = self.far_end(tunnel);
+            let labels: [(&str, &dyn core::fmt::Display); 4] =
+                [("worker", worker), ("to", &to), ("mode", &mode), ("reason", &reason)];
+            samples.value(&labels, 1.0);
+        }
     }
 
     fn ring_metrics(&self, text: &mut MetricsText, tunnels: &[(usize, TunnelStatus)]) {
@@ -172,7 +241,15 @@ impl Watch {
             "worker": worker, "to": self.far_end(tunnel), "up": tunnel.is_up, "streams": tunnel.streams,
             "rtt_us": path.srtt_us, "rtt_min_us": path.min_rtt_us, "window_bytes": path.window_bytes,
             "in_flight_bytes": path.in_flight_bytes, "mtu_bytes": path.mtu_bytes, "loss_ppm": path.loss_ppm,
-            "pacing_bytes_per_s": path.pacing_bytes_per_s,
+            "pacing_bytes_per_s": path.pacing_bytes_per_s, "delivery_bytes_per_s": path.delivery_bytes_per_s,
+            "queue_us": path.queue_us, "mode": path.mode.name(), "mode_reason": path.reason.name(),
+            "flows": { "hosted": path.flows.hosted, "active": path.flows.active, "effective": path.flows.effective },
+            "peer": path.peer.map(|peer| json!({
+                "rtt_us": peer.srtt_us, "rtt_min_us": peer.min_rtt_us, "queue_us": peer.forward_queue_us,
+                "loss_ppm": peer.loss_ppm_10s, "loss_ppm_10min": peer.loss_ppm_10min,
+                "delivery_bytes_per_s": u64::from(peer.delivered_kbps) * 125, "reorder_us": peer.reorder_us,
+                "mtu_bytes": peer.mtu_bytes, "streams_active": peer.streams_active,
+            })),
             "sent_packets": path.counters.sent_packets, "sent_bytes": path.counters.sent_bytes,
             "received_packets": path.counters.received_packets, "received_bytes": path.counters.received_bytes,
             "lost_packets": path.counters.lost_packets, "spurious_packets": path.counters.spurious_packets,

@@ -59,7 +59,7 @@ pub(crate) enum Door {
     /// Tries what the data plane needs of this machine and says what to do about each
     #[command(after_long_help = DOCTOR)]
     Doctor,
-    Origin(OriginArgs),
+    Origin(Box<OriginArgs>),
     Load(Box<LoadArgs>),
     Wan(Box<WanArgs>),
     Plot(PlotArgs),

@@ -2,6 +2,7 @@
 
 use crate::config::TunnelTuning;
 use crate::form::count::Count;
+use crate::form::floor::Floor;
 use crate::form::given::Given;
 use crate::form::otherwise::{Auto, Off, Otherwise};
 use crate::form::size::Size;
@@ -9,6 +10,7 @@ use crate::form::span::SpanOrOff;
 use crate::form::word::Word;
 use crate::problem::Problems;
 use dataplane::time::Duration;
+use dataplane::tmp::profile::{Profile, WindowFloor};
 
 /// Bytes of IPv6 and UDP headers: what an IP packet holds beside the datagram, in the dearer family.
 const HEADERS_BYTES: u32 = 48;
@@ -50,6 +52,15 @@ pub(crate) struct TunnelArgs {
     /// Time of silence after which a PING keeps the tunnel (and NATs on its path) awake; `off` for never
     #[arg(long, value_name = "TIME", default_value_t = Given::of(Duration::from_secs(10)))]
     keep_alive: Given<SpanOrOff>,
+    /// How a tunnel shares the path: `throughput` is as many CUBIC flows as there are active connections, and a rate
+    /// model where packets are lost without a queue; `balanced` also tries now and then whether it can do without the
+    /// queue in the network; `literal` is the CUBIC flows alone, one for each open connection
+    #[arg(long, value_name = "PROFILE", default_value_t = Given::of(Profile::Balanced))]
+    profile: Given<Word<Profile>>,
+    /// Connections that the window stands for, with a packet for each at least: those with something to send (`active`),
+    /// the open ones (`hosted`) or `fixed:N`
+    #[arg(long, value_name = "FLOOR", default_value_t = Given::of(WindowFloor::Active))]
+    window_floor: Given<Floor>,
     /// Most datagrams handed to the kernel in one send (UDP_SEGMENT), 2 to 64; `off` sends each by itself
     #[arg(long, value_name = "COUNT", default_value_t = Given::of(Some(GSO_SEGMENTS_MAX)))]
     gso: Given<Otherwise<Off, Count<usize>>>,
@@ -91,6 +102,8 @@ impl TunnelArgs {
             credit_bytes_min: self.credit_min.take_or("credit_min", problems, 1),
             datagram_bytes_max: self.datagram_bytes_max(problems),
             keep_alive: self.keep_alive.take_or("keep_alive", problems, Duration::ZERO),
+            profile: self.profile.take_or("profile", problems, Profile::Balanced),
+            window_floor: self.window_floor.take_or("window_floor", problems, WindowFloor::Active),
         };
         check(&tuning, block_bytes, problems);
         tuning

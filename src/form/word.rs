@@ -5,6 +5,9 @@ use crate::form::given::{Form, Written};
 use crate::problem::Wrong;
 use controlplane::logs::daemon::Level;
 use core::marker::PhantomData;
+use dataplane::tmp::profile::Profile;
+use tools::drive::IoChoice;
+use tools::load::Arrivals;
 
 /// What has a word for each of its values.
 pub(crate) trait Words: Copy + PartialEq + Send + Sync + 'static {
@@ -43,12 +46,25 @@ impl Words for Io {
     const WORDS: &[(&str, Self)] = &[("auto", Self::Auto), ("uring", Self::Uring), ("epoll", Self::Epoll)];
 }
 
+impl Words for IoChoice {
+    const WORDS: &[(&str, Self)] = &[("auto", Self::Auto), ("uring", Self::Uring), ("epoll", Self::Epoll)];
+}
+
+impl Words for Arrivals {
+    const WORDS: &[(&str, Self)] = &[("constant", Self::Constant), ("poisson", Self::Poisson)];
+}
+
 impl Words for HugePages {
     const WORDS: &[(&str, Self)] = &[("off", Self::Off), ("try", Self::Try)];
 }
 
 impl Words for BlenderMode {
     const WORDS: &[(&str, Self)] = &[("bounded", Self::Bounded), ("literal", Self::Literal)];
+}
+
+impl Words for Profile {
+    const WORDS: &[(&str, Self)] =
+        &[("balanced", Self::Balanced), ("throughput", Self::Throughput), ("literal", Self::Literal)];
 }
 
 impl Words for Level {

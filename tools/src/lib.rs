@@ -1,14 +1,15 @@
 //! Tools that stand around the pair: the origin behind it, the load in front of it, the path between its ends, and
 //! the simulator.
 //!
-//! Tiers, lowest first: `clock, alarm, descriptors, content, plot` · `http1, route` · `origin`, `load`, `page`, `wan`. The
-//! programs know nothing of each other; what they must agree on (the bytes of an object, the meaning of a path) lies
-//! below them. The workspace denies unsafe code; `wan/kernel.rs` alone allows it.
+//! Tiers, lowest first: `clock, alarm, descriptors, content, drive, plot, spread` · `http1, route` · `origin`, `load`,
+//! `page`, `wan`. The programs know nothing of each other; what they must agree on (the bytes of an object, the meaning
+//! of a path) lies below them. The workspace denies unsafe code; `wan/kernel.rs` alone allows it.
 
 mod alarm;
 pub mod clock;
 pub mod content;
 pub mod descriptors;
+pub mod drive;
 pub mod http1;
 pub mod load;
 pub mod origin;
@@ -16,7 +17,10 @@ pub mod page;
 pub mod plot;
 pub mod route;
 pub mod sim;
+pub mod spread;
 pub mod wan;
 
+#[cfg(test)]
+mod instrument;
 #[cfg(test)]
 mod loopback;

@@ -1,18 +1,20 @@
 //! What a path asks of the origin, and so what a client may expect of the answer.
 //!
 //! ```text
-//! /bytes/N       Content-Length              /slow/N?ms=M&piece=P  P bytes every M ms (10 ms, a sixteenth)
-//! /chunked/N     chunked                     /delay/MS/N           MS milliseconds of silence, then N bytes
+//! /bytes/N       Content-Length, ranges      /slow/N?ms=M&piece=P  P bytes every M ms (10 ms, a sixteenth)
+//! /chunked/N     chunked                     /delay/SPREAD/N       milliseconds of silence, then N bytes
 //! /close/N       until the connection ends   /status/CODE          that status, 64 bytes where a body may be
 //! /trailers      chunked, one trailer field  /headers/N            N filler fields (at most 1000), 128 bytes
 //! /b128 /b16k /b1m   like /bytes             /echo                 JSON: head, fields, body size and sha256
 //! /reset/N       RST after N of 2N+1024      /hash                 sha256 of the body, hexadecimal
 //! /early-close/N FIN after N of 2N+1024      /sse?n=N&ms=M         N server-sent events, one every M ms
-//! /ws            WebSocket echo
+//! /ws            WebSocket echo              /load                 JSON: how busy the origin is
 //! ```
-//! N takes the suffixes k, m and g (1024). Times are rounded up to the timers' tick, 4 ms. Bodies are the seeded object named by the whole target (`content`),
-//! except those of echo, hash and sse.
+//! N takes the suffixes k, m and g (1024). CODE is 200 to 599, or 100, 102, 103: that interim answer, then 200. SPREAD is
+//! a number or a distribution (`spread`). Bodies are the seeded object named by the whole target (`content`), except
+//! those of echo, hash, sse and load. `docs/origin.md` has the whole grammar, with what the query adds.
 
+use crate::spread::Spread;
 use core::time::Duration;
 
 /// The largest body, bytes.
@@ -30,7 +32,7 @@ const HEADERS_BODY_BYTES: u64 = 128;
 const TRAILERS_BODY_BYTES: u64 = 1_024;
 
 /// One behaviour.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Route {
     /// A body with Content-Length.
     Bytes {
@@ -58,13 +60,15 @@ pub enum Route {
     },
     /// Silence, then a body.
     Delay {
-        /// How long nothing is said.
-        wait: Duration,
+        /// How long nothing is said, ms.
+        wait_ms: Spread,
         /// Body bytes.
         size: u64,
     },
     /// A status.
     Status(u16),
+    /// An interim answer with this status, then 200.
+    Interim(u16),
     /// What was asked, told back.
     Echo,
     /// The sha256 of what was sent.
@@ -88,6 +92,8 @@ pub enum Route {
     },
     /// WebSocket echo.
     WebSocket,
+    /// How busy the origin is.
+    Load,
     /// A chunked body with a trailer field.
     Trailers,
     /// Many header fields.
@@ -127,12 +133,12 @@ impl Route {
             | Self::Slow { size, .. }
             | Self::Delay { size, .. } => Some(size),
             Self::Status(204 | 304) => Some(0),
-            Self::Status(_) => Some(STATUS_BODY_BYTES),
+            Self::Status(_) | Self::Interim(_) => Some(STATUS_BODY_BYTES),
             Self::Reset { after } | Self::EarlyClose { after } => Some(2 * after + 1_024),
             Self::Trailers => Some(TRAILERS_BODY_BYTES),
             Self::Headers { .. } => Some(HEADERS_BODY_BYTES),
             Self::Unknown => Some(STATUS_BODY_BYTES),
-            Self::Echo | Self::Hash | Self::Events { .. } | Self::WebSocket => None,
+            Self::Echo | Self::Hash | Self::Events { .. } | Self::WebSocket | Self::Load => None,
         }
     }
 
@@ -153,6 +159,8 @@ impl Route {
             | Self::EarlyClose { .. }
             | Self::Events { .. }
             | Self::Trailers
+            | Self::Interim(_)
+            | Self::Load
             | Self::Headers { .. } => 200,
         }
     }
@@ -165,6 +173,7 @@ impl Route {
             "echo" => Self::Echo,
             "hash" => Self::Hash,
             "ws" => Self::WebSocket,
+            "load" => Self::Load,
             "trailers" => Self::Trailers,
             "sse" => Self::Events {
                 count: parameter(query, "n").unwrap_or(10),
@@ -180,7 +189,11 @@ impl Route {
             "chunked" => Self::Chunked { size: size(argument)? },
             "close" => Self::UntilClose { size: size(argument)? },
             "slow" => Self::slow(size(argument)?, query)?,
-            "status" => Self::Status(argument.parse().ok().filter(|code| (200..=599).contains(code))?),
+            "status" => match argument.parse().ok()? {
+                code @ (100 | 102 | 103) => Self::Interim(code),
+                code @ 200..=599 => Self::Status(code),
+                _ => return None,
+            },
             "reset" => Self::Reset { after: size(argument)? },
             "early-close" => Self::EarlyClose { after: size(argument)? },
             "headers" => {
@@ -197,7 +210,7 @@ impl Route {
     }
 
     fn delay(wait: &str, bytes: &str) -> Option<Self> {
-        Some(Self::Delay { wait: milliseconds(wait.parse().ok()?)?, size: size(bytes)? })
+        Some(Self::Delay { wait_ms: spread_ms(wait)?, size: size(bytes)? })
     }
 }
 
@@ -209,7 +222,8 @@ pub fn origin_form(target: &str) -> &str {
     rest.find('/').map_or("/", |slash| &rest[slash..])
 }
 
-fn size(text: &str) -> Option<u64> {
+/// A size with its unit: `64m`; `None` if it is none or too great.
+pub fn size(text: &str) -> Option<u64> {
     let (digits, shift) = match text.as_bytes().last()? {
         b'k' => (&text[..text.len() - 1], 10),
         b'm' => (&text[..text.len() - 1], 20),
@@ -220,13 +234,24 @@ fn size(text: &str) -> Option<u64> {
     count.checked_mul(1 << shift).filter(|size| *size <= BODY_BYTES_MAX)
 }
 
+/// A distribution of milliseconds.
+pub fn spread_ms(text: &str) -> Option<Spread> {
+    let number = |text: &str| text.parse().ok().filter(|ms: &f64| *ms >= 0.0 && *ms <= DELAY_MS_MAX as f64);
+    Spread::parse(text, number)
+}
+
 fn milliseconds(ms: u64) -> Option<Duration> {
     (ms <= DELAY_MS_MAX).then(|| Duration::from_millis(ms))
 }
 
+/// The text of a query's parameter, as it was written.
+pub fn parameter_text<'a>(query: &'a str, name: &str) -> Option<&'a str> {
+    let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
+}
+
 fn parameter(query: &str, name: &str) -> Option<u64> {
-    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-    pairs.into_iter().find(|(key, _)| *key == name).and_then(|(_, value)| value.parse().ok())
+    parameter_text(query, name)?.parse().ok()
 }
 
 #[cfg(test)]
@@ -245,7 +270,10 @@ mod tests {
             ("/b16k", Route::Bytes { size: 16_384 }),
             ("/slow/160?ms=5", Route::Slow { size: 160, piece: 10, interval: ms(5) }),
             ("/slow/8?piece=3", Route::Slow { size: 8, piece: 3, interval: ms(10) }),
-            ("/delay/20/1k", Route::Delay { wait: ms(20), size: 1_024 }),
+            ("/delay/20/1k", Route::Delay { wait_ms: Spread::Fixed(20.0), size: 1_024 }),
+            ("/delay/exp:5/1", Route::Delay { wait_ms: Spread::Exponential(5.0), size: 1 }),
+            ("/delay/-1/1", Route::Unknown),
+            ("/status/103", Route::Interim(103)),
             ("/status/503", Route::Status(503)),
             ("/status/101", Route::Unknown),
             ("/sse?n=3&ms=1", Route::Events { count: 3, interval: ms(1) }),

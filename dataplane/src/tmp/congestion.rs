@@ -1,86 +1,328 @@
-//! The congestion controllers that a path can have, behind one face. There is one so far; a closed enum keeps
-//! the path free of type parameters when others come.
+//! Congestion control of a path: the ensemble and the model side by side, both fed with all that happens, one of them
+//! in charge. It gives the window, the pace and N. Assembly: the rules are in `ensemble`, `model` and `supervisor`.
+//! Units: bytes, µs. [TMP-130] [TMP-131]
+//!
+//! N is the number of virtual flows, and the floor of the window in packets. What asks for it is the number of
+//! streams with something to send lately (or open, or fixed, as the operator says); a stream is what stands for a
+//! connection. It is lowered so that each flow has four packets of the window or of what the path holds: with
+//! less a real TCP would wait for time-outs, so to imitate more of them would be to drown the path. The literal
+//! profile does not lower it.
 
 use crate::time::Instant;
-use crate::tmp::cubic::{AckedPacket, Cubic, Sign};
+use crate::tmp::delivery::RateSample;
+use crate::tmp::ensemble::{AckedPacket, Ensemble, Tag};
+use crate::tmp::model::Model;
+use crate::tmp::profile::{Profile, WindowFloor};
+use crate::tmp::supervisor::{Judged, Mode, Reason, Supervisor, Verdict};
 
-/// Share of a window per smoothed rtt that the pacer lets out, in percent: most neutral beside unpaced flows of
+/// Share of a window per smoothed rtt that the ensemble's pacing lets out, in percent: most neutral beside unpaced flows of
 /// 1.25, 2.0 and no pacing, as simulated against CUBIC flows.
 const PACING_GAIN_PERCENT: u64 = 200;
+/// A virtual flow should have so many packets of the window, and there may be so many flows in any case.
+const PACKETS_PER_FLOW: u64 = 4;
+const FLOWS_IN_ANY_CASE: u64 = 8;
+/// Flows at most, and as a part of the packets that may be in flight.
+const FLOWS_MAX: usize = 4_096;
+const PACKETS_MAX_PER_FLOW: usize = 8;
+/// The least of so many queue samples is above the bound: the queue grows, it is not the jitter of one packet.
+const QUEUE_SAMPLES: u32 = 8;
+/// The bound while the model looks for the rate: an eighth of the rtt, as in HyStart (RFC 9406 §4.3).
+const RISE_PART: u64 = 8;
+const RISE_US: (u64, u64) = (4_000, 16_000);
+/// A round in which a tenth was lost, and so many packets, was too fast.
+const TOO_FAST_LOSSES: u64 = 8;
+const TOO_FAST_PART: u64 = 10;
 
-/// A controller.
+/// What the controller is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    /// How it behaves.
+    pub profile: Profile,
+    /// What N is.
+    pub floor: WindowFloor,
+    /// Packets that may be in flight at most.
+    pub window_packets_max: usize,
+}
+
+/// The path at the time of an acknowledgement.
+#[derive(Clone, Copy, Debug)]
+pub struct View {
+    /// The time.
+    pub now: Instant,
+    /// The last rtt, the least one, the smoothed one.
+    pub rtt_us: u64,
+    /// See `rtt_us`.
+    pub rtt_us_min: u64,
+    /// See `rtt_us`.
+    pub rtt_us_smoothed: u64,
+    /// The queue on the way to the peer.
+    pub queue_us: u64,
+    /// How long the peer may hold back an acknowledgement.
+    pub ack_delay_us: u64,
+    /// The number that the next packet will have.
+    pub number_next: u64,
+    /// Bytes in flight.
+    pub in_flight_bytes: u64,
+    /// Probe time-outs in a row.
+    pub timeouts: u32,
+}
+
+/// N as wanted and as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FlowCounts {
+    /// Streams open.
+    pub hosted: u32,
+    /// Streams with something to send lately.
+    pub active: u32,
+    /// Virtual flows.
+    pub effective: u32,
+}
+
+/// The controller.
 #[derive(Clone, Debug)]
-pub enum Controller {
-    /// One CUBIC flow.
-    Cubic(Cubic),
+pub struct Controller {
+    setting: Setting,
+    ensemble: Ensemble,
+    model: Model,
+    supervisor: Supervisor,
+    packet_bytes: u64,
+    hosted: u32,
+    active: u32,
+    window_bytes: u64,
+    pace_bytes_per_s: u64,
+    /// What the path holds without a queue, at the largest rate of late.
+    held_bytes: u64,
+    round_end: u64,
+    round_lost: u64,
+    round_acked: u64,
+    queue_us_min: u64,
+    queue_samples: u32,
 }
 
 impl Controller {
-    /// CUBIC at its beginning.
-    pub fn cubic(packet_bytes: u64, window_packets_max: u64) -> Self {
-        Self::Cubic(Cubic::new(packet_bytes, window_packets_max))
+    /// At its beginning: slow start with ten packets.
+    pub fn new(packet_bytes: u64, setting: Setting) -> Self {
+        let flows_max = FLOWS_MAX.min(setting.window_packets_max / PACKETS_MAX_PER_FLOW);
+        let ensemble = Ensemble::new(packet_bytes, setting.window_packets_max as u64, flows_max);
+        Self {
+            setting,
+            window_bytes: ensemble.window_bytes(),
+            ensemble,
+            model: Model::new(),
+            supervisor: Supervisor::new(setting.profile),
+            packet_bytes,
+            hosted: 0,
+            active: 0,
+            pace_bytes_per_s: u64::MAX,
+            held_bytes: 0,
+            round_end: 0,
+            round_lost: 0,
+            round_acked: 0,
+            queue_us_min: u64::MAX,
+            queue_samples: 0,
+        }
     }
 
     /// Bytes that may be in flight.
-    pub fn window_bytes(&self) -> u64 {
-        match self {
-            Self::Cubic(cubic) => cubic.window_bytes(),
-        }
+    pub const fn window_bytes(&self) -> u64 {
+        self.window_bytes
     }
 
-    /// See `PACING_GAIN_PERCENT`.
-    pub const fn pacing_gain_percent(&self) -> u64 {
-        match self {
-            Self::Cubic(_) => PACING_GAIN_PERCENT,
-        }
+    /// The pace at which they may leave.
+    pub const fn pace_bytes_per_s(&self) -> u64 {
+        self.pace_bytes_per_s
     }
 
-    /// Whether packet `number` was sent before the last reaction.
-    pub const fn is_recovering(&self, number: u64) -> bool {
-        match self {
-            Self::Cubic(cubic) => cubic.is_recovering(number),
+    /// The last rate that the path limited, if it ever did.
+    pub const fn measured_bytes_per_s(&self) -> Option<u64> {
+        self.model.measured_bytes_per_s()
+    }
+
+    /// The largest rate of late at which the peer received.
+    pub fn rate_bytes_per_s(&self) -> u64 {
+        self.model.rate_bytes_per_s()
+    }
+
+    /// Who is in charge, and why.
+    pub const fn mode(&self) -> (Mode, Reason) {
+        (self.supervisor.mode(), self.supervisor.reason())
+    }
+
+    /// How often a virtual flow reduced its window.
+    pub const fn reactions(&self) -> u64 {
+        self.ensemble.reactions()
+    }
+
+    /// N.
+    pub const fn flows(&self) -> FlowCounts {
+        let effective = self.ensemble.count() as u32;
+        FlowCounts { hosted: self.hosted, active: self.active, effective }
+    }
+
+    /// Streams open, and streams with something to send lately.
+    pub fn set_streams(&mut self, hosted: u32, active: u32) {
+        if (hosted, active) != (self.hosted, self.active) {
+            (self.hosted, self.active) = (hosted, active);
+            self.count_flows();
         }
     }
 
     /// The packet size of the path changed.
     pub fn set_packet_bytes(&mut self, packet_bytes: u64) {
-        match self {
-            Self::Cubic(cubic) => cubic.set_packet_bytes(packet_bytes),
-        }
+        self.packet_bytes = packet_bytes;
+        self.ensemble.set_packet_bytes(packet_bytes);
     }
 
-    /// An rtt sample.
-    pub fn sampled(&mut self, number: u64, number_next: u64, rtt_us: u64) {
-        match self {
-            Self::Cubic(cubic) => cubic.sampled(number, number_next, rtt_us),
-        }
+    /// Whether the owner of packet `number` has reacted since it was sent.
+    pub fn is_recovering(&self, number: u64, tag: Tag) -> bool {
+        self.ensemble.is_recovering(number, tag)
+    }
+
+    /// Chooses the owner of a packet that leaves.
+    pub fn own(&mut self, bytes: u64) -> Tag {
+        self.ensemble.own(bytes)
+    }
+
+    /// A packet is not in flight any more, for a reason that says nothing of the path's room.
+    pub fn left_flight(&mut self, bytes: u64, tag: Tag) {
+        self.ensemble.left_flight(bytes, tag);
     }
 
     /// A packet was acknowledged.
-    pub fn acked(&mut self, now: Instant, packet: AckedPacket, smoothed_rtt_us: u64) {
-        match self {
-            Self::Cubic(cubic) => cubic.acked(now, packet, smoothed_rtt_us),
-        }
+    pub fn acked(&mut self, now: Instant, mut packet: AckedPacket, in_flight_bytes: u64, rtt_us: u64) {
+        // Where the model lets out less than the ensemble would, the ensemble's window was not in use.
+        packet.used_window &= self.supervisor.mode() == Mode::Ensemble
+            || in_flight_bytes * 10 >= self.ensemble.window_bytes() * 9;
+        self.round_acked += 1;
+        self.ensemble.acked(now, packet, rtt_us);
     }
 
-    /// A packet was lost or marked.
-    pub fn congested(&mut self, number: u64, number_next: u64, sign: Sign) {
-        match self {
-            Self::Cubic(cubic) => cubic.congested(number, number_next, sign),
-        }
+    /// A packet was lost.
+    pub fn lost(&mut self, view: &View, number: u64, bytes: u64, tag: Tag) {
+        self.round_lost += 1;
+        let verdict = self.supervisor.lost(self.judged(view), view.queue_us, self.ensemble.is_starting());
+        self.ensemble.lost(number, view.number_next, bytes, tag);
+        self.obey(verdict);
+    }
+
+    /// So many packets up to `number` were marked.
+    pub fn marked(&mut self, number: u64, number_next: u64, marks: u32) {
+        self.ensemble.marked(number, number_next, marks);
     }
 
     /// A packet that had been counted as lost was only late.
-    pub fn loss_was_spurious(&mut self) {
-        match self {
-            Self::Cubic(cubic) => cubic.loss_was_spurious(),
-        }
+    pub fn loss_was_spurious(&mut self, tag: Tag) {
+        self.ensemble.loss_was_spurious(tag);
     }
 
     /// Nothing came through for long.
-    pub fn collapse(&mut self, number_next: u64) {
-        match self {
-            Self::Cubic(cubic) => cubic.collapse(number_next),
+    pub fn collapse(&mut self, now: Instant, number_next: u64) {
+        self.ensemble.collapse(number_next);
+        self.model.forget();
+        self.supervisor.path_gone(now);
+    }
+
+    /// The largest packet of an acknowledgement, `number`, is new with it.
+    pub fn sampled(&mut self, view: &View, number: u64, sample: Option<RateSample>) {
+        self.ensemble.sampled(number, view.number_next, view.rtt_us);
+        if let Some(sample) = sample {
+            self.model.sampled(sample);
         }
+        self.supervisor.queue_sampled(view.queue_us);
+        self.watch_queue(view);
+        if number >= self.round_end {
+            self.round_end = view.number_next;
+            self.end_round(view);
+        }
+    }
+
+    /// Takes stock after an acknowledgement, a loss or a time-out: N, window and pace.
+    pub fn settle(&mut self, view: &View) {
+        if self.supervisor.mode() == Mode::Model {
+            self.model.in_flight(view.in_flight_bytes, view.rtt_us_min);
+        }
+        let held_bytes = u128::from(self.model.rate_bytes_per_s()) * u128::from(view.rtt_us_min) / 1_000_000;
+        self.held_bytes = u64::try_from(held_bytes).unwrap_or(u64::MAX);
+        self.count_flows();
+        let rtt_us = view.rtt_us_smoothed.max(1);
+        let ensemble_bytes = self.ensemble.window_bytes();
+        let per_rtt = u128::from(ensemble_bytes) * u128::from(PACING_GAIN_PERCENT) * 10_000;
+        let ensemble_pace = u64::try_from(per_rtt / u128::from(rtt_us)).unwrap_or(u64::MAX);
+        (self.window_bytes, self.pace_bytes_per_s) = match self.supervisor.mode() {
+            Mode::Ensemble => (ensemble_bytes, ensemble_pace),
+            Mode::Model => self.model_window(view, ensemble_bytes, ensemble_pace),
+        };
+        // A time-out does not break the floor of the window, so the pace has to yield: a virtual back-off.
+        self.pace_bytes_per_s = (self.pace_bytes_per_s >> view.timeouts.min(6)).max(1);
+    }
+
+    fn model_window(&self, view: &View, ensemble_bytes: u64, ensemble_pace: u64) -> (u64, u64) {
+        let bytes = self.model.window_bytes(view.rtt_us_min + view.ack_delay_us);
+        let floor_bytes = self.ensemble.count().max(2) as u64 * self.packet_bytes;
+        let limit_bytes = self.setting.window_packets_max as u64 * self.packet_bytes;
+        let (bytes, pace) = (bytes.clamp(floor_bytes, limit_bytes), self.model.pace_bytes_per_s());
+        if self.model.is_start_up() {
+            // Nothing shows yet that the path cannot take what the ensemble would send.
+            (bytes.max(ensemble_bytes), pace.max(ensemble_pace))
+        } else {
+            (bytes, pace)
+        }
+    }
+
+    fn watch_queue(&mut self, view: &View) {
+        self.queue_us_min = self.queue_us_min.min(view.queue_us);
+        self.queue_samples += 1;
+        if self.queue_samples < QUEUE_SAMPLES {
+            return;
+        }
+        if self.queue_us_min > (view.rtt_us_min / RISE_PART).clamp(RISE_US.0, RISE_US.1) {
+            self.model.queue_grew();
+            if self.setting.profile != Profile::Literal {
+                // HyStart compares whole rounds and so comes a round too late; the queue itself shows at once.
+                self.ensemble.end_start();
+            }
+        }
+        (self.queue_us_min, self.queue_samples) = (u64::MAX, 0);
+    }
+
+    fn end_round(&mut self, view: &View) {
+        let (lost, sent) = (self.round_lost, self.round_lost + self.round_acked);
+        (self.round_lost, self.round_acked) = (0, 0);
+        self.model.round_ended(lost, sent);
+        if lost >= TOO_FAST_LOSSES && lost * TOO_FAST_PART >= sent {
+            self.model.queue_grew();
+        }
+        let verdict = self.supervisor.round_ended(self.judged(view));
+        self.obey(verdict);
+    }
+
+    fn judged(&self, view: &View) -> Judged {
+        let is_settling = self.model.is_start_up() || self.model.is_drain();
+        Judged { now: view.now, rtt_us_min: view.rtt_us_min, is_settling }
+    }
+
+    fn obey(&mut self, verdict: Verdict) {
+        match verdict {
+            Verdict::Stay | Verdict::Resume => {}
+            Verdict::StartUp => self.model.start_up(),
+            Verdict::Drain => self.model.drain(),
+            Verdict::HandOver => self.ensemble.deal_out(self.window_bytes),
+        }
+    }
+
+    fn count_flows(&mut self) {
+        let literal = self.setting.profile == Profile::Literal;
+        let wanted = match self.setting.floor {
+            WindowFloor::Active if literal => self.hosted,
+            WindowFloor::Active => self.active,
+            WindowFloor::Hosted => self.hosted,
+            WindowFloor::Fixed(count) => count,
+        };
+        let packets = self.ensemble.window_bytes().max(self.held_bytes) / self.packet_bytes;
+        let room = FLOWS_IN_ANY_CASE.max(packets / PACKETS_PER_FLOW) as usize;
+        let count = self.ensemble.count();
+        // A flow that goes takes its window along, so small swings of the room must not cost flows.
+        let bound = if literal { usize::MAX } else { room.max(count.min(room + room / 4)) };
+        self.ensemble.set_count((wanted as usize).clamp(1, bound));
     }
 }

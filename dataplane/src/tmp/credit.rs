@@ -110,7 +110,8 @@ impl Window {
     }
 
     /// Everything before `offset` was consumed. True if the peer should be told, which is when a quarter of the
-    /// window is gone; a window of which a quarter goes in half an rtt is doubled.
+    /// window is gone; a window of which a quarter goes in one rtt is doubled. So it comes to hold four round trips and
+    /// more: a hole stops the reader for one, a hole whose repair is lost as well for two or three.
     pub fn consumed(
         &mut self,
         budget: &mut Budget,
@@ -123,10 +124,23 @@ impl Window {
         if news_bytes * 4 < self.bytes as u64 {
             return false;
         }
-        if now < self.announced + Duration::from_micros(rtt_us / 2) {
+        if now < self.announced + Duration::from_micros(rtt_us) {
             self.grow(budget, bounds);
         }
         true
+    }
+
+    /// The reader has all there is and waits for a hole to be filled, while bytes up to `highest` have come behind it: a
+    /// window of which little is left is doubled, or it would stop the sender until the hole is filled. True if the
+    /// peer should be told.
+    pub fn strained(&mut self, budget: &mut Budget, bounds: &WindowBounds, highest: u64) -> bool {
+        let left_bytes = self.limit.saturating_sub(highest);
+        if left_bytes * 2 >= self.bytes as u64 {
+            return false;
+        }
+        let before = self.bytes;
+        self.grow(budget, bounds);
+        self.bytes > before
     }
 
     /// The limit to tell the peer now.

@@ -2,8 +2,8 @@
 //! §6.2. Units: µs.
 //!
 //! A packet is lost when one sent later has been acknowledged and the reordering window has passed since.
-//! Until reordering was seen on the path, three later packets are enough. The window is a quarter of the
-//! least rtt, grows to the lateness of whatever proved to be only late, at most to one rtt, and shrinks
+//! Until reordering was seen on the path, three later packets are enough, and a sixteenth of the least rtt (so that the
+//! last packets of an answer, behind which no three come, do not wait longer). Then the window is a quarter of it, grows to the lateness of whatever proved to be only late, at most to one rtt, and shrinks
 //! again after sixteen recoveries without such proof. A probe time-out declares nothing lost: it only sends
 //! something that must be answered, for ever, at most three seconds apart. [TMP-120] [TMP-121]
 
@@ -14,6 +14,9 @@ use crate::tmp::rtt::Rtt;
 const PACKET_THRESHOLD: u64 = 3;
 /// Recoveries without a late packet after which the reordering window is the least again, RFC 8985 §6.2.
 const CLEAN_RECOVERIES: u32 = 16;
+/// The reordering window as a part of the least rtt, once reordering was seen (RFC 8985 §6.2) and before.
+const REORDER_PART: u64 = 4;
+const IN_ORDER_PART: u64 = 16;
 /// The drivers' timers are not exact below this.
 const REORDER_US_MIN: u64 = 500;
 /// Probes are never further apart: a tunnel must notice that its path has come back.
@@ -102,7 +105,8 @@ impl Loss {
 
     /// The reordering window.
     pub fn reorder_us(&self, rtt: &Rtt) -> u64 {
-        (rtt.min_us() / 4).max(self.late_us).min(rtt.smoothed_us()).max(REORDER_US_MIN)
+        let part = if self.reordering_seen { REORDER_PART } else { IN_ORDER_PART };
+        (rtt.min_us() / part).max(self.late_us).min(rtt.smoothed_us()).max(REORDER_US_MIN)
     }
 
     /// When a probe is due, while anything is in flight.
@@ -149,10 +153,10 @@ mod tests {
         let mut loss = Loss::new();
         assert_eq!(loss.judge(0, at(0), at(9_000_000), &rtt), Verdict::Open);
         loss.acked(2, 0);
-        assert_eq!(loss.judge(0, at(0), at(101 * MS), &rtt), Verdict::LostAt(at(125 * MS)));
+        assert_eq!(loss.judge(0, at(0), at(101 * MS), &rtt), Verdict::LostAt(at(106_250)));
         loss.acked(3, 0);
         assert_eq!(loss.judge(0, at(0), at(101 * MS), &rtt), Verdict::Lost);
-        assert_eq!(loss.judge(1, at(0), at(101 * MS), &rtt), Verdict::LostAt(at(125 * MS)));
+        assert_eq!(loss.judge(1, at(0), at(101 * MS), &rtt), Verdict::LostAt(at(106_250)));
         loss.acked(1, 4);
         assert_eq!(loss.judge(0, at(0), at(101 * MS), &rtt), Verdict::LostAt(at(125 * MS)));
         assert_eq!(loss.judge(0, at(0), at(125 * MS), &rtt), Verdict::Lost);
@@ -162,7 +166,7 @@ mod tests {
     fn the_window_learns_and_forgets() {
         let rtt = rtt_of(20 * MS);
         let mut loss = Loss::new();
-        assert_eq!(loss.reorder_us(&rtt), 5 * MS);
+        assert_eq!(loss.reorder_us(&rtt), 1_250);
         loss.was_late(1, 8 * MS);
         assert_eq!(loss.reorder_us(&rtt), 9 * MS);
         loss.was_late(2, 80 * MS);

@@ -3,11 +3,19 @@
 //! `SPEC.md` beside this file is the normative text; code and tests cite its requirements as `[TMP-n]`.
 //! Lowest first: `limits`, `id`, `error`, `varint` · `frame` (plaintext), `packet` (datagrams) ·
 //! `carrier` (the seam) · `key`, `random`, `seal`, `cookie`, `reset`, `handshake` · `session` · `endpoint`.
-//! The transport, lowest first: `rtt`, `pacer`, `mtu`, `cubic` (with `hystart`), `record`, `ranges` · `sent`,
-//! `received`, `loss`, `credit`, `quality` · `send_stream`, `receive_stream` · `streams` · `path` · `tunnel`.
+//! The transport, lowest first: `rtt`, `pacer`, `mtu`, `cubic`, `hystart`, `delivery`, `record`, `ranges` · congestion
+//! control: `ensemble`, `model`, `supervisor` · `congestion` · `sent`, `received`, `loss`, `credit`, `quality`,
+//! `activity` · `send_stream`, `receive_stream` · `streams` · `path` · `tunnel`.
 //! No I/O, no clock.
 
 pub mod ack_frame;
+pub mod activity;
+#[cfg(test)]
+mod bottleneck;
+#[cfg(test)]
+mod bottleneck_tcp;
+#[cfg(test)]
+mod bottleneck_tests;
 pub mod carrier;
 pub mod carries;
 pub mod congestion;
@@ -15,6 +23,7 @@ mod cookie;
 pub mod counters;
 pub mod credit;
 pub mod cubic;
+pub mod delivery;
 mod dial;
 pub mod endpoint;
 mod endpoint_handshake;
@@ -28,9 +37,12 @@ mod endpoint_transmit;
 mod endpoint_tunnel_tests;
 #[cfg(test)]
 mod endpoint_world;
+pub mod ensemble;
 mod epoch;
 pub mod error;
 pub mod event;
+#[cfg(test)]
+mod fairness_tests;
 pub mod frame;
 pub mod frame_writer;
 #[cfg(any(test, fuzzing))]
@@ -44,6 +56,7 @@ mod link;
 pub mod loss;
 mod mac;
 pub mod marks;
+pub mod model;
 pub mod mtu;
 pub mod offset;
 pub mod options;
@@ -64,6 +77,7 @@ pub mod path_acks;
 mod peer_address;
 #[cfg(any(test, fuzzing))]
 mod plain_carrier;
+pub mod profile;
 pub mod quality;
 pub mod random;
 pub mod ranges;
@@ -90,6 +104,7 @@ pub mod stream_frames;
 pub mod stream_pieces;
 pub mod stream_table;
 pub mod streams;
+pub mod supervisor;
 pub mod tunnel;
 mod unconfirmed;
 pub mod varint;

@@ -3,6 +3,7 @@
 
 use crate::time::Duration;
 use crate::tmp::limits::{CREDIT_WINDOW_BYTES_MAX, DATAGRAM_BYTES_MAX, DATAGRAM_BYTES_MIN, STREAMS_MAX};
+use crate::tmp::profile::{Profile, WindowFloor};
 
 /// Options of one tunnel. Both ends must agree on `credit_bytes_min`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +38,10 @@ pub struct TunnelOptions {
     pub keep_alive: Duration,
     /// Send the PING also while no stream is open.
     pub keep_alive_idle: bool,
+    /// How the tunnel behaves beside others.
+    pub profile: Profile,
+    /// What the number of virtual flows is, and the floor of the window in packets.
+    pub window_floor: WindowFloor,
 }
 
 impl Default for TunnelOptions {
@@ -56,6 +61,8 @@ impl Default for TunnelOptions {
             path_lost_timeouts: 3,
             keep_alive: Duration::from_secs(10),
             keep_alive_idle: true,
+            profile: Profile::Balanced,
+            window_floor: WindowFloor::Active,
         }
     }
 }

@@ -23,6 +23,9 @@ pub struct Pacer {
     burst_bytes: u64,
     tokens_bytes: i64,
     refilled: Instant,
+    /// Bytes that may leave at a rate of their own, which is higher.
+    ready_bytes: u64,
+    ready_bytes_per_s: u64,
 }
 
 impl Pacer {
@@ -34,21 +37,15 @@ impl Pacer {
             burst_bytes,
             tokens_bytes: burst_bytes as i64,
             refilled: Instant::ORIGIN,
+            ready_bytes: 0,
+            ready_bytes_per_s: 0,
         }
     }
 
-    /// Takes a new rate: `gain_percent` of one window per smoothed round trip.
-    pub fn set_rate(
-        &mut self,
-        now: Instant,
-        window_bytes: u64,
-        rtt_us: u64,
-        gain_percent: u64,
-        packet_bytes: u64,
-    ) {
+    /// Takes a new rate.
+    pub fn set_rate(&mut self, now: Instant, bytes_per_s: u64, rtt_us: u64, packet_bytes: u64) {
         self.refill(now);
-        let rate = u128::from(window_bytes) * u128::from(gain_percent) * 10_000 / u128::from(rtt_us.max(1));
-        self.rate_bytes_per_s = u64::try_from(rate).unwrap_or(u64::MAX).max(1);
+        self.rate_bytes_per_s = bytes_per_s.max(1);
         let timed_bytes = self.bytes_in(BURST_US);
         let packets = if rtt_us < SHORT_RTT_US { TRAIN_PACKETS } else { 2 };
         // Above a train per timer tick (14 Gbit/s) the burst follows the rate: a timer cannot be the limit.
@@ -59,10 +56,17 @@ impl Pacer {
         self.tokens_bytes = self.tokens_bytes.min(ceiling_bytes as i64);
     }
 
-    /// Lets a tunnel that had nothing to send start with a burst: the path is empty of our bytes.
-    pub fn restart(&mut self, now: Instant, packet_bytes: u64) {
+    /// Lets a tunnel that had nothing to send start with sixteen packets at the path's last measured rate, or at once
+    /// where none was measured: the path is empty of our bytes.
+    pub fn restart(&mut self, now: Instant, packet_bytes: u64, measured_bytes_per_s: Option<u64>) {
         self.refill(now);
-        self.tokens_bytes = self.tokens_bytes.max((READY_BURST_PACKETS * packet_bytes) as i64);
+        let ready_bytes = READY_BURST_PACKETS * packet_bytes;
+        if let Some(bytes_per_s) = measured_bytes_per_s {
+            (self.ready_bytes, self.ready_bytes_per_s) = (ready_bytes, bytes_per_s);
+            self.tokens_bytes = self.tokens_bytes.max(self.burst_bytes.min(ready_bytes) as i64);
+        } else {
+            self.tokens_bytes = self.tokens_bytes.max(ready_bytes as i64);
+        }
     }
 
     /// Whether a packet may leave at `now`.
@@ -74,6 +78,7 @@ impl Pacer {
     /// Accounts a packet that left.
     pub fn sent(&mut self, bytes: u64) {
         self.tokens_bytes = self.tokens_bytes.saturating_sub(bytes as i64);
+        self.ready_bytes = self.ready_bytes.saturating_sub(bytes);
     }
 
     /// When the next packet may leave: a whole burst at a time, so that timers stay few.
@@ -82,7 +87,7 @@ impl Pacer {
             return now;
         }
         let missing_bytes = 1 + self.tokens_bytes.unsigned_abs();
-        let wait_us = u128::from(missing_bytes) * 1_000_000 / u128::from(self.rate_bytes_per_s) + 1;
+        let wait_us = u128::from(missing_bytes) * 1_000_000 / u128::from(self.rate_now()) + 1;
         let wait_us = u64::try_from(wait_us).unwrap_or(u64::MAX).max(GRANULARITY_US);
         self.refilled + Duration::from_micros(wait_us)
     }
@@ -97,11 +102,18 @@ impl Pacer {
         self.burst_bytes
     }
 
+    const fn rate_now(&self) -> u64 {
+        if self.ready_bytes > 0 && self.ready_bytes_per_s > self.rate_bytes_per_s {
+            return self.ready_bytes_per_s;
+        }
+        self.rate_bytes_per_s
+    }
+
     fn refill(&mut self, now: Instant) {
         let elapsed_us = now.us_since(self.refilled);
         let earned = self.bytes_in(elapsed_us);
         // A span too short to earn a byte is not thrown away.
-        if earned == 0 && self.rate_bytes_per_s < 1_000_000 && elapsed_us < 1_000_000 {
+        if earned == 0 && self.rate_now() < 1_000_000 && elapsed_us < 1_000_000 {
             return;
         }
         self.refilled = self.refilled.max(now);
@@ -110,7 +122,7 @@ impl Pacer {
     }
 
     fn bytes_in(&self, span_us: u64) -> u64 {
-        let bytes = u128::from(self.rate_bytes_per_s) * u128::from(span_us) / 1_000_000;
+        let bytes = u128::from(self.rate_now()) * u128::from(span_us) / 1_000_000;
         u64::try_from(bytes).unwrap_or(u64::MAX).min(i64::MAX as u64)
     }
 }
@@ -144,7 +156,7 @@ mod tests {
         {
             let mut pacer = Pacer::new(PACKET);
             let start = Instant::from_us(1_000);
-            pacer.set_rate(start, window, rtt_us, 200, PACKET);
+            pacer.set_rate(start, 2 * window * 1_000_000 / rtt_us, rtt_us, PACKET);
             run(&mut pacer, start, 100_000);
             let (bytes, _) = run(&mut pacer, start + Duration::from_secs(1), 10_000_000);
             let want = 10 * 2 * window * 1_000_000 / rtt_us;
@@ -156,7 +168,7 @@ mod tests {
     fn a_short_path_sends_trains_instead_of_timers() {
         let mut pacer = Pacer::new(PACKET);
         let start = Instant::from_us(1_000);
-        pacer.set_rate(start, 64 * PACKET, 50, 200, PACKET);
+        pacer.set_rate(start, 128 * PACKET * 20_000, 50, PACKET);
         let (bytes, sleeps) = run(&mut pacer, start, 100_000);
         assert!(bytes >= 64 * PACKET * 2_000 * 9 / 10, "line rate: {bytes}");
         assert!(sleeps <= 2_000, "no timer is shorter than 50 µs: {sleeps}");
@@ -166,12 +178,19 @@ mod tests {
     fn a_ready_tunnel_sends_sixteen_packets_at_once() {
         let mut pacer = Pacer::new(PACKET);
         let start = Instant::from_us(1_000);
-        pacer.set_rate(start, 10 * PACKET, 100_000, 200, PACKET);
+        pacer.set_rate(start, 200 * PACKET, 100_000, PACKET);
         run(&mut pacer, start, 1_000_000);
         let later = start + Duration::from_secs(2);
-        pacer.restart(later, PACKET);
+        pacer.restart(later, PACKET, None);
         let burst =
             (0..100).take_while(|_| pacer.is_open(later).then(|| pacer.sent(PACKET)).is_some()).count();
         assert_eq!(burst, 16);
+        // 4,000 packets per second were measured: sixteen take 4 ms, then it is 200 per second again.
+        let again = later + Duration::from_secs(2);
+        pacer.restart(again, PACKET, Some(4_000 * PACKET));
+        let (bytes, _) = run(&mut pacer, again, 4_000);
+        assert!((15..=18).contains(&(bytes / PACKET)), "{bytes}");
+        let (bytes, _) = run(&mut pacer, again + Duration::from_millis(4), 100_000);
+        assert!((18..=22).contains(&(bytes / PACKET)), "{bytes}");
     }
 }

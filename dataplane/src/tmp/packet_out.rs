@@ -54,8 +54,7 @@ impl Source<'_> {
             return self.build_close(now, payload);
         }
         if self.path.is_idle && self.streams.told_bytes > 0 {
-            self.path.pacer.restart(now, self.path.packet_bytes());
-            self.path.is_idle = false;
+            self.path.wake(now);
         }
         let leave = self.path.leave(now);
         match leave {
@@ -121,7 +120,7 @@ impl Source<'_> {
         quality.min_rtt_us = path.rtt.min_us() as u32;
         quality.rttvar_us = path.rtt.variance_us() as u32;
         quality.mtu_bytes = path.mtu.current_bytes();
-        quality.streams_active = self.streams.table.len() as u16;
+        quality.streams_active = u16::try_from(self.streams.activity.count()).unwrap_or(u16::MAX);
         quality.state = u8::from(path.is_lost);
         draft.is_eliciting |= draft.writer.put(&Frame::Quality(quality));
     }

@@ -2,7 +2,7 @@
 //! ends, a plain round robin in place of the blender, and a hash of everything that was sent.
 
 use crate::time::{Duration, Instant};
-use crate::tmp::carrier::{Carrier, Fill, Handled};
+use crate::tmp::carrier::{Carrier, Fill, Filled, Handled};
 use crate::tmp::event::Event;
 use crate::tmp::id::{Side, StreamId};
 use crate::tmp::limits::DATA_OVERHEAD_BYTES;
@@ -71,6 +71,8 @@ pub(in crate::tmp) struct Flow {
     pub(in crate::tmp) reset: Option<u16>,
     pub(in crate::tmp) stopped: Option<u16>,
     pub(in crate::tmp) closed: bool,
+    /// When the last byte was read.
+    pub(in crate::tmp) read_at: Instant,
     /// `finish` is not called after the last byte.
     pub(in crate::tmp) stays_open: bool,
 }
@@ -85,6 +87,9 @@ pub(in crate::tmp) struct End {
     /// Streams that may be able to write.
     writers: VecDeque<StreamId>,
     side: Side,
+    now: Instant,
+    /// Bytes read, all streams together.
+    pub(in crate::tmp) read_bytes: u64,
 }
 
 /// The pair: end 0 is the initiator, link 0 leads from it.
@@ -119,7 +124,7 @@ fn phase(stream: StreamId, side: Side) -> usize {
 }
 
 impl End {
-    fn new(options: &TunnelOptions, side: Side) -> Self {
+    pub(in crate::tmp) fn new(options: &TunnelOptions, side: Side) -> Self {
         let mut tunnel = Tunnel::new(options, side, Instant::ORIGIN);
         tunnel.on_connected(Instant::ORIGIN);
         Self {
@@ -129,7 +134,34 @@ impl End {
             news: Vec::new(),
             writers: VecDeque::new(),
             side,
+            now: Instant::ORIGIN,
+            read_bytes: 0,
         }
+    }
+
+    /// Opens a stream on which so many bytes will be written.
+    pub(in crate::tmp) fn open(&mut self, class: u8, to_write: usize) -> StreamId {
+        let stream = self.tunnel.open(class, 0).expect("there is room");
+        let before = self.flows.insert(stream, Flow { to_write, ..Flow::default() });
+        assert!(before.is_none_or(|flow| flow.closed), "an id comes back after it was closed");
+        self.writers.push_back(stream);
+        stream
+    }
+
+    /// Takes the time, what has to be done at it, and what has come of what was received.
+    pub(in crate::tmp) fn advance(&mut self, now: Instant, answers: [usize; 4], is_stuck: bool) {
+        self.now = now;
+        if self.tunnel.deadline().is_some_and(|at| at <= now) {
+            self.tunnel.tick(now);
+        }
+        self.handle_events(answers, is_stuck);
+        self.tell_blender();
+    }
+
+    /// The next packet, if one may leave.
+    pub(in crate::tmp) fn fill(&mut self, payload: &mut [u8]) -> Option<Filled> {
+        let room = self.tunnel.payload_bytes_next(self.now);
+        self.tunnel.fill_packet(self.now, &mut payload[..room], &mut self.blender)
     }
 
     fn write(&mut self, stream: StreamId) {
@@ -159,6 +191,8 @@ impl End {
             let from = (flow.read + phase(stream, other)) % TEXT_PERIOD;
             assert!(bytes == &text()[from..from + bytes.len()], "{stream:?} at {}", flow.read);
             flow.read += bytes.len();
+            flow.read_at = self.now;
+            self.read_bytes += bytes.len() as u64;
             let count = bytes.len();
             self.tunnel.consumed(stream, count);
         }
@@ -223,12 +257,7 @@ impl Pair {
 
     /// Opens a stream on which the initiator writes so many bytes.
     pub(in crate::tmp) fn open(&mut self, class: u8, to_write: usize) -> StreamId {
-        let end = &mut self.ends[0];
-        let stream = end.tunnel.open(class, 0).expect("there is room");
-        let before = end.flows.insert(stream, Flow { to_write, ..Flow::default() });
-        assert!(before.is_none_or(|flow| flow.closed), "an id comes back after it was closed");
-        end.writers.push_back(stream);
-        stream
+        self.ends[0].open(class, to_write)
     }
 
     /// An application ceases to read for the time being.
@@ -285,7 +314,7 @@ impl Pair {
         for to in [0, 1] {
             let mut any = false;
             while let Some(packet) = self.links[1 - to].arrived(self.now) {
-                let Packet { number, ecn, payload } = packet;
+                let Packet { number, ecn, payload, .. } = packet;
                 let handled = self.ends[to].tunnel.handle_packet(self.now, number, ecn, &payload);
                 assert!(matches!(handled, Handled::New | Handled::Duplicate | Handled::Closed { .. }));
                 any = true;
@@ -294,32 +323,21 @@ impl Pair {
             if any {
                 end.tunnel.handle_batch_end(self.now);
             }
-            if end.tunnel.deadline().is_some_and(|at| at <= self.now) {
-                end.tunnel.tick(self.now);
-            }
-            end.handle_events(self.answers, to == 1 && self.acceptor_is_stuck);
+            end.advance(self.now, self.answers, to == 1 && self.acceptor_is_stuck);
             self.transmit(to);
         }
     }
 
     fn transmit(&mut self, from: usize) {
-        let end = &mut self.ends[from];
-        end.tell_blender();
         let mut payload = [0; 2_000];
-        loop {
-            let room = end.tunnel.payload_bytes_next(self.now);
-            let filled = end.tunnel.fill_packet(self.now, &mut payload[..room], &mut end.blender);
-            let Some(filled) = filled else { break };
+        while let Some(filled) = self.ends[from].fill(&mut payload) {
             let bytes = filled.len_bytes + DATA_OVERHEAD_BYTES;
             for word in [self.now.as_us(), from as u64, filled.number, bytes as u64] {
                 self.trace = (self.trace ^ word).wrapping_mul(0x0100_0000_01b3);
             }
+            let Filled { number, ecn, .. } = filled;
             let payload = payload[..filled.len_bytes].to_vec();
-            self.links[from].send(
-                self.now,
-                bytes,
-                Packet { number: filled.number, ecn: filled.ecn, payload },
-            );
+            self.links[from].send(self.now, bytes, Packet { flow: 0, extra_us: 0, number, ecn, payload });
         }
     }
 }

@@ -3,9 +3,10 @@
 //! acknowledgements are in `path_acks`.
 
 use crate::time::{Duration, Instant};
-use crate::tmp::congestion::Controller;
+use crate::tmp::congestion::{Controller, Setting, View};
+use crate::tmp::delivery::Delivery;
 use crate::tmp::limits::{DATA_OVERHEAD_BYTES, PAYLOAD_BYTES_BASE};
-use crate::tmp::loss::{Loss, PROBES};
+use crate::tmp::loss::{ACK_DELAY_US_MAX, Loss, PROBES};
 use crate::tmp::mtu::Mtu;
 use crate::tmp::options::TunnelOptions;
 use crate::tmp::pacer::Pacer;
@@ -59,6 +60,7 @@ pub struct Path {
     pub(in crate::tmp) sent: Sent,
     pub(in crate::tmp) loss: Loss,
     pub(in crate::tmp) controller: Controller,
+    pub(in crate::tmp) delivery: Delivery,
     pub(in crate::tmp) pacer: Pacer,
     pub(in crate::tmp) mtu: Mtu,
     pub(in crate::tmp) received: Received,
@@ -72,6 +74,8 @@ pub struct Path {
     /// Packets below this number were sent while the window was in use.
     pub(in crate::tmp) used_below: u64,
     pub(in crate::tmp) congested_seen: u32,
+    /// Losses below this number belong to a recovery that has begun.
+    pub(in crate::tmp) recovery_end: u64,
     /// When the oldest packet in flight becomes lost, if nothing comes before.
     pub(in crate::tmp) lost_at: Option<Instant>,
     /// The largest packet of the base size or less that arrived, plus one.
@@ -82,7 +86,7 @@ pub struct Path {
     pub(in crate::tmp) is_idle: bool,
     pub(in crate::tmp) last_sent: Instant,
     pub(in crate::tmp) is_lost: bool,
-    packets_max: usize,
+    setting: Setting,
     timeouts_max: u32,
 }
 
@@ -92,11 +96,17 @@ impl Path {
         let mtu = Mtu::new(options.datagram_bytes_max);
         let packet_bytes = u64::from(mtu.current_bytes());
         let packets_max = options.packets_in_flight_max;
+        let setting = Setting {
+            profile: options.profile,
+            floor: options.window_floor,
+            window_packets_max: packets_max / 2,
+        };
         Self {
             rtt: Rtt::new(),
             sent: Sent::new(packets_max, Self::records_max(options)),
             loss: Loss::new(),
-            controller: Controller::cubic(packet_bytes, packets_max as u64 / 2),
+            controller: Controller::new(packet_bytes, setting),
+            delivery: Delivery::new(),
             pacer: Pacer::new(packet_bytes),
             mtu,
             received: Received::new(),
@@ -107,13 +117,14 @@ impl Path {
             ack_only: 0,
             used_below: 0,
             congested_seen: 0,
+            recovery_end: 0,
             lost_at: None,
             small_acked_end: 0,
             large_lost_end: 0,
             is_idle: true,
             last_sent: now,
             is_lost: false,
-            packets_max,
+            setting,
             timeouts_max: options.path_lost_timeouts,
         }
     }
@@ -127,7 +138,8 @@ impl Path {
     pub fn restart(&mut self, now: Instant) {
         self.mtu.restart();
         let packet_bytes = u64::from(self.mtu.current_bytes());
-        self.controller = Controller::cubic(packet_bytes, self.packets_max as u64 / 2);
+        self.controller = Controller::new(packet_bytes, self.setting);
+        self.quality.forget_way();
         self.rtt = Rtt::new();
         self.pacer = Pacer::new(packet_bytes);
         (self.large_lost_end, self.used_below) = (self.sent.next_number(), 0);
@@ -184,7 +196,15 @@ impl Path {
     /// Accounts a packet that leaves; its number.
     pub fn account_sent(&mut self, now: Instant, built: Built) -> u64 {
         let Built { purpose, bytes, records, acked_below } = built;
-        let number = self.sent.push(SentPacket::new(now, bytes, purpose, records, acked_below));
+        let mut packet = SentPacket::new(now, bytes, purpose, records, acked_below);
+        if purpose != Purpose::AckOnly {
+            self.note_dry_if_idle();
+            let is_idle = self.sent.in_flight_packets() == 0;
+            packet.departure = self.delivery.departs(now, is_idle, self.quality.arrival_us(now));
+            packet.tag = self.controller.own(u64::from(bytes));
+        }
+        let number = self.sent.push(packet);
+        self.note_dry_if_idle();
         self.counters.sent_packets += 1;
         self.counters.sent_bytes += u64::from(bytes);
         self.last_sent = now;
@@ -230,12 +250,40 @@ impl Path {
         now - Duration::from_micros(2 * self.rtt.probe_timeout_us(0))
     }
 
-    /// Gives the pacer the rate that window and rtt stand for.
+    /// Has the controller take stock, and gives the pacer its rate.
     pub fn set_pace(&mut self, now: Instant) {
-        let packet_bytes = self.packet_bytes();
-        let gain_percent = self.controller.pacing_gain_percent();
-        let window_bytes = self.controller.window_bytes();
-        self.pacer.set_rate(now, window_bytes, self.rtt.smoothed_us(), gain_percent, packet_bytes);
+        self.controller.settle(&self.view(now));
+        let (pace, packet_bytes) = (self.controller.pace_bytes_per_s(), self.packet_bytes());
+        self.pacer.set_rate(now, pace, self.rtt.smoothed_us(), packet_bytes);
+    }
+
+    /// The path as the controller wants to see it.
+    pub(in crate::tmp) fn view(&self, now: Instant) -> View {
+        View {
+            now,
+            rtt_us: self.rtt.latest_us(),
+            rtt_us_min: self.rtt.min_us(),
+            rtt_us_smoothed: self.rtt.smoothed_us(),
+            queue_us: self.quality.queue_us(),
+            ack_delay_us: ACK_DELAY_US_MAX.min(self.rtt.smoothed_us() / 8),
+            number_next: self.sent.next_number(),
+            in_flight_bytes: self.sent.in_flight_bytes(),
+            timeouts: self.loss.timeouts(),
+        }
+    }
+
+    /// Where nothing more waits to be sent, rate samples say how much we had, not how much would pass.
+    fn note_dry_if_idle(&mut self) {
+        if self.is_idle {
+            self.delivery.ran_dry(self.sent.in_flight_bytes());
+        }
+    }
+
+    /// A tunnel that had nothing to send has something again.
+    pub fn wake(&mut self, now: Instant) {
+        self.note_dry_if_idle();
+        self.pacer.restart(now, self.packet_bytes(), self.controller.measured_bytes_per_s());
+        self.is_idle = false;
     }
 
     /// Size of a full datagram.

@@ -2,7 +2,7 @@
 
 use crate::time::{Duration, Instant};
 use crate::tmp::ack_frame::Ack;
-use crate::tmp::cubic::{AckedPacket, Sign};
+use crate::tmp::ensemble::AckedPacket;
 use crate::tmp::loss::{ACK_DELAY_US_MAX, PROBES, Verdict};
 use crate::tmp::mtu::MTU_BYTES_BASE;
 use crate::tmp::offset::widen;
@@ -38,7 +38,7 @@ impl Path {
         }
         let ranges = ack.ranges(largest).ok_or(Refusal::Violation)?;
         self.counters.acks_received += 1;
-        self.sample(now, largest, ack);
+        let newest = self.sample(now, largest, ack);
         let before = self.loss.newest_end();
         for (first, last) in ranges {
             let mut walk = self.sent.walk(first, last);
@@ -47,6 +47,12 @@ impl Path {
             }
         }
         self.note_marks(largest, ack);
+        if let Some(packet) = newest {
+            let rtt_us_min = self.rtt.min_us();
+            let rx_time_us = ack.header.rx_time_us;
+            let rate = self.delivery.sample(packet.departure, packet.sent, rx_time_us, rtt_us_min);
+            self.controller.sampled(&self.view(now), largest, rate);
+        }
         self.detect_losses(now, streams);
         self.sent.forget(self.horizon(now));
         self.received.set_rtt(self.rtt.smoothed_us());
@@ -71,7 +77,7 @@ impl Path {
                 Verdict::Lost => {
                     let sent = packet.sent;
                     self.packet_lost(now, number, streams);
-                    run = self.extend_run(run, number, sent);
+                    run = self.extend_run(now, run, number, sent);
                 }
             }
         }
@@ -107,16 +113,16 @@ impl Path {
         }
     }
 
-    fn sample(&mut self, now: Instant, largest: u64, ack: &Ack<'_>) {
-        let Some(packet) = self.sent.get(largest) else { return };
+    /// What the acknowledgement of a packet that is new with it says of times; the packet.
+    fn sample(&mut self, now: Instant, largest: u64, ack: &Ack<'_>) -> Option<SentPacket> {
+        let packet = *self.sent.get(largest)?;
         if packet.state != State::InFlight || packet.purpose == Purpose::AckOnly {
-            return;
+            return None;
         }
-        let sent = packet.sent;
-        let rtt_us = now.us_since(sent);
-        self.rtt.update(now, rtt_us, ack.header.delay_us().min(ACK_DELAY_US_MAX));
-        self.controller.sampled(largest, self.sent.next_number(), self.rtt.latest_us());
-        self.quality.one_way(sent, ack.header.rx_time_us);
+        self.rtt.update(now, now.us_since(packet.sent), ack.header.delay_us().min(ACK_DELAY_US_MAX));
+        let over_us = self.rtt.latest_us().saturating_sub(self.rtt.min_us());
+        self.quality.one_way(now, packet.sent, ack.header.rx_time_us, over_us);
+        Some(packet)
     }
 
     fn packet_acked(
@@ -132,18 +138,20 @@ impl Path {
         }
         match (packet.state, packet.purpose) {
             (State::Acked, _) | (_, Purpose::AckOnly) => return,
-            (State::Lost, _) => return self.packet_was_late(now, number, packet),
+            (State::Lost, _) => return self.packet_was_late(now, number, &packet),
             (State::InFlight, Purpose::MtuProbe) => self.mtu_probe_acked(now),
             (State::InFlight, Purpose::Data) => self.mtu.packet_acked(packet.bytes),
         }
         self.loss.acked(number, before);
         self.quality.delivered(u64::from(packet.bytes));
+        self.delivery.delivered(u64::from(packet.bytes));
         if packet.bytes <= MTU_BYTES_BASE {
             self.small_acked_end = self.small_acked_end.max(number + 1);
         }
-        let used_window = number < self.used_below;
-        let acked = AckedPacket { number, bytes: u64::from(packet.bytes), used_window };
-        self.controller.acked(now, acked, self.rtt.smoothed_us());
+        let (bytes, tag, used_window) = (u64::from(packet.bytes), packet.tag, number < self.used_below);
+        let in_flight_bytes = self.sent.in_flight_bytes() + bytes;
+        let acked = AckedPacket { number, bytes, tag, used_window };
+        self.controller.acked(now, acked, in_flight_bytes, self.rtt.smoothed_us());
         let mut records = packet.records;
         while let Some(record) = self.sent.take_record(&mut records) {
             streams.record_acked(record);
@@ -151,13 +159,14 @@ impl Path {
     }
 
     /// A packet given up arrived after all: the window reaction is undone and the reordering window learns.
-    fn packet_was_late(&mut self, now: Instant, number: u64, packet: SentPacket) {
+    fn packet_was_late(&mut self, now: Instant, number: u64, packet: &SentPacket) {
         self.counters.spurious_packets += 1;
         let late_us = now.us_since(packet.sent).saturating_sub(self.rtt.min_us());
         self.loss.was_late(number, late_us);
         self.quality.was_late(late_us);
+        self.delivery.delivered(u64::from(packet.bytes));
         if packet.purpose == Purpose::Data {
-            self.controller.loss_was_spurious();
+            self.controller.loss_was_spurious(packet.tag);
         }
     }
 
@@ -169,9 +178,10 @@ impl Path {
     fn note_marks(&mut self, largest: u64, ack: &Ack<'_>) {
         let Some(ecn) = ack.header.ecn else { return };
         // Counts only grow; an older ACK that comes late says nothing.
-        if ecn.congested.wrapping_sub(self.congested_seen) as i32 > 0 {
+        let marks = ecn.congested.wrapping_sub(self.congested_seen);
+        if marks as i32 > 0 {
             self.congested_seen = ecn.congested;
-            self.controller.congested(largest, self.sent.next_number(), Sign::Mark);
+            self.controller.marked(largest, self.sent.next_number(), marks);
         }
     }
 
@@ -182,15 +192,20 @@ impl Path {
         while let Some(record) = self.sent.take_record(&mut records) {
             streams.record_lost(record);
         }
+        let (bytes, tag) = (u64::from(packet.bytes), packet.tag);
         match packet.purpose {
             Purpose::AckOnly => {}
-            Purpose::MtuProbe => self.mtu.probe_lost(now),
+            Purpose::MtuProbe => {
+                self.controller.left_flight(bytes, tag);
+                self.mtu.probe_lost(now);
+            }
             Purpose::Data => {
                 self.quality.lost(now);
-                if !self.controller.is_recovering(number) {
+                if number >= self.recovery_end {
+                    self.recovery_end = self.sent.next_number();
                     self.loss.recovery_began();
                 }
-                self.controller.congested(number, self.sent.next_number(), Sign::Loss);
+                self.controller.lost(&self.view(now), number, bytes, tag);
                 self.note_large_lost(now, number, packet.bytes);
             }
         }
@@ -208,12 +223,18 @@ impl Path {
         }
     }
 
-    fn extend_run(&mut self, run: Option<LostRun>, number: u64, sent: Instant) -> Option<LostRun> {
+    fn extend_run(
+        &mut self,
+        now: Instant,
+        run: Option<LostRun>,
+        number: u64,
+        sent: Instant,
+    ) -> Option<LostRun> {
         let run = run.filter(|run| run.next_number == number);
         let first_sent = run.map_or(sent, |run| run.first_sent);
         let persistent_us = PERSISTENT_TIMEOUTS * self.rtt.probe_timeout_us(ACK_DELAY_US_MAX);
         if sent > first_sent + Duration::from_micros(persistent_us) {
-            self.controller.collapse(self.sent.next_number());
+            self.controller.collapse(now, self.sent.next_number());
             return None;
         }
         Some(LostRun { first_sent, next_number: number + 1 })

@@ -8,6 +8,17 @@ const SLICES: usize = 10;
 /// A report is due at most this often, and not more often than every four rtt.
 const REPORT_US_MIN: u64 = 1_000_000;
 
+/// How long one least way lives before a younger one replaces it, as for the least rtt.
+const WAY_PERIOD: Duration = Duration::from_secs(300);
+
+/// The lesser of two spans between clocks that are not the same, modulo 2^32.
+const fn earlier(least: Option<u32>, way_us: u32) -> u32 {
+    match least {
+        Some(least) if (way_us.wrapping_sub(least) as i32) >= 0 => least,
+        _ => way_us,
+    }
+}
+
 /// Packets sent and lost over ten slices of time.
 #[derive(Clone, Debug)]
 struct Loss {
@@ -48,8 +59,10 @@ impl Loss {
 pub struct PathQuality {
     seconds: Loss,
     minutes: Loss,
-    /// Least of (peer's receive clock − our send clock): the way without a queue.
-    way_us_min: Option<u32>,
+    /// Least of (peer's receive clock − our send clock), the way without a queue, of the running period and of the
+    /// one before it.
+    way_us_min: [Option<u32>; 2],
+    way_period_ends: Instant,
     queue_us: u32,
     reorder_us: u64,
     delivered_bytes: u64,
@@ -70,7 +83,8 @@ impl PathQuality {
         Self {
             seconds: Loss::new(Duration::from_secs(1)),
             minutes: Loss::new(Duration::from_secs(60)),
-            way_us_min: None,
+            way_us_min: [None; 2],
+            way_period_ends: Instant::ORIGIN,
             queue_us: 0,
             reorder_us: 0,
             delivered_bytes: 0,
@@ -109,15 +123,39 @@ impl PathQuality {
         self.delivered_bytes += bytes;
     }
 
-    /// The largest packet of an ACK was sent at `sent` and received at `rx_time_us` by the peer's clock.
-    pub fn one_way(&mut self, sent: Instant, rx_time_us: u32) {
+    /// The largest packet of an ACK was sent at `sent` and received at `rx_time_us` by the peer's clock, and its rtt was
+    /// `over_us` above the least. The clocks are not the same and may drift apart, so only the difference to the least
+    /// means something, and never more than what the whole round trip shows.
+    pub fn one_way(&mut self, now: Instant, sent: Instant, rx_time_us: u32, over_us: u64) {
+        if now >= self.way_period_ends {
+            self.way_us_min = [None, self.way_us_min[0]];
+            self.way_period_ends = now + WAY_PERIOD;
+        }
         let way_us = rx_time_us.wrapping_sub(sent.as_us() as u32);
-        let least = self.way_us_min.map_or(way_us, |least| {
-            // The clocks are not the same, so only the difference means something, modulo 2^32.
-            if (way_us.wrapping_sub(least) as i32) < 0 { way_us } else { least }
-        });
-        self.way_us_min = Some(least);
-        self.queue_us = way_us.wrapping_sub(least);
+        self.way_us_min[0] = Some(earlier(self.way_us_min[0], way_us));
+        let least = earlier(self.way_us_min[1], earlier(self.way_us_min[0], way_us));
+        let over_us = u32::try_from(over_us).unwrap_or(u32::MAX);
+        self.queue_us = way_us.wrapping_sub(least).min(over_us);
+    }
+
+    /// When a packet that leaves now arrives by the peer's clock if it finds no queue, once anything has arrived.
+    pub fn arrival_us(&self, now: Instant) -> Option<u32> {
+        let [running, before] = self.way_us_min;
+        let way_us = match (running, before) {
+            (Some(running), before) => earlier(before, running),
+            (None, before) => before?,
+        };
+        Some((now.as_us() as u32).wrapping_add(way_us))
+    }
+
+    /// The path is another one: the way is not known.
+    pub const fn forget_way(&mut self) {
+        (self.way_us_min, self.queue_us) = ([None; 2], 0);
+    }
+
+    /// Queue on the way to the peer.
+    pub const fn queue_us(&self) -> u64 {
+        self.queue_us as u64
     }
 
     /// What the peer says of its side.
@@ -190,9 +228,12 @@ mod tests {
     fn the_queue_is_what_exceeds_the_least_whatever_the_clocks_say() {
         let mut quality = PathQuality::new();
         for (sent_ms, offset) in [(0, u32::MAX - 1_000), (10, u32::MAX - 3_000), (20, 4_999)] {
-            quality.one_way(at(sent_ms), offset.wrapping_add(sent_ms as u32 * 1_000));
+            quality.one_way(at(sent_ms), at(sent_ms), offset.wrapping_add(sent_ms as u32 * 1_000), 9_000);
         }
         assert_eq!(quality.report(at(30)).forward_queue_us, 8_000);
+        assert_eq!(quality.arrival_us(at(100)), Some((u32::MAX - 3_000).wrapping_add(100_000)));
+        quality.one_way(at(40), at(40), 44_999, 2_000);
+        assert_eq!(quality.queue_us(), 2_000, "a clock that runs away cannot show more than the rtt does");
     }
 
     #[test]

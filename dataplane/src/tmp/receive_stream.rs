@@ -125,6 +125,12 @@ impl ReceiveStream {
         self.highest
     }
 
+    /// Whether the reader has all that came in order and more has come behind a hole.
+    pub const fn is_held_by_hole(&self) -> bool {
+        let front_end = self.data.front_end();
+        self.data.read_offset() == front_end && front_end < self.highest
+    }
+
     /// Whether the end was reached by reading.
     pub fn is_read_to_end(&self) -> bool {
         self.end == Some(self.data.read_offset())

@@ -6,7 +6,7 @@
 //! ```
 //! Packets are acknowledged every two, less often the longer the path is in order, down to every sixteen; at once on
 //! a gap, a filled gap and a congestion mark; at the end of a batch that was a train; and at the latest
-//! after an eighth of the rtt or 5 ms. It writes no frame. Unit: packet numbers, µs. [TMP-101]
+//! after an eighth of the rtt or 5 ms. It writes no frame. Unit: packet numbers, µs. [TMP-101] [TMP-132]
 
 use crate::time::{Duration, Instant};
 use crate::tmp::ack_frame::{AckHeader, EcnCounts};

@@ -9,6 +9,8 @@
 //! packets are lost is said by `loss`. Nothing is allocated after `new`.
 
 use crate::time::Instant;
+use crate::tmp::delivery::Departure;
+use crate::tmp::ensemble::Tag;
 use crate::tmp::record::{NO_RECORD, Record, RecordPool};
 
 /// What is known of a packet.
@@ -48,14 +50,19 @@ pub struct SentPacket {
     pub records: u32,
     /// The peer's largest number that this packet acknowledged, plus one; 0 if it carried no ACK.
     pub acked_below: u64,
+    /// Which virtual flow owns it; of no meaning for acknowledgements alone.
+    pub tag: Tag,
+    /// For the rate sample that its acknowledgement may give.
+    pub departure: Departure,
     /// Distance downwards to the next packet that is not known to be acknowledged; valid in acked packets.
     skip: u32,
 }
 
 impl SentPacket {
     /// A packet that leaves at `sent`.
-    pub const fn new(sent: Instant, bytes: u16, purpose: Purpose, records: u32, acked_below: u64) -> Self {
-        Self { sent, bytes, purpose, state: State::InFlight, records, acked_below, skip: 1 }
+    pub fn new(sent: Instant, bytes: u16, purpose: Purpose, records: u32, acked_below: u64) -> Self {
+        let (tag, departure) = (Tag::default(), Departure::default());
+        Self { sent, bytes, purpose, state: State::InFlight, records, acked_below, tag, departure, skip: 1 }
     }
 }
 

@@ -1,5 +1,9 @@
 //! What can be asked of a tunnel: plain numbers, for logs, views and tests.
 
+use crate::tmp::congestion::FlowCounts;
+use crate::tmp::frame::Quality;
+use crate::tmp::supervisor::{Mode, Reason};
+
 /// A tunnel at one moment. TunnelCounters run since the tunnel was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
@@ -17,6 +21,20 @@ pub struct Snapshot {
     pub mtu_bytes: u64,
     /// What the pacer lets out.
     pub pacing_bytes_per_s: u64,
+    /// The largest rate of late at which the peer received.
+    pub delivery_bytes_per_s: u64,
+    /// Queue on the way to the peer, as the receive times of its acknowledgements show it.
+    pub queue_us: u64,
+    /// Connections that the window stands for.
+    pub flows: FlowCounts,
+    /// Who decides on the window.
+    pub mode: Mode,
+    /// Why.
+    pub reason: Reason,
+    /// How often a virtual flow reduced its window.
+    pub reductions: u64,
+    /// What the peer last said of its side of the path.
+    pub peer: Option<Quality>,
     /// Packets of this end lost in the last ten seconds, per million.
     pub loss_ppm: u32,
     /// Streams open.

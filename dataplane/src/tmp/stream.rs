@@ -1,6 +1,7 @@
 //! One stream as the table keeps it: both halves and what waits to be said about it.
 
 use crate::stdx::slab::Handle;
+use crate::tmp::activity::Seen;
 use crate::tmp::frame::Opening;
 use crate::tmp::id::StreamId;
 use crate::tmp::receive_stream::ReceiveStream;
@@ -92,6 +93,8 @@ pub struct Stream {
     pub due: Due,
     /// Bytes that the blender was told and has not granted.
     pub told_bytes: usize,
+    /// When it had something to send last.
+    pub seen: Seen,
     /// An older use of the same slot that is not done here yet.
     pub older: Option<Handle>,
 }
@@ -111,6 +114,7 @@ impl Stream {
             stop_code: 0,
             due: Due::default(),
             told_bytes: 0,
+            seen: Seen::default(),
             older: None,
         }
     }

@@ -25,7 +25,15 @@ impl Streams {
         };
         let Some(stream) = self.table.get_mut(handle) else { return Ok(()) };
         let offset = widen(sub.offset_low, stream.receive.highest());
-        let news = stream.receive.receive(&mut self.receive, offset, sub.data, sub.is_final)?;
+        let receive = &mut stream.receive;
+        let news = receive.receive(&mut self.receive, offset, sub.data, sub.is_final)?;
+        if receive.is_held_by_hole()
+            && receive.wants_credit()
+            && receive.window.strained(&mut self.budget, &self.bounds, receive.highest())
+        {
+            stream.due.credit = true;
+            self.control.mark(handle.slot);
+        }
         if news {
             self.raise(handle, Flags::READABLE);
         }

@@ -46,10 +46,12 @@ impl Streams {
 
     /// Accounts a grant of the blender; what it names.
     pub(in crate::tmp) fn take_grant(&mut self, id: StreamId, bytes: usize) -> Handle {
-        let granted = self.find_mut(id).map(|(handle, stream)| {
+        let granted = self.table.find(id).and_then(|handle| {
+            let stream = self.table.get_mut(handle)?;
             assert!(bytes > 0 && bytes <= stream.told_bytes, "a grant is at most what was last told");
             stream.told_bytes -= bytes;
-            handle
+            self.activity.note(&mut stream.seen);
+            Some(handle)
         });
         assert!(granted.is_some(), "grants are for living streams");
         self.told_bytes -= bytes;

@@ -7,6 +7,7 @@
 use crate::stdx::chain::Blocks;
 use crate::stdx::slab::Handle;
 use crate::time::Instant;
+use crate::tmp::activity::Activity;
 use crate::tmp::carries::Carries;
 use crate::tmp::credit::{Budget, Window, WindowBounds};
 use crate::tmp::event::{Event, Full, Sendable};
@@ -45,6 +46,7 @@ pub struct Streams {
     pub(in crate::tmp) told_bytes: usize,
     /// Grants of the last packet changed between streams.
     pub(in crate::tmp) alternating: bool,
+    pub(in crate::tmp) activity: Activity,
     /// What one stream may have written and not acknowledged.
     pub(in crate::tmp) send_buffer_bytes: usize,
     pub(in crate::tmp) now: Instant,
@@ -87,6 +89,7 @@ impl Streams {
             carries: Carries::default(),
             told_bytes: 0,
             alternating: false,
+            activity: Activity::new(),
             send_buffer_bytes: options.send_buffer_bytes,
             now,
             rtt_us: 0,
@@ -97,11 +100,13 @@ impl Streams {
         }
     }
 
-    /// Time, rtt and window as they are now; a writer may keep two windows in the buffer.
+    /// Time, rtt and window as they are now; a writer may keep four windows in the buffer: one is under way, and what
+    /// was sent behind a hole is kept until the hole is filled.
     pub fn set_path(&mut self, now: Instant, rtt_us: u64, window_bytes: u64) {
         (self.now, self.rtt_us) = (now, rtt_us);
+        self.activity.advance(now, rtt_us);
         let (low, high) = self.send_buffer_bounds;
-        self.send_buffer_bytes = (window_bytes as usize).saturating_mul(2).clamp(low, high);
+        self.send_buffer_bytes = (window_bytes as usize).saturating_mul(4).clamp(low, high);
     }
 
     /// See `Tunnel::open`.
@@ -245,6 +250,9 @@ impl Streams {
             let bytes = stream.send.sendable_bytes().saturating_sub(carried_bytes);
             self.told_bytes = self.told_bytes - stream.told_bytes + bytes;
             stream.told_bytes = bytes;
+            if bytes > 0 {
+                self.activity.note(&mut stream.seen);
+            }
             return Some(Sendable {
                 stream: stream.id,
                 class: stream.class,

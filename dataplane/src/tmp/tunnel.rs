@@ -155,6 +155,13 @@ impl Tunnel {
             in_flight_bytes: path.sent.in_flight_bytes(),
             mtu_bytes: path.packet_bytes(),
             pacing_bytes_per_s: path.pacer.rate_bytes_per_s(),
+            delivery_bytes_per_s: path.controller.rate_bytes_per_s(),
+            queue_us: path.quality.queue_us(),
+            flows: path.controller.flows(),
+            mode: path.controller.mode().0,
+            reason: path.controller.mode().1,
+            reductions: path.controller.reactions(),
+            peer: path.quality.peer().copied(),
             loss_ppm: path.quality.loss_ppm(),
             streams_open: streams.table.len() as u64,
             send_buffered_bytes: streams.send.blocks.used() as u64 * block_bytes,
@@ -173,6 +180,8 @@ impl Tunnel {
         self.now = self.now.max(now);
         let window_bytes = self.path.controller.window_bytes();
         self.streams.set_path(self.now, self.path.rtt.smoothed_us(), window_bytes);
+        let hosted = self.streams.table.len() as u32;
+        self.path.controller.set_streams(hosted, self.streams.activity.count());
     }
 
     /// When a PING keeps the path known, if ever.

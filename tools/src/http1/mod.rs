@@ -4,8 +4,10 @@
 
 mod body;
 mod chunked;
+mod date;
 mod fields;
 
 pub use body::{Body, Coding};
 pub use chunked::{ChunkDecoder, ChunkedError, Decoded};
+pub use date::{http_date, http_date_seconds};
 pub use fields::{Fields, FieldsError, Framing};

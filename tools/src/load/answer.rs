@@ -26,10 +26,25 @@ enum Stage {
     Done,
 }
 
+/// The last whole head that a server sent for something, and what it said. Heads repeat (but for the second in
+/// Date), and an equal one need not be parsed again: parsing is a function of the bytes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Known {
+    bytes: Vec<u8>,
+    head: Option<Head>,
+}
+
+/// The longest head that is remembered, bytes.
+const KNOWN_BYTES_MAX: usize = 2_048;
+
 /// An answer under way.
 #[derive(Debug)]
 pub(crate) struct Answer {
     stage: Stage,
+    /// It has no body, whatever its head says.
+    head_only: bool,
+    /// First and last byte of the range that it carries, if it says so.
+    range: Option<(u64, u64)>,
     /// The beginning of a head that came in pieces.
     head: Vec<u8>,
     interim: u32,
@@ -41,12 +56,22 @@ pub(crate) struct Answer {
 impl Answer {
     /// Nothing has come yet.
     pub(crate) fn new() -> Self {
-        Self { stage: Stage::Head, head: Vec::new(), interim: 0, status: 0, persistent: false, body_bytes: 0 }
+        Self {
+            stage: Stage::Head,
+            head_only: false,
+            range: None,
+            head: Vec::new(),
+            interim: 0,
+            status: 0,
+            persistent: false,
+            body_bytes: 0,
+        }
     }
 
-    /// Makes it new again.
-    pub(crate) fn reset(&mut self) {
+    /// Makes it new again; `head_only` if the request was HEAD.
+    pub(crate) fn reset(&mut self, head_only: bool) {
         self.head.clear();
+        (self.head_only, self.range) = (head_only, None);
         (self.stage, self.interim, self.status) = (Stage::Head, 0, 0);
         (self.persistent, self.body_bytes) = (false, 0);
     }
@@ -66,6 +91,11 @@ impl Answer {
         self.body_bytes
     }
 
+    /// First and last byte of the object that it carries, if it is a part (Content-Range).
+    pub(crate) fn range(&self) -> Option<(u64, u64)> {
+        self.range
+    }
+
     /// Whether all of it has come.
     pub(crate) fn is_done(&self) -> bool {
         matches!(self.stage, Stage::Done)
@@ -79,11 +109,13 @@ impl Answer {
         self.is_done()
     }
 
-    /// Takes what belongs to the answer from the front of `input` and shows each run of body bytes, with its
-    /// offset and the status, to `look`. Answers how much it took: less than all only when the answer is done.
+    /// Takes what belongs to the answer from the front of `input` and shows each run of body bytes, with the
+    /// status and its offset in the object, to `look`. Answers how much it took: less than all only when the answer
+    /// is done.
     pub(crate) fn feed(
         &mut self,
         input: &[u8],
+        known: &mut Known,
         mut look: impl FnMut(u16, u64, &[u8]),
     ) -> Result<usize, Malformed> {
         let mut at = 0;
@@ -91,7 +123,7 @@ impl Answer {
             let rest = &input[at..];
             let (consumed, data) = match &mut self.stage {
                 Stage::Done => break,
-                Stage::Head => (self.take_head(rest)?, 0..0),
+                Stage::Head => (self.take_head(rest, known)?, 0..0),
                 Stage::UntilClose => (rest.len(), 0..rest.len()),
                 Stage::Bytes(left) => {
                     let run = (*left).min(rest.len() as u64) as usize;
@@ -110,7 +142,8 @@ impl Answer {
                 }
             };
             if !data.is_empty() {
-                look(self.status, self.body_bytes, &rest[data.clone()]);
+                let first = self.range.map_or(0, |(first, _)| first);
+                look(self.status, first + self.body_bytes, &rest[data.clone()]);
                 self.body_bytes += data.len() as u64;
             }
             at += consumed;
@@ -119,12 +152,23 @@ impl Answer {
     }
 
     /// Takes a head, or as much of it as is there; answers how much of `input` that is.
-    fn take_head(&mut self, input: &[u8]) -> Result<usize, Malformed> {
+    fn take_head(&mut self, input: &[u8], known: &mut Known) -> Result<usize, Malformed> {
         if self.head.is_empty() {
+            if let Some(head) = known.head
+                && input.starts_with(&known.bytes)
+            {
+                self.begin(head)?;
+                return Ok(known.bytes.len());
+            }
             let Some((head_bytes, head)) = parse(input)? else {
                 self.head.extend_from_slice(input);
                 return self.within_bounds(input.len());
             };
+            if head_bytes <= KNOWN_BYTES_MAX {
+                known.bytes.clear();
+                known.bytes.extend_from_slice(&input[..head_bytes]);
+                known.head = Some(head);
+            }
             self.begin(head)?;
             return Ok(head_bytes);
         }
@@ -150,8 +194,9 @@ impl Answer {
             self.interim += 1;
             return Ok(());
         }
-        (self.status, self.persistent) = (head.status, head.persistent);
-        self.stage = match head.framing {
+        (self.status, self.persistent, self.range) = (head.status, head.persistent, head.range);
+        let framing = if self.head_only { Framing::None } else { head.framing };
+        self.stage = match framing {
             Framing::None => Stage::Done,
             Framing::Length(length) => Stage::Bytes(length),
             Framing::Chunked => Stage::Chunks(ChunkDecoder::default()),
@@ -169,6 +214,7 @@ struct Head {
     status: u16,
     persistent: bool,
     framing: Framing,
+    range: Option<(u64, u64)>,
 }
 
 fn parse(input: &[u8]) -> Result<Option<(usize, Head)>, Malformed> {
@@ -188,7 +234,16 @@ fn parse(input: &[u8]) -> Result<Option<(usize, Head)>, Malformed> {
     }
     let fields = Fields::read(answer.headers, minor).map_err(|_| Malformed("the framing is ambiguous"))?;
     let framing = fields.answer_framing(status, false);
-    Ok(Some((head_bytes, Head { status, persistent: fields.persistent(minor), framing })))
+    let range = answer.headers.iter().find(|header| header.name.eq_ignore_ascii_case("content-range"));
+    let range = range.filter(|_| status == 206).and_then(|header| content_range(header.value));
+    Ok(Some((head_bytes, Head { status, persistent: fields.persistent(minor), framing, range })))
+}
+
+/// `bytes 10-19/200` (RFC 9110 §14.4).
+fn content_range(value: &[u8]) -> Option<(u64, u64)> {
+    let (range, _) = core::str::from_utf8(value).ok()?.trim().strip_prefix("bytes ")?.split_once('/')?;
+    let (first, last) = range.split_once('-')?;
+    Some((first.parse().ok()?, last.parse().ok()?)).filter(|(first, last)| first <= last)
 }
 
 #[cfg(test)]
@@ -198,7 +253,7 @@ mod tests {
     fn take(wire: &[u8], piece: usize) -> Result<(Answer, Vec<u8>, usize), Malformed> {
         let (mut answer, mut body, mut at) = (Answer::new(), Vec::new(), 0);
         for input in wire.chunks(piece) {
-            at += answer.feed(input, |_, offset, bytes| {
+            at += answer.feed(input, &mut Known::default(), |_, offset, bytes| {
                 assert_eq!(offset, body.len() as u64);
                 body.extend_from_slice(bytes);
             })?;
@@ -234,6 +289,26 @@ mod tests {
         for wire in wires {
             assert!(!take(wire, 7).unwrap().0.end(), "{}", wire.escape_ascii());
         }
+    }
+
+    #[test]
+    fn a_head_that_comes_again_says_the_same() {
+        let wire = b"HTTP/1.1 206 X\r\nContent-Range: bytes 7-9/20\r\nContent-Length: 3\r\n\r\nabc";
+        let (mut answer, mut known) = (Answer::new(), Known::default());
+        for _ in 0..3 {
+            let mut seen = Vec::new();
+            answer.reset(false);
+            let fed = answer.feed(wire, &mut known, |status, at, bytes| seen.push((status, at, bytes.len())));
+            assert_eq!((fed, answer.is_done(), answer.range()), (Ok(wire.len()), true, Some((7, 9))));
+            assert_eq!(seen, [(206, 7, 3)]);
+        }
+        // A longer head with the same beginning is another head.
+        answer.reset(false);
+        let other = b"HTTP/1.1 206 X\r\nContent-Range: bytes 7-9/20\r\nContent-Length: 3\r\nX: y\r\n\r\nabc";
+        assert_eq!(answer.feed(other, &mut known, |_, _, _| {}), Ok(other.len()));
+        answer.reset(true);
+        assert_eq!(answer.feed(&wire[..wire.len() - 3], &mut known, |_, _, _| {}), Ok(wire.len() - 3));
+        assert!(answer.is_done());
     }
 
     #[test]

@@ -28,6 +28,12 @@ impl Meter {
     }
 }
 
+/// User and system time of this process so far, s.
+pub(crate) fn own_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    parse(&stat).map_or(0.0, |own| own.ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Process {
     parent: u32,

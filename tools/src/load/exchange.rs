@@ -1,8 +1,8 @@
-//! One request and its answer, without a socket: what is to be sent, what came, whether it is right.
+//! One request and its answer, without a connection: where it is cut off, what came, whether it is right.
 
-use crate::http1::Body;
-use crate::load::answer::{Answer, Malformed};
-use crate::load::target::Target;
+use crate::load::answer::{Answer, Known, Malformed};
+use crate::load::target::{Reply, Target};
+use crate::load::template::Template;
 use dataplane::stdx::prng::Prng;
 use dataplane::time::Instant;
 
@@ -30,17 +30,39 @@ impl Abort {
     }
 }
 
-/// The exchange under way on a connection.
+/// A request that waits for its answer.
 #[derive(Debug)]
-pub(crate) struct Exchange {
-    /// Index of the target.
-    pub(crate) target: usize,
+pub(crate) struct Ask {
+    /// Index of the class.
+    pub(crate) class: usize,
+    /// Index of the template.
+    pub(crate) template: usize,
+    /// The request, unless all of the template's are alike.
+    pub(crate) made: Option<Box<Target>>,
     /// From when its latency counts.
     pub(crate) intended: Instant,
     /// Where it is cut off.
     pub(crate) abort: Abort,
-    sent: u64,
+}
+
+impl Ask {
+    /// The request.
+    pub(crate) fn target<'a>(&'a self, templates: &'a [Template]) -> &'a Target {
+        let fixed = templates[self.template].fixed.as_ref();
+        let Some(target) = self.made.as_deref().or(fixed) else {
+            panic!("what varies was made for this request");
+        };
+        target
+    }
+}
+
+/// What has come of the answer to the oldest request.
+#[derive(Debug)]
+pub(crate) struct Reception {
     answer: Answer,
+    /// Body bytes of an answer that is no HTTP.
+    plain_bytes: u64,
+    has_ended: bool,
     /// The first wrong byte of the body.
     wrong_at: Option<u64>,
 }
@@ -55,110 +77,134 @@ pub(crate) enum Judgement {
     },
     /// The body differs at this offset.
     WrongByte(u64),
-    /// The body is too short.
+    /// The body has this length, which is wrong.
     WrongLength(u64),
+    /// The range is not the one that was asked for.
+    WrongRange,
     /// Below 400, but not what the path asks for.
     WrongStatus,
 }
 
-impl Exchange {
-    /// An exchange that has ended.
+impl Reception {
+    /// Nothing has come.
     pub(crate) fn new() -> Self {
-        Self {
-            target: 0,
-            intended: Instant::ORIGIN,
-            abort: Abort::Never,
-            sent: 0,
-            answer: Answer::new(),
-            wrong_at: None,
+        Self { answer: Answer::new(), plain_bytes: 0, has_ended: false, wrong_at: None }
+    }
+
+    /// The answer to `target` comes next.
+    pub(crate) fn reset(&mut self, target: &Target) {
+        self.answer.reset(target.reply == Reply::Http(true));
+        (self.plain_bytes, self.has_ended, self.wrong_at) = (0, false, None);
+    }
+
+    /// The status; 0 while there is none.
+    pub(crate) fn status(&self) -> u16 {
+        self.answer.status()
+    }
+
+    /// Body bytes so far.
+    pub(crate) fn body_bytes(&self) -> u64 {
+        self.answer.body_bytes() + self.plain_bytes
+    }
+
+    /// Whether another request may follow on the connection.
+    pub(crate) fn is_persistent(&self, target: &Target) -> bool {
+        match target.reply {
+            Reply::Http(_) => self.answer.is_persistent(),
+            Reply::Echo => true,
+            Reply::Bulk => false,
         }
     }
 
-    /// Begins the next.
-    pub(crate) fn begin(&mut self, target: usize, intended: Instant, abort: Abort) {
-        self.answer.reset();
-        (self.target, self.intended, self.abort, self.sent, self.wrong_at) =
-            (target, intended, abort, 0, None);
+    /// Whether all of it has come.
+    pub(crate) fn is_done(&self, target: &Target) -> bool {
+        match target.reply {
+            Reply::Http(_) => self.answer.is_done(),
+            Reply::Echo => self.plain_bytes == target.request_bytes(),
+            Reply::Bulk => self.has_ended,
+        }
     }
 
-    /// The answer so far.
-    pub(crate) fn answer(&self) -> &Answer {
-        &self.answer
-    }
-
-    /// Whether the whole request was sent.
-    pub(crate) fn is_sent(&self, target: &Target) -> bool {
-        self.sent == target.request_bytes()
-    }
-
-    /// Whether the place to cut it off has come.
-    pub(crate) fn is_abort_due(&self) -> bool {
-        match self.abort {
-            Abort::Never => false,
-            Abort::Sent(after) => self.sent >= after,
+    /// Whether the place to cut it off has come, for what was received.
+    pub(crate) fn is_abort_due(&self, abort: Abort) -> bool {
+        match abort {
+            Abort::Never | Abort::Sent(_) => false,
             Abort::Received(after) => self.answer.status() > 0 && self.answer.body_bytes() >= after,
         }
     }
 
-    /// The next bytes to send: from the target itself where that is possible, else made in `scratch`.
-    pub(crate) fn to_send<'a>(&self, target: &'a Target, scratch: &'a mut [u8]) -> &'a [u8] {
-        let limit = match self.abort {
-            Abort::Sent(after) => after,
-            Abort::Never | Abort::Received(_) => u64::MAX,
-        };
-        let head_bytes = target.head.len() as u64;
-        let allowed = limit.min(target.request_bytes()).saturating_sub(self.sent);
-        let Some(upload) = &target.upload else {
-            let start = self.sent as usize;
-            return &target.head[start..start + allowed as usize];
-        };
-        let count = allowed.min(scratch.len() as u64) as usize;
-        let from_head = head_bytes.saturating_sub(self.sent).min(count as u64) as usize;
-        let (head, body) = scratch[..count].split_at_mut(from_head);
-        if from_head > 0 {
-            head.copy_from_slice(&target.head[self.sent as usize..][..from_head]);
-        }
-        upload.fill((self.sent + from_head as u64).saturating_sub(head_bytes), body);
-        &scratch[..count]
-    }
-
-    /// So many bytes were sent; answers how many body bytes, framing not counted, were among them.
-    pub(crate) fn sent(&mut self, target: &Target, count: usize) -> u64 {
-        let data = |sent: u64| {
-            let wire = sent.saturating_sub(target.head.len() as u64);
-            target.upload.as_ref().map_or(0, |upload: &Body| upload.data_before(wire))
-        };
-        let before = data(self.sent);
-        self.sent += count as u64;
-        data(self.sent) - before
-    }
-
     /// Bytes came; answers how many of them belong to the answer.
-    pub(crate) fn received(&mut self, target: &Target, input: &[u8]) -> Result<usize, Malformed> {
+    pub(crate) fn received(
+        &mut self,
+        target: &Target,
+        known: &mut Known,
+        input: &[u8],
+    ) -> Result<usize, Malformed> {
         let wrong_at = &mut self.wrong_at;
-        self.answer.feed(input, |status, offset, bytes| {
-            if status == target.status && wrong_at.is_none() {
-                *wrong_at = target.expected.first_difference(offset, bytes);
-            }
-        })
+        if let Reply::Http(_) = target.reply {
+            return self.answer.feed(input, known, |status, offset, bytes| {
+                let comparable = status == target.status || (status == 206 && target.is_conditional);
+                if comparable && wrong_at.is_none() {
+                    *wrong_at = target.expected.first_difference(offset, bytes);
+                }
+            });
+        }
+        let left = target.request_bytes() - self.plain_bytes;
+        let count = left.min(input.len() as u64) as usize;
+        if wrong_at.is_none() {
+            *wrong_at = target.expected.first_difference(self.plain_bytes, &input[..count]);
+        }
+        self.plain_bytes += count as u64;
+        // A server that gives back more than it got is no echo.
+        if target.reply == Reply::Bulk && count < input.len() {
+            return Err(Malformed("more came back than was sent"));
+        }
+        Ok(count)
     }
 
     /// The connection ended; true if that completes the answer.
-    pub(crate) fn end(&mut self) -> bool {
-        self.answer.end()
+    pub(crate) fn end(&mut self, target: &Target) -> bool {
+        match target.reply {
+            Reply::Http(_) => self.answer.end(),
+            Reply::Echo => false,
+            Reply::Bulk => {
+                self.has_ended = true;
+                true
+            }
+        }
     }
 
     /// Judges a whole answer.
     pub(crate) fn judge(&self, target: &Target) -> Judgement {
+        let status = self.answer.status();
         let Some(size) = target.expected.size_bytes() else {
             return Judgement::Right { verified: false };
         };
-        match (self.answer.status(), self.wrong_at) {
-            (status, _) if status != target.status && status >= 400 => Judgement::Right { verified: false },
-            (status, _) if status != target.status => Judgement::WrongStatus,
-            (_, Some(at)) => Judgement::WrongByte(at),
-            (_, None) if self.answer.body_bytes() != size => Judgement::WrongLength(self.answer.body_bytes()),
-            (_, None) => Judgement::Right { verified: true },
+        match (status, self.answer.range()) {
+            (206, None) if target.is_conditional => return Judgement::Right { verified: false },
+            (206, Some(range)) if target.is_conditional => return self.judge_range(target, range),
+            (304, _) if target.is_conditional => return Judgement::Right { verified: false },
+            _ if status == target.status => {}
+            _ if status >= 400 => return Judgement::Right { verified: false },
+            _ => return Judgement::WrongStatus,
+        }
+        match self.wrong_at {
+            Some(at) => Judgement::WrongByte(at),
+            // A server that swallows what it gets is as good as one that gives it back.
+            None if target.reply == Reply::Bulk && self.plain_bytes == 0 => {
+                Judgement::Right { verified: false }
+            }
+            None if self.body_bytes() != size => Judgement::WrongLength(self.body_bytes()),
+            None => Judgement::Right { verified: true },
+        }
+    }
+
+    fn judge_range(&self, target: &Target, (first, last): (u64, u64)) -> Judgement {
+        match self.wrong_at {
+            Some(at) => Judgement::WrongByte(at),
+            None if target.range.is_some_and(|asked| asked != (first, last)) => Judgement::WrongRange,
+            None if self.body_bytes() != last - first + 1 => Judgement::WrongLength(self.body_bytes()),
+            None => Judgement::Right { verified: true },
         }
     }
 }
@@ -166,51 +212,61 @@ impl Exchange {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::options::LoadOptions;
+    use crate::content::Object;
+    use crate::load::class::ClassSpec;
+    use crate::load::template::Habits;
+    use crate::load::url::Url;
 
-    fn exchange(target: &Target, wire: &[u8]) -> Judgement {
-        let mut exchange = Exchange::new();
-        assert_eq!(exchange.received(target, wire), Ok(wire.len()));
-        assert!(exchange.end());
-        exchange.judge(target)
+    fn target(text: &str, class: &ClassSpec) -> Target {
+        let habits = Habits { keep_alive: true, verify: true };
+        let template = Template::new(text, &Url::parse(text).unwrap(), 0, class, habits).unwrap();
+        template.make(1, &mut Prng::new(1))
+    }
+
+    fn judge(target: &Target, wire: &[u8]) -> Judgement {
+        let mut reception = Reception::new();
+        reception.reset(target);
+        assert_eq!(reception.received(target, &mut Known::default(), wire), Ok(wire.len()));
+        assert!(reception.end(target));
+        reception.judge(target)
+    }
+
+    fn answer(status: &str, body: &[u8]) -> Vec<u8> {
+        let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n", body.len());
+        [head.as_bytes(), body].concat()
     }
 
     #[test]
     fn answers_are_judged() {
-        let options = LoadOptions { verify: true, ..LoadOptions::default() };
-        let target = Target::new("http://127.0.0.1/bytes/30", &options).unwrap();
+        let target = target("http://127.0.0.1/bytes/30", &ClassSpec::default());
         let mut body = [0; 30];
-        crate::content::Object::new(b"/bytes/30", 30).fill(0, &mut body);
-        let answer = |status: &str, body: &[u8]| {
-            let head = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n", body.len());
-            exchange(&target, &[head.as_bytes(), body].concat())
-        };
-        assert_eq!(answer("200", &body), Judgement::Right { verified: true });
-        assert_eq!(answer("200", &body[..29]), Judgement::WrongLength(29));
-        assert_eq!(answer("200", &[&body[..], b"x"].concat()), Judgement::WrongByte(30));
-        assert_eq!(answer("206", &body), Judgement::WrongStatus);
-        assert_eq!(answer("503", b"sorry"), Judgement::Right { verified: false });
+        Object::new(b"/bytes/30", 30).fill(0, &mut body);
+        let judged = |status: &str, body: &[u8]| judge(&target, &answer(status, body));
+        assert_eq!(judged("200 X", &body), Judgement::Right { verified: true });
+        assert_eq!(judged("200 X", &body[..29]), Judgement::WrongLength(29));
+        assert_eq!(judged("200 X", &[&body[..], b"x"].concat()), Judgement::WrongByte(30));
+        assert_eq!(judged("206 X", &body), Judgement::WrongStatus);
+        assert_eq!(judged("503 X", b"sorry"), Judgement::Right { verified: false });
         body[28] ^= 4;
-        assert_eq!(answer("200", &body), Judgement::WrongByte(28));
+        assert_eq!(judged("200 X", &body), Judgement::WrongByte(28));
     }
 
     #[test]
-    fn uploads_are_made_in_any_pieces() {
-        let options =
-            LoadOptions { upload_bytes: Some(20_000), upload_chunked: true, ..LoadOptions::default() };
-        let target = Target::new("http://127.0.0.1/hash", &options).unwrap();
-        let send = |piece: usize| {
-            let (mut exchange, mut wire, mut data) = (Exchange::new(), Vec::new(), 0);
-            while !exchange.is_sent(&target) {
-                let mut scratch = vec![0; piece];
-                let bytes = exchange.to_send(&target, &mut scratch).to_vec();
-                data += exchange.sent(&target, bytes.len());
-                wire.extend(bytes);
-            }
-            assert_eq!(data, 20_000);
-            wire
-        };
-        assert_eq!(send(7), send(65_536));
-        assert!(send(1_000).ends_with(b"\r\n0\r\n\r\n"));
+    fn a_range_is_judged_where_it_lies() {
+        let class = ClassSpec { range_bytes: Some(10), ..ClassSpec::default() };
+        let target = target("http://127.0.0.1/bytes/3000", &class);
+        let (first, last) = target.range.unwrap();
+        let mut body = [0; 10];
+        Object::new(b"/bytes/3000", 3_000).fill(first, &mut body);
+        let ranged = |first: u64, last: u64| format!("206 X\r\nContent-Range: bytes {first}-{last}/3000");
+        let right = answer(&ranged(first, last), &body);
+        assert_eq!(judge(&target, &right), Judgement::Right { verified: true });
+        let elsewhere = if first == 0 { 1 } else { first - 1 };
+        let moved = answer(&ranged(elsewhere, elsewhere + 9), &body);
+        assert!(matches!(judge(&target, &moved), Judgement::WrongByte(_) | Judgement::WrongRange));
+        let short = answer(&ranged(first, last), &body[..9]);
+        assert_eq!(judge(&target, &short), Judgement::WrongLength(9));
+        body[9] ^= 1;
+        assert_eq!(judge(&target, &answer(&ranged(first, last), &body)), Judgement::WrongByte(last));
     }
 }

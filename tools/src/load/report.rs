@@ -25,12 +25,57 @@ pub struct LoadReport {
     pub seconds: f64,
     /// Requests answered whole per second.
     pub rate_per_second: f64,
+    /// Body bytes per second, both ways.
+    pub bytes_per_second: f64,
     /// How long answers took, from the (intended) start to the last byte.
     pub latency: Latency,
+    /// How late the generator itself started requests that had a connection; open loop only.
+    pub scheduling: Option<Latency>,
+    /// The generator's own CPU time, s.
+    pub own_cpu_seconds: f64,
+    /// The driver that moved the bytes: `uring` or `epoll`.
+    pub io: &'static str,
+    /// Requests that were neither answered nor given up when the run was broken off.
+    pub unfinished: u64,
+    /// The same for each class.
+    pub classes: Vec<ClassReport>,
+    /// DNS answers by code.
+    pub rcodes: BTreeMap<String, u64>,
     /// The CPU time of the processes that were named.
     pub cpu: Option<Cpu>,
     /// The first few failures in words.
     pub failures: Vec<String>,
+}
+
+/// What became of one class; the words mean what they mean in the whole report.
+#[derive(Clone, Debug, Default, serde::Serialize)]
+pub struct ClassReport {
+    /// Its name.
+    pub name: String,
+    /// Requests answered whole and rightly.
+    pub requests: u64,
+    /// Body bytes received.
+    pub bytes: u64,
+    /// Body bytes sent.
+    pub uploaded_bytes: u64,
+    /// Bodies whose every byte was checked and right.
+    pub verified: u64,
+    /// Requests cut off on purpose.
+    pub aborted: u64,
+    /// Requests that never started.
+    pub unsent: u64,
+    /// Requests without an end when the run was broken off.
+    pub unfinished: u64,
+    /// Connections made for its requests.
+    pub connections: u64,
+    /// What went wrong.
+    pub errors: Errors,
+    /// Requests answered whole per second.
+    pub rate_per_second: f64,
+    /// Body bytes per second, both ways.
+    pub bytes_per_second: f64,
+    /// How long answers took.
+    pub latency: Latency,
 }
 
 /// Failed requests by kind; each failed request is counted once.
@@ -50,6 +95,8 @@ pub struct Errors {
     pub malformed: u64,
     /// Answers of status 400 and above, by status. Such answers also count as `requests`.
     pub status: BTreeMap<u16, u64>,
+    /// DNS answers with another code than NOERROR and NXDOMAIN. Such answers also count as `requests`.
+    pub rcode: BTreeMap<String, u64>,
 }
 
 impl Errors {
@@ -62,6 +109,7 @@ impl Errors {
             + self.wrong_body
             + self.malformed
             + self.status.values().sum::<u64>()
+            + self.rcode.values().sum::<u64>()
     }
 }
 
@@ -102,42 +150,67 @@ impl LoadReport {
 
 impl core::fmt::Display for LoadReport {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        writeln!(f, "requests      {:>14}   in {:.3} s", self.requests, self.seconds)?;
+        writeln!(f, "requests      {:>14}   in {:.3} s, {}", self.requests, self.seconds, self.io)?;
         writeln!(f, "rate          {:>14.1} /s", self.rate_per_second)?;
+        writeln!(f, "throughput    {:>14.1} Mbit/s", self.bytes_per_second * 8e-6)?;
         writeln!(f, "received      {:>14} bytes", self.bytes)?;
         if self.uploaded_bytes > 0 {
             writeln!(f, "sent          {:>14} bytes", self.uploaded_bytes)?;
         }
         writeln!(f, "verified      {:>14}", self.verified)?;
         writeln!(f, "connections   {:>14}", self.connections)?;
-        if self.aborted > 0 {
-            writeln!(f, "aborted       {:>14}", self.aborted)?;
+        let rare = [("aborted", self.aborted), ("unsent", self.unsent), ("unfinished", self.unfinished)];
+        for (what, count) in rare.iter().filter(|(_, count)| *count > 0) {
+            writeln!(f, "{what:<14}{count:>14}")?;
         }
-        if self.unsent > 0 {
-            writeln!(f, "unsent        {:>14}", self.unsent)?;
-        }
-        self.latency.fmt(f)?;
+        self.table(f)?;
+        let own = self.own_cpu_seconds;
+        let each = if self.requests > 0 { own * 1e6 / self.requests as f64 } else { 0.0 };
+        writeln!(f, "generator's cpu{own:>13.2} s   {each:.2} us/request")?;
         if let Some(cpu) = &self.cpu {
             writeln!(
                 f,
-                "cpu           {:>14.2} s   {:.0} requests/s",
+                "cpu           {:>14.2} s   {:.0} requests per CPU-second",
                 cpu.seconds, cpu.requests_per_cpu_second
             )?;
+        }
+        for (code, count) in &self.rcodes {
+            writeln!(f, "{code:<14}{count:>14}")?;
         }
         self.errors.fmt(f)?;
         self.failures.iter().try_for_each(|failure| writeln!(f, "  {failure}"))
     }
 }
 
-impl core::fmt::Display for Latency {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        writeln!(f, "latency, us        mean      p50      p90      p99    p99.9      max")?;
-        writeln!(
-            f,
-            "              {:>9.1} {:>8} {:>8} {:>8} {:>8} {:>8}",
-            self.mean_us, self.p50_us, self.p90_us, self.p99_us, self.p999_us, self.max_us
-        )
+impl LoadReport {
+    /// One row for each class, one for all if there are several, one for the generator's own lateness.
+    fn table(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{:<14}{:>11}{:>11}{:>9}", "latency, us", "requests", "/s", "errors")?;
+        writeln!(f, "{:>10}{:>10}{:>10}{:>10}{:>10}{:>10}", "mean", "p50", "p90", "p99", "p99.9", "max")?;
+        for class in self.classes.iter().filter(|_| self.classes.len() > 1) {
+            let counts = (class.requests, class.rate_per_second, class.errors.total());
+            row(f, &class.name, counts, &class.latency)?;
+        }
+        row(f, "all", (self.requests, self.rate_per_second, self.errors.total()), &self.latency)?;
+        let Some(own) = &self.scheduling else { return Ok(()) };
+        write!(f, "{:<45}", "start later than intended by")?;
+        columns(f, own)
     }
+}
+
+fn row(
+    f: &mut core::fmt::Formatter<'_>,
+    name: &str,
+    (requests, rate, errors): (u64, f64, u64),
+    latency: &Latency,
+) -> core::fmt::Result {
+    write!(f, "  {name:<12}{requests:>11}{rate:>11.1}{errors:>9}")?;
+    columns(f, latency)
+}
+
+fn columns(f: &mut core::fmt::Formatter<'_>, latency: &Latency) -> core::fmt::Result {
+    let Latency { mean_us, p50_us, p90_us, p99_us, p999_us, max_us } = latency;
+    writeln!(f, "{mean_us:>10.1}{p50_us:>10}{p90_us:>10}{p99_us:>10}{p999_us:>10}{max_us:>10}")
 }
 
 impl core::fmt::Display for Errors {
@@ -154,7 +227,10 @@ impl core::fmt::Display for Errors {
         for (kind, count) in kinds.iter().filter(|(_, count)| *count > 0) {
             writeln!(f, "  {kind:<12}{count:>14}")?;
         }
-        self.status.iter().try_for_each(|(status, count)| writeln!(f, "  status {status:<5}{count:>14}"))
+        for (status, count) in &self.status {
+            writeln!(f, "  status {status:<5}{count:>14}")?;
+        }
+        self.rcode.iter().try_for_each(|(code, count)| writeln!(f, "  {code:<12}{count:>14}"))
     }
 }
 

@@ -1,10 +1,11 @@
 //! Writes the heads of answers.
 
 use crate::origin::buffer::Buffer;
+use crate::origin::fields::FIELDS_BYTES_MAX;
 use crate::origin::request::Request;
 
 /// Room for any head but that of `/headers/N`.
-pub(crate) const HEAD_BYTES_MAX: usize = 512;
+pub(crate) const HEAD_BYTES_MAX: usize = 512 + FIELDS_BYTES_MAX;
 
 /// How the client will know where the body ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,12 +33,17 @@ pub(crate) struct Head {
     pub(crate) length: Length,
     /// Whether the connection goes on afterwards.
     pub(crate) persistent: bool,
+    /// The `load-index` field.
+    pub(crate) load_index: Option<f64>,
 }
 
 /// Appends a head to `output`, without the empty line that ends it.
 pub(crate) fn open(output: &mut Buffer, head: Head, minor: u8) {
-    let Head { status, kind, length, persistent } = head;
+    let Head { status, kind, length, persistent, load_index } = head;
     output.print(format_args!("HTTP/1.1 {status} {}\r\nserver: longhaul-origin\r\n", reason(status)));
+    if let Some(index) = load_index {
+        output.print(format_args!("load-index: {index:.3}\r\n"));
+    }
     match length {
         Length::Bytes(count) => {
             output.print(format_args!("content-type: {kind}\r\ncontent-length: {count}\r\n"))
@@ -58,9 +64,10 @@ pub(crate) fn open(output: &mut Buffer, head: Head, minor: u8) {
     }
 }
 
-/// Appends a whole head.
-pub(crate) fn whole(output: &mut Buffer, head: Head, minor: u8) {
+/// Appends a whole head with these further fields.
+pub(crate) fn whole(output: &mut Buffer, head: Head, minor: u8, fields: &[u8]) {
     open(output, head, minor);
+    output.push(fields);
     output.push(b"\r\n");
 }
 
@@ -74,17 +81,22 @@ pub(crate) fn switching(output: &mut Buffer, accept: &[u8]) {
 
 /// Appends a refusal; the connection ends after it.
 pub(crate) fn refusal(output: &mut Buffer, status: u16) {
-    let head = Head { status, kind: "text/plain", length: Length::Bytes(0), persistent: false };
-    whole(output, head, 1);
+    let head =
+        Head { status, kind: "text/plain", length: Length::Bytes(0), persistent: false, load_index: None };
+    whole(output, head, 1, b"");
 }
 
 /// A head with the given persistence for `request`.
 pub(crate) fn of(request: &Request, status: u16, kind: &'static str, length: Length) -> Head {
-    Head { status, kind, length, persistent: request.persistent }
+    Head { status, kind, length, persistent: request.persistent, load_index: None }
 }
 
-fn reason(status: u16) -> &'static str {
+/// The reason phrase; clients are to ignore it (RFC 9112 §4).
+pub(crate) fn reason(status: u16) -> &'static str {
     match status {
+        100 => "Continue",
+        102 => "Processing",
+        103 => "Early Hints",
         200 => "OK",
         201 => "Created",
         204 => "No Content",
@@ -96,6 +108,8 @@ fn reason(status: u16) -> &'static str {
         403 => "Forbidden",
         404 => "Not Found",
         410 => "Gone",
+        412 => "Precondition Failed",
+        416 => "Range Not Satisfiable",
         429 => "Too Many Requests",
         431 => "Request Header Fields Too Large",
         500 => "Internal Server Error",

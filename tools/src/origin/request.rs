@@ -1,8 +1,12 @@
 //! Takes one request head from the front of the input (RFC 9112 §2–§3), as far as the origin must understand it.
 
 use crate::http1::{Fields, Framing};
+use crate::origin::fields::Manners;
+use crate::origin::options::Habits;
+use crate::origin::select::{Selection, select};
 use crate::origin::websocket;
-use crate::route::{Route, origin_form};
+use crate::route::{Route, origin_form, parameter_text, spread_ms};
+use crate::spread::Spread;
 use core::mem::MaybeUninit;
 
 /// The most fields in a request head. More is answered with 431.
@@ -27,6 +31,21 @@ pub(crate) struct Request {
     pub(crate) expect_continue: bool,
     /// The proof of a WebSocket handshake, if one was asked for properly.
     pub(crate) websocket: Option<websocket::Accept>,
+    /// Silence before the answer, ms.
+    pub(crate) delay_ms: Option<Spread>,
+    /// Which part of the object is wanted.
+    pub(crate) selection: Selection,
+}
+
+/// What a request says that has no fixed size; reused from request to request.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    /// For `/echo` the first part of the answer, which tells the head back.
+    pub(crate) echo: Vec<u8>,
+    /// Fields of the answer, each with its line end.
+    pub(crate) fields: Vec<u8>,
+    /// The ranges that are wanted, first and last byte.
+    pub(crate) parts: Vec<(u64, u64)>,
 }
 
 /// What the input begins with.
@@ -47,9 +66,8 @@ pub(crate) enum Parsed {
     },
 }
 
-/// Looks at the front of `input`. For `/echo` the first part of the answer, which tells the head back, is put in
-/// `echo`.
-pub(crate) fn parse(input: &[u8], echo: &mut Vec<u8>) -> Parsed {
+/// Looks at the front of `input`.
+pub(crate) fn parse(input: &[u8], habits: &Habits, told: &mut Told) -> Parsed {
     let mut storage = [const { MaybeUninit::uninit() }; FIELDS_MAX];
     let mut head = httparse::Request::new(&mut []);
     let head_bytes = match head.parse_with_uninit_headers(input, &mut storage) {
@@ -64,8 +82,18 @@ pub(crate) fn parse(input: &[u8], echo: &mut Vec<u8>) -> Parsed {
     };
     let target = origin_form(head.path.unwrap_or("/"));
     let method = head.method.unwrap_or("GET");
+    let route = Route::parse(target);
+    let manners = Manners::read(target, habits, &mut told.fields);
+    let size = route.body_bytes().filter(|_| route.status() == 200 && matches!(method, "GET" | "HEAD"));
+    let selection = size.map_or(Selection::Whole, |size| {
+        let has_ranges = matches!(route, Route::Bytes { .. } | Route::Delay { .. } | Route::Slow { .. });
+        select(head.headers, manners.validators(), size, has_ranges, &mut told.parts)
+    });
+    let query = target.split_once('?').map_or("", |(_, query)| query);
     let request = Request {
-        route: Route::parse(target),
+        route,
+        delay_ms: parameter_text(query, "delay").and_then(spread_ms).or(habits.delay_ms),
+        selection,
         head_only: method == "HEAD",
         is_get: method == "GET",
         minor,
@@ -75,7 +103,7 @@ pub(crate) fn parse(input: &[u8], echo: &mut Vec<u8>) -> Parsed {
         websocket: fields.upgrade_websocket.then(|| websocket::accept(head.headers)).flatten(),
     };
     if request.route == Route::Echo {
-        tell_head(echo, method, target, head.headers, head_bytes);
+        tell_head(&mut told.echo, method, target, head.headers, head_bytes);
     }
     // The target is a slice of the input, or "/" for an absolute URI without a path.
     let start = (target.as_ptr() as usize).wrapping_sub(input.as_ptr() as usize);
@@ -121,9 +149,11 @@ mod tests {
     fn a_head_is_partial_until_its_empty_line() {
         let head = b"GET /b128?x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\nrest";
         for end in 0..head.len() - 4 {
-            assert!(matches!(parse(&head[..end], &mut Vec::new()), Parsed::Partial));
+            assert!(matches!(parse(&head[..end], &Habits::default(), &mut Told::default()), Parsed::Partial));
         }
-        let Parsed::Complete { request, target, head_bytes } = parse(head, &mut Vec::new()) else {
+        let Parsed::Complete { request, target, head_bytes } =
+            parse(head, &Habits::default(), &mut Told::default())
+        else {
             panic!("the head is complete");
         };
         assert_eq!((&head[target], head_bytes), (&b"/b128?x"[..], head.len() - 4));
@@ -137,19 +167,22 @@ mod tests {
             "G\0T / HTTP/1.1\r\n\r\n",
             "GET / HTTP/2.0\r\n\r\n",
         ] {
-            assert!(matches!(parse(head.as_bytes(), &mut Vec::new()), Parsed::Bad(400)), "{head:?}");
+            assert!(
+                matches!(parse(head.as_bytes(), &Habits::default(), &mut Told::default()), Parsed::Bad(400)),
+                "{head:?}"
+            );
         }
         let many = format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(FIELDS_MAX + 1));
-        assert!(matches!(parse(many.as_bytes(), &mut Vec::new()), Parsed::Bad(431)));
+        assert!(matches!(parse(many.as_bytes(), &Habits::default(), &mut Told::default()), Parsed::Bad(431)));
     }
 
     #[test]
     fn echo_tells_the_head_as_json() {
         let head = b"POST http://h/echo?a=\"b\" HTTP/1.1\r\nX: \xff\"\r\n\r\n";
-        let mut echo = Vec::new();
-        assert!(matches!(parse(head, &mut echo), Parsed::Complete { .. }));
-        echo.push(b'}');
-        let value: serde_json::Value = serde_json::from_slice(&echo).unwrap();
+        let mut told = Told::default();
+        assert!(matches!(parse(head, &Habits::default(), &mut told), Parsed::Complete { .. }));
+        told.echo.push(b'}');
+        let value: serde_json::Value = serde_json::from_slice(&told.echo).unwrap();
         assert_eq!(value["target"], "/echo?a=\"b\"");
         assert_eq!(value["fields"][0][1], "\u{fffd}\"");
         assert_eq!(value["head_bytes"], head.len());

@@ -1,51 +1,79 @@
 //! An origin from outside: bind, run, stop. Listeners are made here, one set per thread.
 
 use crate::descriptors;
+use crate::drive::{self, Seat};
+use crate::origin::connection::{OUTPUT_BYTES, READ_BYTES};
 use crate::origin::options::{OriginError, OriginOptions};
+use crate::origin::role::{AHEAD_BYTES, OriginRole};
 use crate::origin::shared::{Counts, Shared, Stopper};
-use crate::origin::worker::{LISTENERS_MAX, WAKER_TOKEN, Worker};
 use core::net::SocketAddr;
-use mio::net::TcpListener;
-use mio::{Poll, Waker};
-use socket2::{Domain, Protocol, Socket, Type};
+use dataplane::node::Io;
+use dataplane::port::{Port, PortOptions};
+use dataplane::reactor::options::{BufferOptions, DriverOptions, Sockets};
+use dataplane::reactor::socket::{ListenOptions, listen_group, local_address};
+use dataplane::reactor::wake::Waker;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-/// Connections the kernel keeps for us until they are accepted; the system's own limit may be lower.
-const BACKLOG: i32 = 4_096;
+/// The most listeners of one thread.
+const LISTENERS_MAX: usize = 128;
+
+/// Bytes of a block of a write queue: a small answer is one.
+const BLOCK_BYTES: usize = 4 << 10;
+
+/// What all write queues of a thread may hold, bytes; reserved, and touched as it is used.
+const QUEUES_BYTES: usize = 256 << 20;
+
+/// Receive buffers, shared by the connections of a thread.
+const RECEIVE: BufferOptions = BufferOptions { bytes: READ_BYTES, count: 512 };
+
+/// What one thread takes with it.
+struct Outfit {
+    sockets: Sockets,
+    waker: Waker,
+    room: usize,
+    seed: u64,
+    cpu: Option<usize>,
+}
 
 /// A bound origin that does not run yet.
 pub struct Origin {
     addresses: Vec<SocketAddr>,
-    workers: Vec<Worker>,
+    outfits: Vec<Outfit>,
     shared: Arc<Shared>,
+    options: OriginOptions,
+    io: Io,
 }
 
 impl Origin {
     /// Binds all listeners.
     pub fn bind(options: &OriginOptions) -> Result<Self, OriginError> {
-        let OriginOptions { listen, threads, connections_max, .. } = options;
-        if listen.is_empty() || listen.len() > LISTENERS_MAX || *threads == 0 || *connections_max == 0 {
+        let OriginOptions { listen, threads, connections_max, cpus, .. } = options;
+        let is_pinned = cpus.is_empty() || cpus.len() == *threads;
+        let is_nothing = listen.is_empty() || *threads == 0 || *connections_max == 0;
+        if is_nothing || listen.len() > LISTENERS_MAX || !is_pinned {
             return Err(OriginError::Nothing);
         }
+        let io = options.io.settle().map_err(OriginError::Uring)?;
         let mut addresses = Vec::with_capacity(listen.len());
-        let mut sets: Vec<Vec<TcpListener>> = (0..*threads).map(|_| Vec::new()).collect();
+        let mut sets: Vec<Sockets> = (0..*threads).map(|_| Sockets::default()).collect();
         for wanted in listen {
             addresses.push(listen_on(*wanted, &mut sets)?);
         }
-        let polls =
-            (0..*threads).map(|_| Poll::new()).collect::<Result<Vec<_>, _>>().map_err(OriginError::Poll)?;
-        let wakers = polls.iter().map(|poll| Waker::new(poll.registry(), WAKER_TOKEN));
-        let wakers = wakers.collect::<Result<Vec<_>, _>>().map_err(OriginError::Poll)?;
-        let shared = Arc::new(Shared::new(wakers));
+        let wakers = (0..*threads).map(|_| Waker::new()).collect::<Result<Vec<_>, _>>();
+        let wakers = wakers.map_err(OriginError::Driver)?;
+        let shared = Arc::new(Shared::new(wakers.clone(), &options.habits));
         let room = descriptors::room_for((*threads as u64).saturating_mul(*connections_max as u64));
         let room = (room as usize / threads).clamp(1, *connections_max);
-        let workers = polls
-            .into_iter()
-            .zip(sets)
-            .map(|(poll, set)| Worker::new(poll, set, Arc::clone(&shared), options, room))
-            .collect::<Result<_, _>>()?;
-        Ok(Self { addresses, workers, shared })
+        let outfits = sets.into_iter().zip(wakers).enumerate().map(|(index, (sockets, waker))| Outfit {
+            sockets,
+            waker,
+            room,
+            seed: options.seed.wrapping_add(index as u64),
+            cpu: cpus.get(index).copied(),
+        });
+        Ok(Self { addresses, outfits: outfits.collect(), shared, options: options.clone(), io })
     }
 
     /// Where it listens, in the order of the options, with the ports the system chose.
@@ -61,58 +89,53 @@ impl Origin {
     /// Serves until stopped. Blocks. When one thread fails, all end.
     pub fn run(self) -> Result<Counts, OriginError> {
         let stopper = self.stopper();
-        let mut workers = self.workers.into_iter();
-        let first = workers.next();
+        let Self { outfits, shared, options, io, .. } = self;
+        let mut outfits = outfits.into_iter();
+        let first = outfits.next();
+        let run_one = |outfit: Outfit| {
+            let result = serve(outfit, &options, io, &shared);
+            stopper.stop();
+            result
+        };
         let result = std::thread::scope(|scope| {
-            let others: Vec<_> = workers
-                .map(|worker| {
-                    let stopper = stopper.clone();
-                    scope.spawn(move || run_one(worker, &stopper))
-                })
-                .collect();
-            let mut result = first.map_or(Ok(()), |worker| run_one(worker, &stopper));
+            let others: Vec<_> = outfits.map(|outfit| scope.spawn(|| run_one(outfit))).collect();
+            let mut result = first.map_or(Ok(()), run_one);
             for other in others {
                 let ended = other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
                 result = result.and(ended);
             }
             result
         });
-        result.map(|()| stopper.counts())
+        result.map(|()| stopper.counts()).map_err(OriginError::Driver)
     }
 }
 
-fn run_one(worker: Worker, stopper: &Stopper) -> Result<(), OriginError> {
-    let result = worker.run();
-    stopper.stop();
-    result
+/// One thread.
+fn serve(outfit: Outfit, options: &OriginOptions, io: Io, shared: &Arc<Shared>) -> std::io::Result<()> {
+    let Outfit { sockets, waker, room, seed, cpu } = outfit;
+    let wanted = room.saturating_mul(AHEAD_BYTES + OUTPUT_BYTES).clamp(4 * OUTPUT_BYTES, QUEUES_BYTES);
+    let mut port = Port::new(&PortOptions {
+        tcp_max: room,
+        block_bytes: BLOCK_BYTES,
+        blocks: wanted / BLOCK_BYTES,
+        trains: 1,
+    });
+    let few = BufferOptions { bytes: 2_048, count: 2 };
+    let driver = DriverOptions { small: RECEIVE, large: few, datagrams: few, ..DriverOptions::default() };
+    let mut role = OriginRole::new(options, Arc::clone(shared), room, seed);
+    drive::run(Seat { io, driver, sockets, waker, cpu }, &mut role, &mut port)
 }
 
 /// Binds one address once per thread, and adds the listeners to the threads' sets.
-fn listen_on(wanted: SocketAddr, sets: &mut [Vec<TcpListener>]) -> Result<SocketAddr, OriginError> {
-    let shared = sets.len() > 1;
-    let mut bound = wanted;
-    for set in sets {
-        let listener = listener(bound, shared).map_err(|error| OriginError::Listen(bound, error))?;
-        // The first bind settles the port for the others.
-        bound = listener.local_addr().map_err(|error| OriginError::Listen(bound, error))?;
-        set.push(listener);
+fn listen_on(wanted: SocketAddr, sets: &mut [Sockets]) -> Result<SocketAddr, OriginError> {
+    let refuse = |error| OriginError::Listen(wanted, error);
+    let options = ListenOptions { reuse_port: sets.len() > 1, ..ListenOptions::default() };
+    let group = listen_group(wanted, sets.len(), &options).map_err(refuse)?;
+    let bound = group.first().map_or(Ok(wanted), |socket| local_address(socket.as_fd())).map_err(refuse)?;
+    for (set, socket) in sets.iter_mut().zip(group) {
+        set.listeners.push(socket);
     }
     Ok(bound)
-}
-
-fn listener(address: SocketAddr, shared: bool) -> std::io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    if address.is_ipv6() {
-        socket.set_only_v6(true)?;
-    }
-    socket.set_reuse_address(true)?;
-    if shared {
-        socket.set_reuse_port(true)?;
-    }
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(TcpListener::from_std(socket.into()))
 }
 
 /// Binds, tells `bound` where, and serves until the stopper it was handed is used.
@@ -177,6 +200,6 @@ pub fn spawn(options: &OriginOptions) -> Result<OriginThread, OriginError> {
     let thread = std::thread::Builder::new()
         .name("origin".into())
         .spawn(move || origin.run())
-        .map_err(OriginError::Poll)?;
+        .map_err(OriginError::Driver)?;
     Ok(OriginThread { addresses, stopper, thread: Some(thread) })
 }

@@ -30,6 +30,8 @@ pub(crate) enum Stage {
     WebSocket(Frames),
     /// Echoes bytes.
     TcpEcho,
+    /// Drops bytes.
+    TcpDiscard,
     /// Resets once the output has left and had time to arrive.
     Resetting { at: Option<Instant> },
     /// Ends its sending side once the output has left.
@@ -116,6 +118,7 @@ impl Stage {
             | Self::Answering { .. }
             | Self::WebSocket(_)
             | Self::TcpEcho
+            | Self::TcpDiscard
             | Self::Closing
             | Self::Reset
             | Self::Ended => None,
@@ -136,6 +139,7 @@ impl Stage {
             | Self::Events { .. }
             | Self::WebSocket(_)
             | Self::TcpEcho
+            | Self::TcpDiscard
             | Self::Resetting { .. }
             | Self::Lingering { .. } => Outcome::Open,
         }
