@@ -51,7 +51,7 @@ pub(crate) struct Cli {
 /// One per subcommand; each is described where its flags are.
 #[derive(clap::Subcommand, Debug)]
 pub(crate) enum Door {
-    Demo(DemoArgs),
+    Demo(Box<DemoArgs>),
     Front(Box<FrontArgs>),
     Back(Box<BackArgs>),
     Key(KeyArgs),

