@@ -7,6 +7,7 @@ pub mod address;
 mod alarm;
 mod at_once;
 mod atomics;
+pub mod batch;
 mod buffers;
 #[cfg(test)]
 pub(crate) mod checks;
