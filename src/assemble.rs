@@ -15,7 +15,7 @@ use crate::form::size;
 use crate::key_file;
 use crate::machine::Machine;
 use crate::memory;
-use crate::print_config::Effective;
+use crate::print_config::{Effect, Effective};
 use crate::problem::{Problems, Wrong};
 use crate::rule_source::RuleSource;
 use core::net::SocketAddr;
@@ -185,8 +185,8 @@ pub(crate) fn finish(config: NodeConfig, mut problems: Problems) -> Result<NodeC
 /// What became of the values that the node finds out itself.
 pub(crate) fn effective(config: &NodeConfig) -> Effective {
     vec![
-        ("cpus", cpus::write(&config.cores.cpus)),
-        ("packet-bytes", config.tunnel.datagram_bytes_max.to_string()),
-        ("mem-limit", config.memory_limit_bytes.map_or_else(|| "off".to_owned(), size::write)),
+        Effect::of("cpus", cpus::write(&config.cores.cpus)),
+        Effect::of("packet-bytes", config.tunnel.datagram_bytes_max.to_string()),
+        Effect::of("mem-limit", config.memory_limit_bytes.map_or_else(|| "off".to_owned(), size::write)),
     ]
 }

@@ -1,6 +1,7 @@
 //! The door of the keys: makes them, and shows what belongs to them.
 
 use crate::args::key::{KeyArgs, KeyDoor};
+use crate::dns;
 use crate::exit::Exit;
 use crate::key_file;
 use crate::problem::{Problems, Wrong};
@@ -15,6 +16,7 @@ pub(crate) fn run(args: &KeyArgs) -> Exit {
         KeyDoor::New { out } => ("--out", new(out)),
         KeyDoor::Show { file } => ("FILE", key_file::private(file).map(|key| show::line(&key.public()))),
         KeyDoor::Psk { out } => ("--out", psk(out)),
+        KeyDoor::Cookie { out } => ("--out", dns::new_cookie_secret(out)),
     };
     let Err(wrong) = done else { return Exit::Done };
     let mut problems = Problems::default();

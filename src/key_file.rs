@@ -1,6 +1,7 @@
 //! Files with one secret key each: made with mode 0600 and never overwritten, read only if nobody else can read them.
 
 use crate::problem::Wrong;
+use controlplane::dns::cookie::{Secret, Secrets};
 use dataplane::tmp::key::{KeyError, PresharedKey, PrivateKey};
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
@@ -33,6 +34,28 @@ pub(crate) fn private(path: &Path) -> Result<PrivateKey, Wrong> {
 pub(crate) fn preshared(path: &Path) -> Result<PresharedKey, Wrong> {
     let text = read(path, "psk")?;
     PresharedKey::from_text(&text).map_err(|error| wrong_key(path, error, "psk"))
+}
+
+/// Reads the secrets of DNS cookies: 32 hexadecimal digits, and on a second line perhaps those that are still taken.
+pub(crate) fn cookie_secrets(path: &Path) -> Result<Secrets, Wrong> {
+    let text = read(path, "cookie")?;
+    let mut lines = text.split_whitespace().map(secret);
+    match (lines.next(), lines.next(), lines.next()) {
+        (Some(Some(current)), None, None) => Ok(Secrets { current, other: None }),
+        (Some(Some(current)), Some(Some(other)), None) => Ok(Secrets { current, other: Some(other) }),
+        _ => Err(Wrong::new(
+            format!("{} has no secrets for cookies", path.display()),
+            "give one or two lines of 32 hexadecimal digits; `longhaul key cookie` makes one",
+        )),
+    }
+}
+
+fn secret(text: &str) -> Option<Secret> {
+    let mut bytes = [0; 16];
+    for (place, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(2 * place..2 * place + 2)?, 16).ok()?;
+    }
+    (text.len() == 32).then_some(Secret(bytes))
 }
 
 fn wrong_key(path: &Path, error: KeyError, maker: &str) -> Wrong {

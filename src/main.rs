@@ -9,8 +9,10 @@ mod back;
 mod config;
 mod demo;
 mod demo_wan;
+mod dns;
 mod doctor;
 mod exit;
+mod explain;
 mod form;
 mod front;
 mod key;
@@ -31,8 +33,10 @@ mod rule_source;
 #[cfg(test)]
 mod scratch;
 mod serve;
+mod serve_dns;
 mod show;
 mod startup;
+mod tree;
 mod wan;
 mod watch;
 
@@ -92,6 +96,9 @@ fn enter(door: &Door, entrance: &Entrance<'_>) -> Exit {
     match door {
         Door::Front(args) => entrance.pass_node(front::configure(args), args.node.seeing.print_config),
         Door::Back(args) => entrance.pass_node(back::configure(args), args.node.seeing.print_config),
+        Door::Dns(args) => {
+            entrance.pass(dns::configure(args), args.print_config, dns::effective, serve_dns::run)
+        }
         Door::Demo(args) => {
             let run = |config: &DemoConfig| match &config.wan {
                 Some(wan) => demo_wan::run(config, wan),
@@ -113,6 +120,8 @@ fn enter(door: &Door, entrance: &Entrance<'_>) -> Exit {
         Door::Plot(args) => plot::run(args),
         Door::Key(args) => key::run(args),
         Door::Rules(args) => rule_door::run(args),
+        Door::Config(args) => tree::run(args),
+        Door::Explain(args) => explain::run(args),
         Door::Doctor => doctor::run(),
     }
 }

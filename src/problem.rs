@@ -43,6 +43,11 @@ impl Problems {
         self.0.push(format!("{flag}: {wrong}"));
     }
 
+    /// Adds whole lines, such as those of a file with places of its own.
+    pub(crate) fn extend(&mut self, lines: Vec<String>) {
+        self.0.extend(lines);
+    }
+
     /// Adds a whole sentence.
     pub(crate) fn note(&mut self, sentence: String) {
         self.0.push(sentence);

@@ -83,7 +83,9 @@ fn refused(flags: &[&str], sentences: &[&str]) {
 
 #[test]
 fn help_is_as_committed() {
-    for door in ["demo", "front", "back", "key", "doctor", "origin", "load", "wan", "plot"] {
+    for door in [
+        "demo", "front", "back", "dns", "config", "explain", "key", "doctor", "origin", "load", "wan", "plot",
+    ] {
         let output = longhaul(&[door, "--help"]);
         assert_eq!(status(&output), 0);
         expect(&format!("help-{door}.txt"), &stdout(&output));
@@ -231,6 +233,56 @@ fn a_front_end_is_checked_as_a_whole() {
         &[&listen, &["--site", "*=http://h", "--cpus", "0", "--tunnel-cores", "0"]],
         &["leaves no worker for the TCP connections"],
     );
+}
+
+#[test]
+fn every_bad_value_of_the_name_server_has_its_sentence() {
+    let cases = [
+        ("--listen", "53", "write IP:PORT"),
+        ("--zone", "a..b=file", "is no name of a zone"),
+        ("--zone", "example.test=", "names no file"),
+        ("--threads", "0", "give 1 to 256"),
+        ("--batch", "5000", "give 1 to 1024"),
+        ("--udp-buffer", "much", "is no size"),
+        ("--udp-size", "100", "give 512 to 4096"),
+        ("--tcp-max", "0", "give 1 to"),
+        ("--tcp-per-client-max", "0", "give 1 to"),
+        ("--tcp-idle", "10", "write a number and its unit"),
+        ("--rate-limit", "-1", "is no number"),
+        ("--rate-slip", "x", "is no number"),
+        ("--rate-exempt", "127.0.0.1/8", "is no network"),
+        ("--cookies", "/none/such", "longhaul key cookie --out"),
+        ("--query-log-sample", "0", "give 1 to"),
+        ("--admin", "8053", "is no address"),
+        ("--log-level", "loud", "give one of"),
+    ];
+    for (flag, value, sentence) in cases {
+        let wrong = format!("{flag}={value}");
+        refused(&["dns", "--zone", "example.test.zone", &wrong], &[sentence, flag]);
+    }
+    let long = "x".repeat(200);
+    refused(&["dns", "--zone", "a.zone", "--nsid", &long], &["--nsid: is too long"]);
+    refused(
+        &["dns", "--listen", "127.0.0.1:53", "--listen", "127.0.0.1:53"],
+        &["--zone: is missing", "is there twice"],
+    );
+}
+
+#[test]
+fn secrets_of_cookies_are_made_and_checked() {
+    let folder = Scratch::new();
+    let file = folder.path("dns.cookie");
+    assert_eq!(status(&longhaul(&["key", "cookie", "--out", &file])), 0);
+    let print = |file: &str| longhaul(&["dns", "--zone", "a.zone", "--cookies", file, "--print-config"]);
+    assert_eq!(status(&print(&file)), 0);
+    let secret = fs::read_to_string(&file).unwrap();
+    assert_eq!(secret.trim().len(), 32);
+    fs::write(&file, format!("{secret}{secret}")).unwrap();
+    assert_eq!(status(&print(&file)), 0, "two lines: the old one is still taken");
+    for bad in ["0123", "g".repeat(32).as_str(), &format!("{secret}{secret}{secret}")] {
+        fs::write(&file, bad).unwrap();
+        refused(&["dns", "--zone", "a.zone", "--cookies", &file], &["32 hexadecimal digits"]);
+    }
 }
 
 #[test]

@@ -4,6 +4,8 @@
 //! what both planes share and nothing else: `access`, `rules`, `stdx` and `time`. Unsafe code stands in `signal` only.
 
 #[forbid(unsafe_code)]
+pub mod dns;
+#[forbid(unsafe_code)]
 pub mod logs;
 #[forbid(unsafe_code)]
 pub mod notify;
@@ -16,5 +18,7 @@ pub mod signal;
 pub mod size;
 #[forbid(unsafe_code)]
 pub mod toml_file;
+#[forbid(unsafe_code)]
+pub mod tree;
 #[forbid(unsafe_code)]
 pub mod view;

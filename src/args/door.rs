@@ -1,7 +1,10 @@
 //! The doors of the binary.
 
 use crate::args::back::BackArgs;
+use crate::args::config::ConfigArgs;
 use crate::args::demo::DemoArgs;
+use crate::args::dns::DnsArgs;
+use crate::args::explain::ExplainArgs;
 use crate::args::front::FrontArgs;
 use crate::args::key::KeyArgs;
 use crate::args::load::LoadArgs;
@@ -54,6 +57,9 @@ pub(crate) enum Door {
     Demo(Box<DemoArgs>),
     Front(Box<FrontArgs>),
     Back(Box<BackArgs>),
+    Dns(Box<DnsArgs>),
+    Config(ConfigArgs),
+    Explain(ExplainArgs),
     Key(KeyArgs),
     Rules(RuleDoorArgs),
     /// Tries what the data plane needs of this machine and says what to do about each

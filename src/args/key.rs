@@ -8,6 +8,7 @@ Examples:
   longhaul key new --out back.key       makes a private key (0600, never overwrites), prints its public key
   longhaul key show back.key            prints the public key again, for --route and --peer
   longhaul key psk --out pair.psk       makes a secret for --psk; copy the file to the other machine
+  longhaul key cookie --out dns.cookie  makes a secret for dns --cookies; copy it to the other servers
 
 Private keys and secrets are read only from regular files that nobody but their owner can read.";
 
@@ -36,6 +37,12 @@ pub(crate) enum KeyDoor {
     },
     /// Make a secret that both ends share beside their keys
     Psk {
+        /// The file to make; it must not exist
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Make a secret for the DNS cookies of a group of name servers
+    Cookie {
         /// The file to make; it must not exist
         #[arg(long, value_name = "FILE")]
         out: PathBuf,

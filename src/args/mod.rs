@@ -3,9 +3,12 @@
 pub(crate) mod back;
 pub(crate) mod blender;
 pub(crate) mod bounds;
+pub(crate) mod config;
 pub(crate) mod cores;
 pub(crate) mod demo;
+pub(crate) mod dns;
 pub(crate) mod door;
+pub(crate) mod explain;
 pub(crate) mod front;
 pub(crate) mod key;
 pub(crate) mod keys;

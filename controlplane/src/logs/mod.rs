@@ -1,11 +1,11 @@
 //! What is written down: the access log of the exchanges, and the daemon's own messages.
 
 pub mod daemon;
-mod json;
+pub(crate) mod json;
 mod line;
-mod output;
+pub(crate) mod output;
 mod records;
-mod sink;
+pub(crate) mod sink;
 mod stats;
 mod writer;
 

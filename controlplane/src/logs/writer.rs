@@ -62,7 +62,8 @@ impl Reopen {
         self.0.store(true, Ordering::Release);
     }
 
-    fn take(&self) -> bool {
+    /// Whether it was asked since the last look.
+    pub(crate) fn take(&self) -> bool {
         self.0.swap(false, Ordering::Acquire)
     }
 }

@@ -4,7 +4,10 @@
 //! and time, as `port` says.
 
 pub mod address;
+mod alarm;
+mod at_once;
 mod atomics;
+pub mod batch;
 mod buffers;
 #[cfg(test)]
 pub(crate) mod checks;

@@ -1,0 +1,249 @@
+//! Every leaf of the tree, once: path, form, default, a sentence. The reference page, the JSON Schema, the checks and
+//! `config show` all come from here; `*` stands for a name that the operator chooses.
+
+use crate::tree::form::Form;
+
+/// A leaf.
+#[derive(Clone, Copy, Debug)]
+pub struct Leaf {
+    /// Its path, parts separated by spaces (names may contain dots).
+    pub path: &'static str,
+    /// What it takes.
+    pub form: Form,
+    /// Its value where none is given, as TOML; `None`: nothing.
+    pub default: Option<&'static str>,
+    /// What it is for: a sentence.
+    pub doc: &'static str,
+}
+
+const fn leaf(path: &'static str, form: Form, default: Option<&'static str>, doc: &'static str) -> Leaf {
+    Leaf { path, form, default, doc }
+}
+
+/// What a node can be.
+pub const ROLES: &[&str] = &["front", "back", "dns", "probe", "log", "config"];
+
+/// The tables, with what they are for.
+pub const TABLES: &[(&str, &str)] = &[
+    ("network", "The network as a whole."),
+    ("node *", "A machine of ours. Its name is what `--node` takes."),
+    ("node * dns", "How this machine serves DNS, if it does."),
+    ("server *", "A machine of the customer's that clients can be sent to as they are to our front-ends."),
+    ("zone *", "A zone that our name servers answer for; its name is the zone's."),
+    ("policy *", "How one of several servers is chosen for a client."),
+    ("policy * score", "What each part of a score counts under `best`, in milliseconds."),
+    ("policy * geo", "Under `geo`: for a country (`DE`), a continent (`EU`) or `*`, the members in order."),
+    ("site *", "A site: what users ask for by its name."),
+    ("site * dns", "How clients find the site."),
+    ("site * dns names", "Further names of the site, each with its policy."),
+    ("override *", "An order about a node or server that counts more than what was measured."),
+    ("dns", "What all our name servers do alike."),
+];
+
+/// The leaves.
+pub const LEAVES: &[Leaf] = &[
+    leaf(
+        "network name",
+        Form::Domain,
+        None,
+        "Domain below which the machines find each other: `NODE.NAME`, and `ROLE.NAME` for all of a role. A zone must hold it.",
+    ),
+    leaf(
+        "node * pop",
+        Form::Text,
+        None,
+        "Where it stands: what fails together with it. Its own name if not given.",
+    ),
+    leaf("node * roles", Form::Words(ROLES), Some("[]"), "What it does."),
+    leaf("node * addresses", Form::Addresses, Some("[]"), "Its public addresses."),
+    leaf(
+        "node * prefix",
+        Form::Prefix64,
+        None,
+        "A network that all leads to it: AAAA answers then carry the decision's number in their low half.",
+    ),
+    leaf(
+        "node * weight",
+        Form::Number,
+        Some("1"),
+        "Its share under `weighted`; under `best`, a machine of weight 2 looks half as far away.",
+    ),
+    leaf("node * cost", Form::Number, Some("0"), "What it costs to use it, in units of yours."),
+    leaf(
+        "node * dns listen",
+        Form::Sockets,
+        Some("[\"0.0.0.0:53\", \"[::]:53\"]"),
+        "Where it serves DNS, UDP and TCP.",
+    ),
+    leaf("node * dns nsid", Form::Text, None, "What it says who it is; its name if not given."),
+    leaf("server * domain", Form::Text, None, "What fails together with it. Its own name if not given."),
+    leaf("server * addresses", Form::Addresses, Some("[]"), "Its addresses."),
+    leaf("server * prefix", Form::Prefix64, None, "As for a node."),
+    leaf("server * weight", Form::Number, Some("1"), "As for a node."),
+    leaf("server * cost", Form::Number, Some("0"), "As for a node."),
+    leaf("zone * file", Form::File, None, "Its zone file (RFC 1035)."),
+    leaf(
+        "zone * records",
+        Form::Records,
+        None,
+        "Its records here, in the form of a zone file, in place of a file.",
+    ),
+    leaf(
+        "policy * kind",
+        Form::Word(&["best", "weighted", "failover", "geo", "static"]),
+        Some("\"best\""),
+        "How it chooses: by score, by weight, the first that is up, by the client's place, or all of them.",
+    ),
+    leaf(
+        "policy * members",
+        Form::Names("node or server"),
+        None,
+        "Whom it chooses from, in order; all nodes with the role `front` if not given.",
+    ),
+    leaf(
+        "policy * ttl",
+        Form::Span,
+        Some("\"30s\""),
+        "Time to live of its answers: how late a client hears of a change.",
+    ),
+    leaf(
+        "policy * answers",
+        Form::Count(1, 16),
+        Some("1"),
+        "Servers in one answer, spread over what fails together.",
+    ),
+    leaf(
+        "policy * persistence",
+        Form::SpanOr(&["off", "forever"]),
+        Some("\"forever\""),
+        "How long a client's network stays with its server while that is up, without anybody remembering it.",
+    ),
+    leaf("policy * stale", Form::Span, Some("\"60s\""), "Figures older than this are not known any more."),
+    leaf(
+        "policy * when_all_down",
+        Form::Word(&["all", "servfail", "nothing", "fallback"]),
+        Some("\"all\""),
+        "What is answered when no member is to be had: all as if they were up, SERVFAIL, no address, or `fallback`.",
+    ),
+    leaf(
+        "policy * fallback",
+        Form::Addresses,
+        Some("[]"),
+        "The addresses of `when_all_down = \"fallback\"`.",
+    ),
+    leaf(
+        "policy * unknown",
+        Form::Word(&["after-up", "up", "down"]),
+        Some("\"after-up\""),
+        "What a member counts as about which nothing is known: as up if none is known to be up, as up, as down.",
+    ),
+    leaf("policy * score load", Form::Number, Some("100"), "What full load counts, in milliseconds."),
+    leaf(
+        "policy * score loss",
+        Form::Number,
+        Some("1000"),
+        "What total loss counts, in milliseconds; 1 % counts a hundredth of it.",
+    ),
+    leaf("policy * score cost", Form::Number, Some("0"), "What a unit of cost counts, in milliseconds."),
+    leaf(
+        "policy * score unknown",
+        Form::Number,
+        Some("150"),
+        "What stands for a latency that nobody knows, in milliseconds.",
+    ),
+    leaf(
+        "policy * score tolerance",
+        Form::Number,
+        Some("5"),
+        "Scores no further than this from the best are as good, in milliseconds.",
+    ),
+    leaf("policy * geo *", Form::Names("node or server"), None, "The members for this place, in order."),
+    leaf(
+        "site * dns policy",
+        Form::Name("policy"),
+        None,
+        "The policy that answers for the site's name. A zone must hold the name.",
+    ),
+    leaf("site * dns names *", Form::Name("policy"), None, "The policy that answers for this further name."),
+    leaf(
+        "override * action",
+        Form::Word(&["drain", "up", "down"]),
+        None,
+        "Send nobody new there; take it as up; take it as down.",
+    ),
+    leaf("override * reason", Form::Text, None, "Why, for the next one who looks."),
+    leaf("override * until", Form::Moment, None, "When it ends by itself; never if not given."),
+    leaf(
+        "dns figures",
+        Form::File,
+        None,
+        "What was measured, as JSON (`docs/dns.md`); read again when it changes.",
+    ),
+    leaf(
+        "dns locations",
+        Form::File,
+        None,
+        "Where clients are: an MMDB file with countries and continents, for `geo`.",
+    ),
+];
+
+/// The leaf at a path, and the parts that stand for its `*`.
+pub fn leaf_at(parts: &[String]) -> Option<&'static Leaf> {
+    LEAVES.iter().find(|leaf| fits(leaf.path, parts))
+}
+
+/// Whether a table may stand at a path.
+pub fn is_table(parts: &[String]) -> bool {
+    LEAVES.iter().any(|leaf| {
+        let pattern: Vec<&str> = leaf.path.split(' ').collect();
+        pattern.len() > parts.len()
+            && pattern.iter().zip(parts).all(|(part, own)| *part == "*" || part == own)
+    })
+}
+
+/// What may stand below a path: names, or `*`.
+pub fn below(parts: &[String]) -> Vec<&'static str> {
+    let mut names: Vec<&str> = LEAVES
+        .iter()
+        .filter_map(|leaf| {
+            let pattern: Vec<&str> = leaf.path.split(' ').collect();
+            let is_above = pattern.iter().zip(parts).all(|(part, own)| *part == "*" || part == own);
+            if is_above { pattern.get(parts.len()).copied() } else { None }
+        })
+        .collect();
+    names.dedup();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+fn fits(pattern: &str, parts: &[String]) -> bool {
+    let pattern: Vec<&str> = pattern.split(' ').collect();
+    pattern.len() == parts.len() && pattern.iter().zip(parts).all(|(part, own)| *part == "*" || part == own)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree::form::Form;
+    use toml_edit::Value;
+
+    #[test]
+    fn every_default_is_good_and_every_table_is_told() {
+        for leaf in LEAVES {
+            if let Some(default) = leaf.default {
+                let value: Value = default.parse().unwrap();
+                assert!(leaf.form.take(&value).is_ok(), "{}: {default}", leaf.path);
+            }
+            assert!(leaf.doc.ends_with('.'), "{}: a sentence", leaf.path);
+            let (table, _) = leaf.path.rsplit_once(' ').unwrap();
+            assert!(TABLES.iter().any(|(known, _)| *known == table), "{table} has no words");
+        }
+        assert_eq!(leaf_at(&["policy".into(), "web".into(), "ttl".into()]).unwrap().form, Form::Span);
+        assert_eq!(below(&["network".into()]), ["name"]);
+        assert!(
+            is_table(&["site".into(), "a.b".into()])
+                && !is_table(&["site".into(), "a".into(), "dns".into(), "policy".into()])
+        );
+    }
+}

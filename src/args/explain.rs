@@ -1,0 +1,45 @@
+//! The flags of `longhaul explain`.
+
+use core::net::IpAddr;
+use std::path::PathBuf;
+
+/// Examples at the foot of the help.
+const EXAMPLES: &str = "\
+Examples:
+  longhaul explain dns shop.example --client 198.51.100.7 --config longhaul.toml
+  longhaul explain dns shop.example --client 2001:db8::7 --type AAAA --config longhaul.toml --figures new.json
+
+Every member of the policy with its score by parts, the age of each figure, and why it is or is not in the answer; made
+by the code that answers.";
+
+/// Tells why something goes where it goes
+#[derive(clap::Args, Clone, Debug)]
+#[command(after_long_help = EXAMPLES)]
+pub(crate) struct ExplainArgs {
+    #[command(subcommand)]
+    pub(crate) door: ExplainDoor,
+}
+
+/// What is explained.
+#[derive(clap::Subcommand, Clone, Debug)]
+pub(crate) enum ExplainDoor {
+    /// Where a client that asks for a name is sent, and why
+    #[command(after_long_help = EXAMPLES)]
+    Dns {
+        /// The name
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// The client, or its resolver
+        #[arg(long, value_name = "ADDR")]
+        client: IpAddr,
+        /// The tree
+        #[arg(long, value_name = "FILE", default_value = "longhaul.toml")]
+        config: PathBuf,
+        /// What was measured, in place of the tree's own file
+        #[arg(long, value_name = "FILE")]
+        figures: Option<PathBuf>,
+        /// A or AAAA
+        #[arg(long, value_name = "TYPE", default_value = "A")]
+        r#type: String,
+    },
+}

@@ -1,0 +1,68 @@
+//! The door of explanations: the decision that a name server would make now, in words.
+
+use crate::args::explain::{ExplainArgs, ExplainDoor};
+use crate::exit::Exit;
+use crate::show;
+use crate::tree;
+use controlplane::dns::catalog::Catalog;
+use controlplane::dns::name::Name;
+use controlplane::dns::policy::decide::{Client, Decision, Family};
+use controlplane::dns::policy::explain;
+use core::net::IpAddr;
+use dataplane::reactor::clock;
+use dataplane::tmp::random::{Random, SystemRandom};
+use std::path::Path;
+
+/// Explains.
+pub(crate) fn run(args: &ExplainArgs) -> Exit {
+    let ExplainDoor::Dns { name, client, config, figures, r#type } = &args.door;
+    match dns(name, *client, config, figures.as_deref(), r#type) {
+        Ok(text) => {
+            show::text(&text);
+            Exit::Done
+        }
+        Err(lines) => {
+            eprintln!("longhaul explain: {} things are wrong", lines.len());
+            lines.iter().for_each(|line| eprintln!("  {line}"));
+            Exit::Usage
+        }
+    }
+}
+
+fn dns(
+    name: &str,
+    client: IpAddr,
+    config: &Path,
+    figures: Option<&Path>,
+    qtype: &str,
+) -> Result<String, Vec<String>> {
+    let family = match qtype.to_ascii_uppercase().as_str() {
+        "A" => Family::V4,
+        "AAAA" => Family::V6,
+        _ => return Err(vec![format!("--type {qtype}: is not what a policy answers; give A or AAAA")]),
+    };
+    let wire = Name::from_text(name).ok_or_else(|| vec![format!("{name} is no domain name")])?;
+    let (loaded, mut steering) = tree::load(&tree::open(config)?.network)?;
+    if let Some(path) = figures {
+        let read = tree::figures(path, &steering)?;
+        steering = steering.with_figures(read);
+    }
+    let number = loaded.catalog.policy_of(&wire).ok_or_else(|| vec![no_policy(&loaded.catalog, &wire)])?;
+    let mut nonce = [0; 8];
+    SystemRandom::new().fill(&mut nonce);
+    let now_s = clock::unix_us() / 1_000_000;
+    let mut decision = Decision::default();
+    steering.decide(number, Client::of(client), family, now_s, u64::from_le_bytes(nonce), &mut decision);
+    let policy = &steering.policies()[number as usize];
+    let head = format!("name      {wire}\nclient    {client}\n");
+    Ok(head + &explain::text(&steering, policy, &decision, now_s))
+}
+
+fn no_policy(catalog: &Catalog, name: &Name) -> String {
+    match catalog.zone_of(name) {
+        Some(zone) => {
+            format!("{name} has no policy: zone {} answers with its records", catalog.zone(zone).apex)
+        }
+        None => format!("{name} lies in no zone: it is refused"),
+    }
+}
