@@ -70,15 +70,14 @@ def start_origin(place):
         raise
 
 
-def start_longhaul(place, io):
-    name = "longhaul" if io == "uring" else f"longhaul-{io}"
+def start_longhaul(place, io, name, binary):
     port, admin, tunnel = free_port(), free_port(), free_port(socket.SOCK_DGRAM)
     back_key, back_public = new_key(place, f"{name}-back.key")
     front_key, front_public = new_key(place, f"{name}-front.key")
     both = ["--io", io, "--cpus", str(place.pair_cpu), "--log-level", "warning"]
-    back = [place.binary, "back", *both, "--key", back_key, "--listen", f"127.0.0.1:{tunnel}",
+    back = [binary, "back", *both, "--key", back_key, "--listen", f"127.0.0.1:{tunnel}",
             "--peer", f"{front_public}={SITE}", "--origin", f"{SITE}=http://127.0.0.1:{place.origin_port}"]
-    front = [place.binary, "front", *both, "--key", front_key, "--listen", f"127.0.0.1:{port}",
+    front = [binary, "front", *both, "--key", front_key, "--listen", f"127.0.0.1:{port}",
              "--route", f"far={back_public}@127.0.0.1:{tunnel}", "--site", f"{SITE}=far",
              "--admin", f"127.0.0.1:{admin}"]
     return start(place, name, port, back, front, admin)
@@ -195,11 +194,17 @@ def start(place, name, port, back, front, admin=None):
 
 # By name: what starts it, and the programs without which it cannot be.
 CONTESTANTS = {
-    "longhaul": (lambda place: start_longhaul(place, "uring"), ()),
-    "longhaul-epoll": (lambda place: start_longhaul(place, "epoll"), ()),
+    "longhaul": (lambda place: start_longhaul(place, "uring", "longhaul", place.binary), ()),
+    "longhaul-epoll": (lambda place: start_longhaul(place, "epoll", "longhaul-epoll", place.binary), ()),
     "haproxy": (start_haproxy, ("haproxy", "openssl")),
     "nginx": (start_nginx, ("nginx", "openssl")),
 }
+
+
+def add_build(name, binary):
+    """Another build of our program as a contestant; `-epoll` at the end of its name chooses the driver."""
+    io = "epoll" if name.endswith("-epoll") else "uring"
+    CONTESTANTS[name] = (lambda place: start_longhaul(place, io, name, binary), ())
 
 
 def missing_programs(name):

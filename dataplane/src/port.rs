@@ -457,6 +457,16 @@ impl Port {
         self.tcp.get(tcp.0).and_then(|entry| entry.ending)
     }
 
+    /// Whether somebody waits for queued bytes to be taken: the role for its mark, or FIN for its turn.
+    pub fn awaits_sent(&self, tcp: TcpId) -> bool {
+        self.tcp.get(tcp.0).is_some_and(|entry| entry.finish || entry.mark.is_some())
+    }
+
+    /// Whether every train is on its way, so that `train` gives `None`.
+    pub fn is_out_of_trains(&self) -> bool {
+        self.train_free.is_empty()
+    }
+
     /// What waits to be sent, as slices in order. They do not move or change until `sent` drops them.
     pub fn outgoing(&self, tcp: TcpId) -> impl Iterator<Item = &[u8]> {
         self.tcp.get(tcp.0).into_iter().flat_map(|entry| self.blocks.slices(&entry.out))

@@ -46,7 +46,7 @@ pub(crate) struct CoreArgs {
     #[arg(long, value_name = "SIZE:COUNT", default_value_t = Given::of(Buffers { bytes: 4_096, count: 2_048 }))]
     buf_small: Given<BufferGroup>,
     /// Receive buffers for bodies
-    #[arg(long, value_name = "SIZE:COUNT", default_value_t = Given::of(Buffers { bytes: 16_384, count: 512 }))]
+    #[arg(long, value_name = "SIZE:COUNT", default_value_t = Given::of(Buffers { bytes: 32_768, count: 256 }))]
     buf_large: Given<BufferGroup>,
     /// Receive buffers for datagrams, 64k each, a power of two
     #[arg(long, value_name = "COUNT", default_value_t = Given::of(128))]

@@ -2,11 +2,12 @@
 //! that they point to, for one group of equal buffers.
 //!
 //! ```text
-//!   published ──(kernel fills one, its completion names it)──► lent ──recycle──► queued ──publish──► published
+//!   published ──(kernel fills one, its completion names it)──► lent ──recycle──► spare ──publish──► published
 //! ```
-//! Whoever holds a lent buffer reads it alone: the kernel writes only into published ones. All memory is touched at
-//! once: the kernel takes the buffers in turn, so that every one is touched soon anyway, and what clients cost shows
-//! as what they cost. Sizes in bytes.
+//! Whoever holds a lent buffer reads it alone: the kernel writes only into published ones. It takes those in turn, so
+//! only as many are published as one enter is likely to fill, the last given back first: bytes then come in where the
+//! cache still knows the memory. All memory is touched at the start, so that what clients cost shows as what they cost.
+//! Sizes in bytes.
 
 #![allow(unsafe_code, reason = "memory shared with the kernel")]
 
@@ -19,6 +20,10 @@ use io_uring::types::BufRingEntry;
 
 /// What the kernel takes as the most entries of one ring.
 pub(crate) const COUNT_MAX: usize = 1 << 15;
+
+/// Buffers that the kernel is given at first: one enter of a calm worker brings a few completions, never more than twenty
+/// (`ring::BATCH_CAP`) unless one of them is a busy socket's.
+const PUBLISHED_LEAST: usize = 32;
 
 /// Pages mapped for this process alone.
 struct Pages {
@@ -54,8 +59,12 @@ pub(crate) struct BufferRing {
     bytes_each: usize,
     count: usize,
     tail: u16,
-    /// Buffers that are published or queued for it.
-    free: usize,
+    /// Buffers that the kernel can fill.
+    published: usize,
+    /// How many that should be after `publish`; grows when the kernel takes more than half of them in a turn.
+    wanted: usize,
+    /// Buffers that the kernel may be given, the last given back on top.
+    spare: Vec<u16>,
     lent: Box<[bool]>,
 }
 
@@ -73,11 +82,18 @@ impl BufferRing {
         // SAFETY: the entries are a whole mapping of `count` entries, page-aligned, and live as long as the ring
         // is used: the driver drops its rings of buffers after the kernel has let go.
         unsafe { submitter.register_buf_ring_with_flags(entries.base as u64, count as u16, group, 0)? };
-        let lent = vec![true; count].into_boxed_slice();
-        let mut ring = Self { entries, memory, group, bytes_each, count, tail: 0, free: 0, lent };
-        for buffer in 0..count {
-            ring.recycle(buffer as u16);
-        }
+        let mut ring = Self {
+            entries,
+            memory,
+            group,
+            bytes_each,
+            count,
+            tail: 0,
+            published: 0,
+            wanted: PUBLISHED_LEAST.min(count),
+            spare: (0..count as u16).rev().collect(),
+            lent: vec![false; count].into_boxed_slice(),
+        };
         ring.publish();
         Ok(ring)
     }
@@ -92,9 +108,9 @@ impl BufferRing {
         self.count
     }
 
-    /// Buffers that the kernel can fill.
+    /// Buffers that nobody holds.
     pub(crate) fn free(&self) -> usize {
-        self.free
+        self.published + self.spare.len()
     }
 
     /// Notes that a completion named `buffer`: it is ours until `recycle`.
@@ -102,7 +118,7 @@ impl BufferRing {
         let lent = &mut self.lent[usize::from(buffer)];
         assert!(!*lent, "the kernel fills only what it was given");
         *lent = true;
-        self.free -= 1;
+        self.published -= 1;
     }
 
     /// The first `bytes` of a buffer that was taken.
@@ -125,6 +141,26 @@ impl BufferRing {
         let lent = &mut self.lent[usize::from(buffer)];
         assert!(*lent, "a buffer is given back once");
         *lent = false;
+        self.spare.push(buffer);
+    }
+
+    /// Gives the kernel what it should have: one store a turn.
+    pub(crate) fn publish(&mut self) {
+        if self.published * 2 < self.wanted {
+            self.wanted = (self.wanted * 2).min(self.count);
+        }
+        while self.published < self.wanted
+            && let Some(buffer) = self.spare.pop()
+        {
+            self.enter(buffer);
+            self.published += 1;
+        }
+        // SAFETY: the base is that of a mapping of entries; its tail is aligned and only this thread writes it.
+        let tail = unsafe { &*BufRingEntry::tail(self.entries.base.cast()).cast::<AtomicU16>() };
+        tail.store(self.tail, Ordering::Release);
+    }
+
+    fn enter(&mut self, buffer: u16) {
         let at = usize::from(self.tail) & (self.count - 1);
         // SAFETY: the entry is inside the mapping. The kernel does not read it before the tail passes it, and no
         // unread entry stands here, because no more buffers exist than entries. The fields are written one by
@@ -136,14 +172,6 @@ impl BufferRing {
             entry.set_bid(buffer);
         }
         self.tail = self.tail.wrapping_add(1);
-        self.free += 1;
-    }
-
-    /// Shows the kernel what was given back: one store a turn.
-    pub(crate) fn publish(&mut self) {
-        // SAFETY: the base is that of a mapping of entries; its tail is aligned and only this thread writes it.
-        let tail = unsafe { &*BufRingEntry::tail(self.entries.base.cast()).cast::<AtomicU16>() };
-        tail.store(self.tail, Ordering::Release);
     }
 
     fn place(&self, buffer: u16, bytes: usize) -> usize {

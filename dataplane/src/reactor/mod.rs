@@ -4,6 +4,8 @@
 //! and time, as `port` says.
 
 pub mod address;
+mod alarm;
+mod at_once;
 mod atomics;
 pub mod batch;
 mod buffers;

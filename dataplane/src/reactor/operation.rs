@@ -33,14 +33,25 @@ pub(crate) enum Kind {
     Train,
     /// Multishot poll of the worker's own eventfd.
     Wake,
+    /// Multishot poll of the worker's alarm.
+    Alarm,
     /// Cancel, close, the write to a peer's eventfd: heard of only when they fail.
     Silent,
+    /// A send of a connection that ends with the enter that submits it (`at_once`): heard of only when it falls short.
+    SendAtOnce,
+    /// The same for a train.
+    TrainAtOnce,
 }
 
 impl Kind {
     /// Whether the operation always ends with a completion, so that it counts as in flight until then.
     pub(crate) const fn is_counted(self) -> bool {
-        !matches!(self, Self::Silent)
+        !matches!(self, Self::Silent | Self::SendAtOnce | Self::TrainAtOnce)
+    }
+
+    /// Whether silence about the operation means that it is done.
+    pub(crate) const fn is_at_once(self) -> bool {
+        matches!(self, Self::SendAtOnce | Self::TrainAtOnce)
     }
 
     const fn from_u8(byte: u8) -> Option<Self> {
@@ -54,7 +65,10 @@ impl Kind {
             7 => Self::Datagrams,
             8 => Self::Train,
             9 => Self::Wake,
-            10 => Self::Silent,
+            10 => Self::Alarm,
+            11 => Self::Silent,
+            12 => Self::SendAtOnce,
+            13 => Self::TrainAtOnce,
             _ => return None,
         })
     }
@@ -125,13 +139,13 @@ mod tests {
     #[test]
     fn names_travel_unharmed() {
         let tcp = TcpId(Handle { slot: u32::MAX - 1, generation: 0xff00_0007 });
-        for byte in 1..=10 {
+        for byte in 1..=13 {
             let kind = Kind::from_u8(byte).unwrap();
             let name = Name::of_tcp(kind, tcp);
             assert_eq!((Name::from_u64(name.to_u64()), kind as u8), (name, byte));
             assert!(name.is_of(tcp));
         }
-        assert!(Kind::from_u8(0).is_none() && Kind::from_u8(11).is_none());
+        assert!(Kind::from_u8(0).is_none() && Kind::from_u8(14).is_none());
     }
 
     #[test]

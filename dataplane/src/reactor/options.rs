@@ -56,8 +56,8 @@ impl Default for DriverOptions {
         Self {
             // A request head of a browser is 0.5–2 KiB; 1,024 of them may be in flight in one turn.
             small: BufferOptions { bytes: 4_096, count: 1_024 },
-            // A quarter of what one connection may take per turn (64 KiB).
-            large: BufferOptions { bytes: 16_384, count: 512 },
+            // Half of what one connection may take per turn (64 KiB), so that a body of 16 KiB comes in with its head.
+            large: BufferOptions { bytes: 32_768, count: 256 },
             datagrams: BufferOptions { bytes: 65_536, count: 128 },
             batch: 256,
             spin_us: 0,

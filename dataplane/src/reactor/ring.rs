@@ -13,6 +13,7 @@ use io_uring::register::Restriction;
 use io_uring::types::{Fd, SubmitArgs, Timespec};
 use io_uring::{CompletionQueue, EnterFlags, IoUring, SubmissionQueue, Submitter, cqueue, opcode, squeue};
 
+use crate::reactor::at_once::AtOnce;
 use crate::reactor::operation::{Completion, Name};
 use crate::time::Duration;
 
@@ -111,6 +112,7 @@ pub(crate) struct Ring<'a> {
     has_registered_fd: bool,
     /// Operations that will still end with a completion.
     in_flight: usize,
+    at_once: AtOnce,
     enters: u64,
 }
 
@@ -130,7 +132,17 @@ impl<'a> Ring<'a> {
         if no_iowait {
             flags |= EnterFlags::NO_IOWAIT;
         }
-        Self { submitter, sq, cq, flags, has_min_wait, has_registered_fd, in_flight: 0, enters: 0 }
+        Self {
+            submitter,
+            sq,
+            cq,
+            flags,
+            has_min_wait,
+            has_registered_fd,
+            in_flight: 0,
+            at_once: AtOnce::default(),
+            enters: 0,
+        }
     }
 
     /// Whether an enter can wait for a batch with a bound (6.12).
@@ -186,6 +198,24 @@ impl<'a> Ring<'a> {
         Ok(())
     }
 
+    /// Queues a send that must carry MSG_DONTWAIT and MSG_WAITALL: `taken_at_once` tells when the kernel took all of its
+    /// `bytes`, a completion when it did not.
+    ///
+    /// # Safety
+    /// As for `push`, until either is heard.
+    pub(crate) unsafe fn push_at_once(
+        &mut self,
+        entry: squeue::Entry,
+        name: Name,
+        bytes: usize,
+    ) -> io::Result<()> {
+        assert!(name.kind.is_at_once(), "of others silence says nothing");
+        // SAFETY: the caller promises for what the entry points to.
+        unsafe { self.push(entry, name)? };
+        self.at_once.push(name, bytes);
+        Ok(())
+    }
+
     /// Gives the kernel what is queued, lets it post what is ready, and waits.
     pub(crate) fn enter(&mut self, wait: Wait) -> io::Result<()> {
         self.sq.sync();
@@ -209,6 +239,9 @@ impl<'a> Ring<'a> {
             unsafe { self.submitter.enter(self.sq.len() as u32, want, self.flags.bits(), Some(&args)) };
         self.sq.sync();
         self.cq.sync();
+        if self.sq.is_empty() && !self.sq.cq_overflow() {
+            self.at_once.submitted();
+        }
         match result {
             Ok(_) => Ok(()),
             Err(error) => match error.raw_os_error() {
@@ -227,7 +260,20 @@ impl<'a> Ring<'a> {
         if !more && name.kind.is_counted() {
             self.in_flight -= 1;
         }
+        if name.kind.is_at_once() {
+            self.at_once.refuse(name);
+        }
         Some(Completion { name, result: entry.result(), buffer: cqueue::buffer_select(entry.flags()), more })
+    }
+
+    /// A send at once that the kernel took whole, and its bytes. Ask only after `next_completion` gave `None`.
+    pub(crate) fn taken_at_once(&mut self) -> Option<(Name, usize)> {
+        self.at_once.take()
+    }
+
+    /// Whether it is open what became of sends at once.
+    pub(crate) fn awaits_at_once(&self) -> bool {
+        !self.at_once.is_empty()
     }
 
     /// Completions that wait to be taken, without entering the kernel.
@@ -369,6 +415,41 @@ mod tests {
         ring.quiesce(20, |completion| ended.push((completion.name.slot, completion.result)));
         ended.sort_unstable();
         assert_eq!(ended, (0..7).map(|at| (at, -libc::ECANCELED)).collect::<Vec<_>>());
+        assert_eq!(ring.in_flight, 0);
+    }
+
+    #[test]
+    fn of_a_send_at_once_only_falling_short_is_heard() {
+        use std::os::fd::AsRawFd;
+        let Some(mut io_uring) = create_for_test(4, 16) else { return };
+        let mut ring = Ring::new(&mut io_uring);
+        ring.enable().unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let from = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (_to, _) = listener.accept().unwrap();
+        let bytes = vec![7_u8; 16 << 20];
+        let mut send = |index: usize, length: usize| {
+            let flags = libc::MSG_DONTWAIT | libc::MSG_WAITALL | libc::MSG_NOSIGNAL;
+            let entry =
+                opcode::Send::new(Fd(from.as_raw_fd()), bytes.as_ptr(), length as u32).flags(flags).build();
+            let name = Name::of_index(Kind::SendAtOnce, index);
+            // SAFETY: the bytes outlive the enter, and the send does not.
+            unsafe { ring.push_at_once(entry, name, length).unwrap() };
+            assert!(
+                ring.awaits_at_once() && ring.taken_at_once().is_none(),
+                "nothing is known before the enter"
+            );
+            ring.enter(Wait::No).unwrap();
+            let heard = ring.next_completion().map(|completion| (completion.name, completion.result));
+            (heard, ring.taken_at_once())
+        };
+        assert_eq!(send(1, 1_000), (None, Some((Name::of_index(Kind::SendAtOnce, 1), 1_000))));
+        let (heard, taken) = send(2, bytes.len());
+        let (name, result) = heard.unwrap();
+        assert_eq!((name, taken), (Name::of_index(Kind::SendAtOnce, 2), None));
+        assert!((1..bytes.len() as i32).contains(&result), "a part was taken, and is told: {result}");
+        let full = (Some((Name::of_index(Kind::SendAtOnce, 3), -libc::EAGAIN)), None);
+        while send(3, 1_000) != full {}
         assert_eq!(ring.in_flight, 0);
     }
 

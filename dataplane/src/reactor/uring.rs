@@ -32,6 +32,7 @@ use std::os::fd::OwnedFd;
 use io_uring::IoUring;
 
 use crate::port::{Input, Port, Role};
+use crate::reactor::alarm::Alarm;
 use crate::reactor::clock;
 use crate::reactor::counters::DriverCounters;
 use crate::reactor::feature::Reason;
@@ -81,7 +82,7 @@ pub fn run<R: Role>(
     let mut io_uring = create(options.submission_entries, completion_entries(options))
         .map_err(|error| io::Error::new(error.kind(), Reason::of("create", &error)))?;
     let mut worker = start(&mut io_uring, port, sockets, options, counters)?;
-    worker.listen_to_bell(waker)?;
+    worker.listen(waker)?;
     loop {
         let now = clock::now();
         let mut turn = Turn { now, role, port };
@@ -93,9 +94,7 @@ pub fn run<R: Role>(
             return Ok(());
         }
         worker.rest(&mut turn, taken, options)?;
-        if worker.bell_is_dead {
-            worker.listen_to_bell(waker)?;
-        }
+        worker.listen(waker)?;
     }
 }
 
@@ -145,7 +144,9 @@ fn start<'a>(
         restless: false,
         woken: false,
         starved_since: None,
+        alarm: Alarm::new()?,
         bell_is_dead: true,
+        alarm_is_dead: true,
     })
 }
 
@@ -158,9 +159,11 @@ impl Worker<'_> {
         self.tell_wrote(turn);
         self.resume_held(turn)?;
         let mut taken = 0;
-        while taken < options.batch
-            && let Some(completion) = self.ring.next_completion()
-        {
+        while taken < options.batch {
+            let Some(completion) = self.ring.next_completion() else {
+                self.take_silence(turn)?;
+                break;
+            };
             taken += 1;
             self.take_one(turn, completion)?;
         }
@@ -176,23 +179,44 @@ impl Worker<'_> {
         match completion.name.kind {
             Kind::Accept => self.on_accept(turn, completion),
             Kind::ReceiveSmall | Kind::ReceiveLarge => self.on_receive(turn, completion),
-            Kind::Send => self.on_send(turn, completion),
+            Kind::Send | Kind::SendAtOnce => self.on_send(turn, completion),
             Kind::Connect => self.on_connect(turn, completion),
             Kind::Watch => self.on_watch(turn, completion),
             Kind::Datagrams => {
                 self.datagrams.on_receive(turn, completion, self.counters);
                 Ok(())
             }
-            Kind::Train => self.datagrams.on_sent(&mut self.ring, turn.port, completion, self.counters),
+            Kind::Train | Kind::TrainAtOnce => {
+                let ended = (completion.name, completion.result);
+                self.datagrams.on_sent(&mut self.ring, turn.port, ended, self.counters)
+            }
             Kind::Wake => {
                 self.woken = true;
                 self.bell_is_dead |= !completion.more;
                 self.counters.wakes_in.bump();
                 Ok(())
             }
+            Kind::Alarm => {
+                self.alarm.rang();
+                self.alarm_is_dead |= !completion.more;
+                Ok(())
+            }
             // A cancel that found nothing: the operation that it was about tells more.
             Kind::Silent => Ok(()),
         }
+    }
+
+    /// Every posted completion has been taken: the sends at once that none was about are done.
+    fn take_silence<R: Role>(&mut self, turn: &mut Turn<'_, R>) -> io::Result<()> {
+        while let Some((name, bytes)) = self.ring.taken_at_once() {
+            match name.kind {
+                Kind::SendAtOnce => self.on_sent_at_once(turn, name, bytes)?,
+                _ => {
+                    self.datagrams.on_sent(&mut self.ring, turn.port, (name, bytes as i32), self.counters)?
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Turns the role's wishes into operations.
@@ -226,10 +250,15 @@ impl Worker<'_> {
         Ok(())
     }
 
-    /// Polls the worker's own bell until further notice. It is never read: each ring is an edge of its own.
-    fn listen_to_bell(&mut self, waker: &Waker) -> io::Result<()> {
-        self.bell_is_dead = false;
-        self.ring.poll(waker.fd(), libc::POLLIN, true, Name::of_index(Kind::Wake, 0))
+    /// Polls the worker's bell and alarm until further notice. They are never read: each ring is an edge of its own.
+    fn listen(&mut self, waker: &Waker) -> io::Result<()> {
+        if core::mem::take(&mut self.bell_is_dead) {
+            self.ring.poll(waker.fd(), libc::POLLIN, true, Name::of_index(Kind::Wake, 0))?;
+        }
+        if core::mem::take(&mut self.alarm_is_dead) {
+            self.ring.poll(self.alarm.fd(), libc::POLLIN, true, Name::of_index(Kind::Alarm, 0))?;
+        }
+        Ok(())
     }
 
     /// Enters the kernel, and sleeps there if there is nothing to do.
@@ -245,7 +274,7 @@ impl Worker<'_> {
         let deadline = self.next_deadline(turn.role.deadline());
         let is_due = deadline.is_some_and(|deadline| deadline <= turn.now);
         let has_work = is_due
-            || self.is_busy(taken)
+            || self.is_busy(turn.port, taken)
             || (options.spin_us > 0 && self.spin(turn.role, deadline, options.spin_us));
         if has_work {
             self.enter(Wait::No)
@@ -260,9 +289,11 @@ impl Worker<'_> {
         }
     }
 
-    fn is_busy(&mut self, taken: usize) -> bool {
+    fn is_busy(&mut self, port: &Port, taken: usize) -> bool {
         self.restless
             || taken >= BATCH_CAP
+            // The role may have wanted to send more, and no completion will say that there is room again.
+            || (port.is_out_of_trains() && self.ring.awaits_at_once())
             || !self.waiting.wrote.is_empty()
             || !self.waiting.resuming.is_empty()
             || self.ring.ready() > 0
@@ -275,11 +306,16 @@ impl Worker<'_> {
 
     fn sleep(&mut self, deadline: Option<Instant>, taken: usize, options: &DriverOptions) -> io::Result<()> {
         self.counters.sleeps.bump();
-        let limit = deadline.map(|deadline| deadline.since(clock::now()));
+        if let Some(deadline) = deadline
+            && self.alarm.arm(deadline)?
+        {
+            self.counters.timer_arms.bump();
+            self.counters.syscalls.bump();
+        }
         let fills = options.batch_wait_us > 0 && taken >= BUSY_TURN && self.ring.has_min_wait();
         let completions = if fills { (taken as u32 / 2).min(64) } else { 1 };
         let least_us = if fills { options.batch_wait_us } else { 0 };
-        self.enter(Wait::For { completions, limit, least_us })
+        self.enter(Wait::For { completions, limit: None, least_us })
     }
 
     fn enter(&mut self, wait: Wait) -> io::Result<()> {

@@ -157,7 +157,7 @@ fn bulk_fills_the_path_whatever_the_loss_and_keeps_the_queue_empty() {
     for loss_ppm in [0, 1_000, 10_000, 30_000] {
         let result = alone(line(50, 100, 1.0, loss_ppm), 1, 20, 1);
         let Alone { steady, whole, queue_ms, .. } = result;
-        assert!(whole > 0.90 && steady > 0.94, "{loss_ppm} ppm: {result:?}");
+        assert!(whole > 0.88 && steady > 0.94, "{loss_ppm} ppm: {result:?}");
         assert!(queue_ms < 3.0, "{loss_ppm} ppm: {result:?}");
     }
 }

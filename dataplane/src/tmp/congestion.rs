@@ -26,6 +26,8 @@ const FLOWS_MAX: usize = 4_096;
 const PACKETS_MAX_PER_FLOW: usize = 8;
 /// The least of so many queue samples is above the bound: the queue grows, it is not the jitter of one packet.
 const QUEUE_SAMPLES: u32 = 8;
+/// The queue at a loss is the least of so many samples: one acknowledgement may only have been read late.
+const SAMPLES_AT_LOSS: usize = 4;
 /// The bound while the model looks for the rate: an eighth of the rtt, as in HyStart (RFC 9406 §4.3).
 const RISE_PART: u64 = 8;
 const RISE_US: (u64, u64) = (4_000, 16_000);
@@ -97,6 +99,9 @@ pub struct Controller {
     round_acked: u64,
     queue_us_min: u64,
     queue_samples: u32,
+    /// The last queue samples, in turn.
+    queue_us_last: [u64; SAMPLES_AT_LOSS],
+    queue_at: usize,
 }
 
 impl Controller {
@@ -120,6 +125,8 @@ impl Controller {
             round_acked: 0,
             queue_us_min: u64::MAX,
             queue_samples: 0,
+            queue_us_last: [u64::MAX; SAMPLES_AT_LOSS],
+            queue_at: 0,
         }
     }
 
@@ -200,7 +207,8 @@ impl Controller {
     /// A packet was lost.
     pub fn lost(&mut self, view: &View, number: u64, bytes: u64, tag: Tag) {
         self.round_lost += 1;
-        let verdict = self.supervisor.lost(self.judged(view), view.queue_us, self.ensemble.is_starting());
+        let queue_us = self.queue_us_last.iter().copied().min().unwrap_or(0).min(view.queue_us);
+        let verdict = self.supervisor.lost(self.judged(view), queue_us, self.ensemble.is_starting());
         self.ensemble.lost(number, view.number_next, bytes, tag);
         self.obey(verdict);
     }
@@ -270,6 +278,8 @@ impl Controller {
     }
 
     fn watch_queue(&mut self, view: &View) {
+        self.queue_us_last[self.queue_at] = view.queue_us;
+        self.queue_at = (self.queue_at + 1) % SAMPLES_AT_LOSS;
         self.queue_us_min = self.queue_us_min.min(view.queue_us);
         self.queue_samples += 1;
         if self.queue_samples < QUEUE_SAMPLES {
@@ -324,5 +334,76 @@ impl Controller {
         // A flow that goes takes its window along, so small swings of the room must not cost flows.
         let bound = if literal { usize::MAX } else { room.max(count.min(room + room / 4)) };
         self.ensemble.set_count((wanted as usize).clamp(1, bound));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn view(number_next: u64, queue_us: u64) -> View {
+        View {
+            now: Instant::from_us(number_next * 100),
+            rtt_us: 100_000 + queue_us,
+            rtt_us_min: 100_000,
+            rtt_us_smoothed: 100_000,
+            queue_us,
+            ack_delay_us: 5_000,
+            number_next,
+            in_flight_bytes: 10_000,
+            timeouts: 0,
+        }
+    }
+
+    fn controller(profile: Profile, floor: WindowFloor) -> Controller {
+        Controller::new(1_000, Setting { profile, floor, window_packets_max: 10_000 })
+    }
+
+    /// Loses the eleventh packet after acknowledgements with these queues.
+    fn lose_after(queues_us: &[u64]) -> (Mode, Reason) {
+        let mut controller = controller(Profile::Balanced, WindowFloor::Active);
+        let tag = controller.own(1_000);
+        for (number, queue_us) in (0..).zip(queues_us) {
+            controller.sampled(&view(number + 20, *queue_us), number, None);
+        }
+        let last = queues_us.last().copied().unwrap_or(0);
+        controller.lost(&view(40, last), 10, 1_000, tag);
+        controller.mode()
+    }
+
+    #[test]
+    fn one_acknowledgement_that_was_read_late_is_no_queue() {
+        assert_eq!(lose_after(&[100, 200, 100, 6_000]), (Mode::Model, Reason::QuietLosses));
+        assert_eq!(lose_after(&[100, 9_000, 8_000, 7_000, 6_000]), (Mode::Ensemble, Reason::Start));
+    }
+
+    #[test]
+    fn flows_are_as_many_as_there_is_room_for_but_in_the_literal_profile() {
+        let effective = |profile, floor| {
+            let mut controller = controller(profile, floor);
+            controller.set_streams(3_000, 500);
+            controller.flows().effective
+        };
+        assert_eq!(
+            effective(Profile::Balanced, WindowFloor::Active),
+            8,
+            "ten packets have room for eight in any case"
+        );
+        assert_eq!(effective(Profile::Balanced, WindowFloor::Fixed(3)), 3);
+        assert_eq!(
+            effective(Profile::Literal, WindowFloor::Active),
+            1_250,
+            "an eighth of what may be in flight"
+        );
+        assert_eq!(effective(Profile::Literal, WindowFloor::Fixed(20)), 20);
+    }
+
+    #[test]
+    fn time_outs_in_a_row_halve_the_pace_and_leave_the_window() {
+        let mut controller = controller(Profile::Balanced, WindowFloor::Active);
+        controller.settle(&view(1, 0));
+        let (window, pace) = (controller.window_bytes(), controller.pace_bytes_per_s());
+        controller.settle(&View { timeouts: 2, ..view(1, 0) });
+        assert_eq!((controller.window_bytes(), controller.pace_bytes_per_s()), (window, pace / 4));
     }
 }

@@ -5,13 +5,15 @@
 //!            too old │ one bit per number, 16,384 of them │ end = largest + 1
 //! ```
 //! Packets are acknowledged every two, less often the longer the path is in order, down to every sixteen; at once on
-//! a gap, a filled gap and a congestion mark; at the end of a batch that was a train; and at the latest
-//! after an eighth of the rtt or 5 ms. It writes no frame. Unit: packet numbers, µs. [TMP-101] [TMP-132]
+//! a gap, a filled gap and a congestion mark; and at the latest after an eighth of the rtt, 1 ms at least and 5 ms at
+//! most, so that the ACK of a small answer travels with the next request. It writes no frame. Unit: packet numbers, µs.
+//! [TMP-101] [TMP-132]
 
 use crate::time::{Duration, Instant};
 use crate::tmp::ack_frame::{AckHeader, EcnCounts};
 use crate::tmp::carrier::Ecn;
 use crate::tmp::loss::ACK_DELAY_US_MAX;
+use crate::tmp::rtt::TIMER_US;
 
 /// Numbers remembered: more than four times the packets that 1 Gbit/s and 30 ms keep under way. What is older
 /// counts as received: its sender gives it up and sends again.
@@ -24,8 +26,6 @@ const EVERY_MAX: u32 = 16;
 /// For so many packets in order an ACK covers one packet more: while the window doubles the sender gets thirty
 /// ACKs a round, which it needs to see the queue grow.
 const IN_ORDER_PER_STEP: u32 = 64;
-/// Packets of one batch that are a train: its end is a good moment for an ACK.
-const TRAIN_MIN: u32 = 8;
 
 /// The set and the policy.
 #[derive(Debug)]
@@ -36,9 +36,8 @@ pub struct Received {
     /// The peer knows that everything below was reported.
     report_from: u64,
     largest_at: Instant,
-    /// Packets that must be acknowledged and are not yet; those of the running batch.
+    /// Packets that must be acknowledged and are not yet.
     waiting: u32,
-    batch: u32,
     in_order: u32,
     /// When the ACK is due at the latest.
     due: Option<Instant>,
@@ -62,7 +61,6 @@ impl Received {
             report_from: 0,
             largest_at: Instant::ORIGIN,
             waiting: 0,
-            batch: 0,
             in_order: 0,
             due: None,
             ecn: EcnCounts { capable: 0, congested: 0 },
@@ -95,7 +93,6 @@ impl Received {
         self.in_order = if in_order { self.in_order.saturating_add(1) } else { 0 };
         if eliciting {
             self.waiting += 1;
-            self.batch += 1;
             let wait_us = if in_order && ecn != Ecn::Congested { self.delay_us_max } else { 0 };
             let due = now + Duration::from_micros(wait_us);
             self.due = Some(self.due.map_or(due, |earlier| earlier.min(due)));
@@ -105,15 +102,15 @@ impl Received {
     /// All packets that were there have been handed in.
     pub fn batch_end(&mut self, now: Instant) {
         let every = (self.in_order / IN_ORDER_PER_STEP).clamp(EVERY_FIRST, EVERY_MAX);
-        if self.waiting >= every || self.batch >= TRAIN_MIN {
+        if self.waiting >= every {
             self.due = Some(now);
         }
-        self.batch = 0;
     }
 
-    /// Takes the rtt into account: an ACK waits an eighth of it, at most 5 ms.
+    /// Takes the rtt into account: an ACK waits an eighth of it, at most 5 ms. On a short path it waits what the timers
+    /// can keep, so that it travels with an answer instead of costing a packet and a wake-up at both ends.
     pub fn set_rtt(&mut self, rtt_us: u64) {
-        self.delay_us_max = (rtt_us / 8).min(ACK_DELAY_US_MAX);
+        self.delay_us_max = (rtt_us / 8).clamp(TIMER_US, ACK_DELAY_US_MAX);
     }
 
     /// When an ACK is due, if one is.
@@ -289,6 +286,19 @@ mod tests {
         received.reported();
         received.record(at(1_020), 1_020, false, Ecn::NotCapable);
         assert_eq!(received.due(), None, "an ACK is not acknowledged");
+    }
+
+    #[test]
+    fn an_ack_waits_for_company_on_a_short_path_too() {
+        let mut received = Received::new();
+        for (rtt_us, delay_us) in [(100, 1_000), (8_000, 1_000), (24_000, 3_000), (80_000, 5_000)] {
+            received.set_rtt(rtt_us);
+            let next = received.end;
+            received.record(at(0), next, true, Ecn::NotCapable);
+            received.batch_end(at(0));
+            assert_eq!(received.due(), Some(at(delay_us)));
+            received.reported();
+        }
     }
 
     #[test]

@@ -2,15 +2,15 @@
 //! it is told of losses, queues and rounds and answers with a `Verdict`. Units: µs.
 //!
 //! ```text
-//!            losses without a queue (2 in 8 rounds and none with one; in slow start the first)
+//!            losses without a queue (2 in 8 to 32 rounds and none with one; in slow start the first)
 //!            a queue stands for `gap` (balanced only): a trial whether it is our own
 //!  Ensemble ────────────────────────────────────────────────────────────────────────────► Model
 //!           ◄────────────────────────────────────────────────────────────────────────────
 //!            the queue never falls below max(3 ms, 5 % of the least rtt) in 8 rounds, 3 in a trial: others hold it
 //! ```
 //! A trial that fails within five seconds doubles the gap, from 10 s to 120 s; the first comes after 1 s. A loss has a
-//! queue if the queue's estimate at its detection is above max(2 ms, 5 % of the least rtt): the acknowledgement
-//! that shows the loss is that of a packet sent right behind. Known limit: a buffer of less than 2 ms looks like
+//! queue if the queue around its detection is above max(2 ms, 5 % of the least rtt): the acknowledgements that show
+//! the loss are those of packets sent right behind. Known limit: a buffer of less than 2 ms looks like
 //! a path that loses at random.
 
 use crate::time::{Duration, Instant};
@@ -19,6 +19,8 @@ use crate::tmp::profile::Profile;
 /// Rounds between two judgements, and in a trial.
 const ROUNDS: u32 = 8;
 const TRIAL_ROUNDS: u32 = 3;
+/// Losses are counted together over so many rounds at most: a small window loses rarely.
+const LOSS_ROUNDS: u32 = 32;
 /// Rounds that emptying the queue may take.
 const DRAIN_ROUNDS: u32 = 4;
 /// Losses without a queue that are more than chance.
@@ -201,7 +203,9 @@ impl Supervisor {
             if self.quiet_losses >= QUIET_LOSSES && self.queue_losses == 0 {
                 return self.enter_model(judged.now, Reason::QuietLosses);
             }
-            self.begin_rounds();
+            if self.queue_losses > 0 || self.rounds >= LOSS_ROUNDS {
+                self.begin_rounds();
+            }
         }
         if round_us <= standing_us(judged) {
             self.standing_since = None;

@@ -8,7 +8,6 @@
 //!   run ──► connections   slots, reads, writes, ends            each works on the `Stage`:
 //!       ──► listeners     accepts, descriptor shortage          the role, its port, its counters, now
 //!       ──► datagrams     receives, trains
-//!       ──► timer         deadlines finer than epoll's millisecond
 //! ```
 
 mod connections;
@@ -17,7 +16,6 @@ mod listeners;
 mod run;
 mod source;
 mod stage;
-mod timer;
 
 pub use run::run;
 

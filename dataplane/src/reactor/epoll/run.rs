@@ -17,6 +17,7 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll};
 
 use crate::port::{Input, Port, Role};
+use crate::reactor::alarm::Alarm;
 use crate::reactor::clock;
 use crate::reactor::counters::DriverCounters;
 use crate::reactor::epoll::connections::Connections;
@@ -24,16 +25,12 @@ use crate::reactor::epoll::datagrams::Datagrams;
 use crate::reactor::epoll::listeners::Listeners;
 use crate::reactor::epoll::source::Source;
 use crate::reactor::epoll::stage::Stage;
-use crate::reactor::epoll::timer::Timer;
 use crate::reactor::options::{DriverOptions, Sockets};
 use crate::reactor::wake::Waker;
 use crate::time::Instant;
 
 /// Rounds of news and answers per turn, before the kernel is asked again.
 const ROUNDS_PER_TURN: usize = 4;
-
-/// From here on epoll's own millisecond is exact enough, and saves setting the timer.
-const COARSE_WAIT_US: u64 = 20_000;
 
 /// Runs `role` on this thread until it is finished; an error is one of the set-up or of epoll itself.
 ///
@@ -65,7 +62,7 @@ pub fn run<R: Role>(
 #[derive(Debug)]
 struct Driver {
     poll: Poll,
-    timer: Timer,
+    alarm: Alarm,
     connections: Connections,
     listeners: Listeners,
     datagrams: Datagrams,
@@ -82,17 +79,17 @@ impl Driver {
     fn new(sockets: Sockets, options: &DriverOptions, waker: &Waker, tcp_max: usize) -> io::Result<Self> {
         let poll = Poll::new()?;
         let registry = poll.registry();
-        let timer = Timer::new()?;
+        let alarm = Alarm::new()?;
         let watch = |fd: RawFd, source: Source| {
             registry.register(&mut SourceFd(&fd), source.to_token(), Interest::READABLE)
         };
         watch(waker.fd(), Source::Bell)?;
-        watch(timer.fd(), Source::Timer)?;
+        watch(alarm.fd(), Source::Alarm)?;
         Ok(Self {
             connections: Connections::new(tcp_max, options),
             listeners: Listeners::new(sockets.listeners, registry)?,
             datagrams: Datagrams::new(sockets.udp, options, registry)?,
-            timer,
+            alarm,
             poll,
             spin_us: options.spin_us.into(),
             active: clock::now(),
@@ -126,8 +123,8 @@ impl Driver {
         }
         if stage.role.may_sleep() {
             stage.counters.sleeps.bump();
-            let timeout = self.set_alarm(stage, deadline)?;
-            self.look(stage, events, timeout)?;
+            self.set_alarm(stage, deadline)?;
+            self.look(stage, events, None)?;
         } else {
             self.woken = true;
             self.look(stage, events, Some(Duration::ZERO))?;
@@ -143,21 +140,14 @@ impl Driver {
             || self.listeners.can_accept(stage)
     }
 
-    /// Long waits are epoll's, short ones the timer's.
-    fn set_alarm<R: Role>(
-        &mut self,
-        stage: &Stage<'_, R>,
-        deadline: Option<Instant>,
-    ) -> io::Result<Option<Duration>> {
-        let Some(deadline) = deadline else { return Ok(None) };
-        if deadline.us_since(stage.now) >= COARSE_WAIT_US {
-            return Ok(Some(deadline.since(stage.now)));
-        }
-        if self.timer.arm(deadline)? {
+    fn set_alarm<R: Role>(&mut self, stage: &Stage<'_, R>, deadline: Option<Instant>) -> io::Result<()> {
+        if let Some(deadline) = deadline
+            && self.alarm.arm(deadline)?
+        {
             stage.counters.timer_arms.bump();
             stage.counters.syscalls.bump();
         }
-        Ok(None)
+        Ok(())
     }
 
     fn look<R: Role>(
@@ -184,7 +174,7 @@ impl Driver {
                 Source::Tcp(tcp) => self.connections.on_event(stage, tcp, event),
                 Source::Listener(number) => self.listeners.on_event(number),
                 Source::Udp(number) => self.datagrams.on_event(number, event),
-                Source::Timer => self.timer.rang(),
+                Source::Alarm => self.alarm.rang(),
                 Source::Bell => {
                     stage.counters.wakes_in.bump();
                     self.woken = true;

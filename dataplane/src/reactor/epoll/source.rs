@@ -20,7 +20,7 @@ pub(crate) enum Source {
     Listener(usize),
     Udp(usize),
     Bell,
-    Timer,
+    Alarm,
 }
 
 impl Source {
@@ -31,7 +31,7 @@ impl Source {
             Self::Listener(number) => special(0, number),
             Self::Udp(number) => special(1, number),
             Self::Bell => special(2, 0),
-            Self::Timer => special(3, 0),
+            Self::Alarm => special(3, 0),
         };
         Token(handle.to_u64() as usize)
     }
@@ -44,7 +44,7 @@ impl Source {
             Some(0) => Self::Listener(number),
             Some(1) => Self::Udp(number),
             Some(2) => Self::Bell,
-            Some(_) => Self::Timer,
+            Some(_) => Self::Alarm,
         }
     }
 }
@@ -65,7 +65,7 @@ mod tests {
             Source::Listener(9),
             Source::Udp(3),
             Source::Bell,
-            Source::Timer,
+            Source::Alarm,
         ];
         for source in all {
             assert_eq!(Source::from_token(source.to_token()), source);

@@ -52,6 +52,19 @@ pub(crate) enum PeerEnd {
     Told,
 }
 
+/// Whether bytes are on their way to the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sending {
+    /// No.
+    Idle,
+    /// No, and the kernel did not take all of the last: the next waits for room.
+    Full,
+    /// One send is in flight, which waits for room.
+    Waiting,
+    /// One send is in flight, which does not.
+    AtOnce,
+}
+
 /// No record of a send or a connect is in use.
 pub(crate) const NO_RECORD: u16 = u16::MAX;
 
@@ -80,8 +93,8 @@ pub(crate) struct Connection {
     pub(crate) receiving: Receiving,
     /// How the peer's bytes end.
     pub(crate) end: PeerEnd,
-    /// A send is in flight.
-    pub(crate) sending: bool,
+    /// The send in flight.
+    pub(crate) sending: Sending,
     /// FIN has been asked for.
     pub(crate) finished: bool,
     /// A poll for resets is in flight.
@@ -104,7 +117,7 @@ impl Connection {
         };
         [
             receiving,
-            self.sending.then_some(Kind::Send),
+            (self.sending == Sending::Waiting).then_some(Kind::Send),
             (self.life == Life::Connecting).then_some(Kind::Connect),
             self.watched.then_some(Kind::Watch),
         ]
@@ -122,12 +135,17 @@ impl Connection {
         life: Life::Free,
         receiving: Receiving::Idle,
         end: PeerEnd::None,
-        sending: false,
+        sending: Sending::Idle,
         finished: false,
         watched: false,
         pending: false,
         resuming: false,
     };
+
+    /// Whether a send is in flight.
+    pub(crate) fn is_sending(&self) -> bool {
+        matches!(self.sending, Sending::Waiting | Sending::AtOnce)
+    }
 
     /// Whether the role may still hear of it.
     pub(crate) fn is_heard(&self) -> bool {

@@ -200,31 +200,39 @@ impl Datagrams {
         sending.piece = piece_bytes(&train, sending.offset, socket.segments_max);
         let bytes = &port.train_bytes(&train)[sending.offset..sending.offset + sending.piece];
         let message = sending.header.prepare(train.to, bytes, train.segment_bytes, train.ecn);
-        let flags = libc::MSG_NOSIGNAL as u32;
-        let entry = opcode::SendMsg::new(Fd(socket.socket.as_raw_fd()), message).flags(flags).build();
-        // SAFETY: the header lies in a boxed slice and is not touched before the completion; the train's bytes lie
-        // in the port's memory, which never moves, outlives the worker, and is given away again only by
+        // The last piece goes at once, unless the socket was full before.
+        let at_once = !sending.again && sending.offset + sending.piece == train.bytes;
+        let flags = libc::MSG_NOSIGNAL | if at_once { libc::MSG_DONTWAIT | libc::MSG_WAITALL } else { 0 };
+        let entry = opcode::SendMsg::new(Fd(socket.socket.as_raw_fd()), message).flags(flags as u32).build();
+        // SAFETY: the header lies in a boxed slice and is not touched before the end of the send is known; the train's
+        // bytes lie in the port's memory, which never moves, outlives the worker, and is given away again only by
         // `release_train` above.
-        unsafe { ring.push(entry, Name::of_index(Kind::Train, at)) }
+        unsafe {
+            if at_once {
+                ring.push_at_once(entry, Name::of_index(Kind::TrainAtOnce, at), sending.piece)
+            } else {
+                ring.push(entry, Name::of_index(Kind::Train, at))
+            }
+        }
     }
 
-    /// A send of a piece has ended.
+    /// A send of a piece has ended with `result`: its bytes, or a negated errno.
     pub(crate) fn on_sent(
         &mut self,
         ring: &mut Ring<'_>,
         port: &mut Port,
-        completion: Completion,
+        (name, result): (Name, i32),
         counters: &DriverCounters,
     ) -> io::Result<()> {
-        let at = completion.name.slot as usize;
+        let at = name.slot as usize;
         let sending = &mut self.sending[at];
         let Some(train) = sending.train else { return Ok(()) };
-        if completion.result >= 0 {
+        if result >= 0 {
             counters.trains_out.bump();
             counters.datagrams_out.add(sending.piece.div_ceil(train.segment_bytes) as u64);
             counters.datagram_bytes_out.add(sending.piece as u64);
         }
-        if completion.result < 0 && self.may_repeat(at, &train, errno(completion.result), counters) {
+        if result < 0 && self.may_repeat(at, &train, errno(result), counters) {
             return self.send_piece(ring, port, at);
         }
         let sending = &mut self.sending[at];
@@ -361,13 +369,15 @@ mod tests {
         side.start_trains(&mut ring, &mut port).unwrap();
         let mut is_first = true;
         while port.train().is_none() {
-            ring.enter(Wait::For { completions: 1, limit: None, least_us: 0 }).unwrap();
-            let mut completion = ring.next_completion().unwrap();
+            ring.enter(Wait::No).unwrap();
+            let heard = ring.next_completion().map(|completion| (completion.name, completion.result));
+            let (name, mut result) =
+                heard.or_else(|| ring.taken_at_once().map(|(name, bytes)| (name, bytes as i32))).unwrap();
             if core::mem::take(&mut is_first) {
                 // As if the device had refused; loopback has sent the train, which counts below.
-                completion.result = -libc::EIO;
+                result = -libc::EIO;
             }
-            side.on_sent(&mut ring, &mut port, completion, &counters).unwrap();
+            side.on_sent(&mut ring, &mut port, (name, result), &counters).unwrap();
         }
         assert_eq!((counters.gso_fallbacks.get(), counters.datagrams_out.get()), (1, 3));
         let receiver = std::net::UdpSocket::from(to);

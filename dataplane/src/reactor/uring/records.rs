@@ -18,6 +18,16 @@ struct Message {
     slices: [libc::iovec; SLICES_MAX],
 }
 
+/// A record that was filled.
+pub(crate) struct Gathered {
+    /// Its number.
+    pub(crate) record: u16,
+    /// What the kernel reads; it stays where it is until `release`.
+    pub(crate) header: *const libc::msghdr,
+    /// Bytes of all slices in it.
+    pub(crate) bytes: usize,
+}
+
 /// A stack of free record numbers.
 #[derive(Debug)]
 struct Free(Vec<u16>);
@@ -45,23 +55,19 @@ impl Messages {
         Self { records, free: Free::new(count) }
     }
 
-    /// Fills a record with the slices; its number and address, or `None` when all are in use.
-    ///
-    /// The header stays where it is until `release`; the slices are the caller's to keep.
-    pub(crate) fn gather<'s>(
-        &mut self,
-        slices: impl Iterator<Item = &'s [u8]>,
-    ) -> Option<(u16, *const libc::msghdr)> {
+    /// Fills a record with the slices, which are the caller's to keep; `None` when all records are in use.
+    pub(crate) fn gather<'s>(&mut self, slices: impl Iterator<Item = &'s [u8]>) -> Option<Gathered> {
         let number = self.free.0.pop()?;
         let record = &mut self.records[usize::from(number)];
-        let mut count = 0;
+        let (mut count, mut bytes) = (0, 0);
         for (into, slice) in record.slices.iter_mut().zip(slices) {
             *into = libc::iovec { iov_base: slice.as_ptr().cast_mut().cast(), iov_len: slice.len() };
             count += 1;
+            bytes += slice.len();
         }
         record.header.msg_iov = record.slices.as_mut_ptr();
         record.header.msg_iovlen = count;
-        Some((number, &raw const record.header))
+        Some(Gathered { record: number, header: &raw const record.header, bytes })
     }
 
     /// The kernel has let go of a record.
@@ -107,12 +113,13 @@ mod tests {
     #[test]
     fn a_record_is_used_by_one_at_a_time() {
         let mut messages = Messages::new(1);
-        let (number, header) = messages.gather([b"ab".as_slice(), b"c"].into_iter()).unwrap();
+        let Gathered { record, header, bytes } =
+            messages.gather([b"ab".as_slice(), b"c"].into_iter()).unwrap();
         // SAFETY: the record outlives the test and nothing writes it.
         let (count, first) = unsafe { ((*header).msg_iovlen, *(*header).msg_iov) };
-        assert_eq!((count, first.iov_len), (2, 2));
+        assert_eq!((count, first.iov_len, bytes), (2, 2, 3));
         assert!(messages.gather([b"d".as_slice()].into_iter()).is_none());
-        messages.release(number);
+        messages.release(record);
         assert!(messages.gather([b"d".as_slice()].into_iter()).is_some());
     }
 
@@ -120,8 +127,8 @@ mod tests {
     fn a_message_takes_no_more_slices_than_it_has_room_for() {
         let mut messages = Messages::new(1);
         let many = [b"x".as_slice(); SLICES_MAX + 3];
-        let (_, header) = messages.gather(many.into_iter()).unwrap();
+        let gathered = messages.gather(many.into_iter()).unwrap();
         // SAFETY: as above.
-        assert_eq!(unsafe { (*header).msg_iovlen }, SLICES_MAX);
+        assert_eq!((unsafe { (*gathered.header).msg_iovlen }, gathered.bytes), (SLICES_MAX, SLICES_MAX));
     }
 }

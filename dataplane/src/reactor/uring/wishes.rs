@@ -45,7 +45,7 @@ impl Worker<'_> {
 
     /// Sends what is queued, then FIN if that is wished.
     fn want_writing<R: Role>(&mut self, turn: &mut Turn<'_, R>, tcp: TcpId) -> io::Result<()> {
-        let Some(connection) = self.connections.get(tcp).filter(|connection| !connection.sending) else {
+        let Some(connection) = self.connections.get(tcp).filter(|connection| !connection.is_sending()) else {
             return Ok(());
         };
         if turn.port.queued_bytes(tcp) > 0 {

@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 
 use crate::port::{Port, TcpId};
+use crate::reactor::alarm::Alarm;
 use crate::reactor::counters::DriverCounters;
 use crate::reactor::operation::{Kind, Name};
 use crate::reactor::ring::Ring;
@@ -68,8 +69,12 @@ pub(crate) struct Worker<'a> {
     pub(crate) restless: bool,
     /// Since when nobody of the starved has found a buffer.
     pub(crate) starved_since: Option<Instant>,
+    /// Rings when a deadline comes.
+    pub(crate) alarm: Alarm,
     /// The poll of the bell has ended and must be armed again.
     pub(crate) bell_is_dead: bool,
+    /// The same of the alarm.
+    pub(crate) alarm_is_dead: bool,
     /// Somebody has rung the bell.
     pub(crate) woken: bool,
 }
