@@ -4,6 +4,7 @@ A way has two network namespaces (`longhaul wan topo`), an emulator between them
 far end and, where it is a pair, two processes in between. In a namespace of one's own every port is free.
 """
 
+import itertools
 import json
 import os
 import shutil
@@ -27,9 +28,12 @@ CLIENT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "wan_client.py
 class Way:
     """A way that runs. `servers` are the processes whose time counts: a pair's two, or none."""
 
-    def __init__(self, name, place, number, congestion, spec, seed):
+    # So that no two of one run share a name, a key or a log.
+    numbers = itertools.count()
+
+    def __init__(self, name, place, congestion, spec, seed):
         self.name, self.place, self.servers, self.others = name, place, [], []
-        self.topology = f"lh-bench-{os.getpid()}-{number}"
+        self.topology = f"lh-bench-{os.getpid()}-{next(Way.numbers)}"
         self.ask_at = (FAR, ORIGIN_PORT)
         self.longhaul("wan", "topo", "up", self.topology, "--congestion", congestion)
         try:
@@ -151,9 +155,9 @@ def why_not(name):
         return "" if congestion in known.read().split() else f"modprobe tcp_{congestion}"
 
 
-def start_way(name, place, number, spec, seed):
+def start_way(name, place, spec, seed):
     start, congestion, _ = WAYS[name]
-    way = Way(name, place, number, congestion, spec, seed)
+    way = Way(name, place, congestion, spec, seed)
     try:
         start(way)
         way.wait()

@@ -2,6 +2,7 @@
 
 use crate::form::count::Count;
 use crate::form::given::Given;
+use crate::form::percents::Percents;
 use crate::form::size::{self, Size};
 use crate::problem::Problems;
 use dataplane::role::limits::Limits;
@@ -53,6 +54,9 @@ limit_flags! {
         shedding_max: Count<usize>, "COUNT" => shedding_max;
         /// Exchanges under way at once: requests, upgrades, plain TCP connections
         exchanges_max: Count<usize>, "COUNT" => exchanges_max;
+        /// How full --exchanges-max may be, in percent, before requests of each class get 503, class 0 first; counts
+        /// only where rules tell classes apart
+        shed_at: Percents, "P0,…,P4" => shed_at_percent;
         /// Bytes of a head, request or answer (431, 502)
         head_bytes_max: Size<usize>, "SIZE" => http.head_bytes_max;
         /// Fields of a head (431, 502)

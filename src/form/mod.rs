@@ -17,6 +17,7 @@ pub(crate) mod networks;
 pub(crate) mod origin;
 pub(crate) mod otherwise;
 pub(crate) mod peer;
+pub(crate) mod percents;
 pub(crate) mod route;
 pub(crate) mod site;
 pub(crate) mod size;

@@ -82,6 +82,26 @@ fn exchanges_beyond_the_bound_are_told_so() {
 }
 
 #[test]
+fn the_lowest_class_is_refused_first() {
+    each_driver(|io| {
+        let origin = origin();
+        let flags = ["--exchanges-max", "2", "--shed-at", "100,100,50,50,50", "--class", "path=/b128:0"];
+        let node = Node::front_alone(io, origin.address(), &flags);
+        let before = origin.counts().requests;
+        let mut slow = connect(node.address());
+        slow.write_all(&get("/delay/60000/1")).unwrap();
+        until("it is at the origin", || (origin.counts().requests == before + 1).then_some(()));
+        let mut low = connect(node.address());
+        low.write_all(&get("/b16k")).unwrap();
+        let answer = read_to_end(&mut low);
+        assert_eq!((answer.status, answer.has_field("retry-after: ")), (503, true), "{answer:?}");
+        assert!(answer.text().contains("more urgent"), "{}", answer.text());
+        let mut high = connect(node.address());
+        assert_eq!(ask(&mut high, &get("/b128")).status, 200);
+    });
+}
+
+#[test]
 fn streams_beyond_the_bound_of_a_tunnel_are_told_so() {
     each_driver(|io| {
         let origin = origin();

@@ -109,6 +109,8 @@ closed_set! {
         NoOrigin = "no_origin",
         /// A bound on connections, streams or memory was reached (503).
         Overload = "overload",
+        /// Room is kept for requests of more important classes (503).
+        ClassShed = "class_shed",
         /// The client asks more often than allowed (429).
         RateLimit = "rate_limit",
         /// The machine is draining and takes nothing new (503).

@@ -75,6 +75,8 @@ failures! {
     Truncated = 16, 502, "The origin server cut its answer short.";
     /// The site does not serve what was asked of it (plain TCP for a web site, or the other way round).
     WrongKind = 17, 502, "The origin of this site speaks another protocol.";
+    /// Room is left, but kept for more important classes.
+    ShedClass = 18, 503, "The service is busy with more urgent requests; please try again in a moment.";
 }
 
 impl Failure {

@@ -14,6 +14,9 @@ pub struct Limits {
     pub shedding_max: usize,
     /// Exchanges under way at once. 16,384: a quarter of what one tunnel numbers.
     pub exchanges_max: usize,
+    /// How full the exchanges may be, in percent, before requests of each class are refused, where rules tell classes
+    /// apart. 100, 100, 95, 90, 85: a twentieth for each step up, so that who is important finds room under overload.
+    pub shed_at_percent: [u32; 5],
     /// Heads, fields, targets.
     pub http: HttpLimits,
     /// Bytes of a request body. 1 GiB: uploads of disk images are legal, endless ones are not.
@@ -56,6 +59,12 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// Exchanges under way beyond which a class is refused.
+    pub fn exchanges_max_of(&self, class: u8) -> usize {
+        let percent = self.shed_at_percent[usize::from(class.min(4))] as usize;
+        self.exchanges_max * percent.min(100) / 100
+    }
+
     /// TCP connections to origins that are open at once, on one worker: a busy or idle one for each exchange, and some
     /// that are still closing. Beyond as many as exchanges the one that has been idle longest makes room for a new one.
     pub const fn origin_connections_max(&self) -> usize {
@@ -75,6 +84,7 @@ impl Default for Limits {
             connections_max: 10_000,
             shedding_max: 256,
             exchanges_max: 16_384,
+            shed_at_percent: [100, 100, 95, 90, 85],
             http: HttpLimits::default(),
             body_bytes_max: 1 << 30,
             stream_bytes: 64 << 10,

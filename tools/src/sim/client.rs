@@ -18,6 +18,8 @@ use crate::sim::world::Event;
 
 /// After that a client that reads nothing goes away.
 const STUCK_US: u64 = 90_000_000;
+/// Who has said nothing for so long may find its connection closed as idle; below every idle time-out of a scenario.
+const STALE_US: u64 = 4_500_000;
 /// How often a client asks anew when a connection ends before it has begun to answer.
 const ATTEMPTS_MAX: u8 = 4;
 /// The same, where the connection could not be made or another exchange was the reason.
@@ -73,6 +75,9 @@ struct Line {
     is_page: bool,
     /// Answers that came whole.
     answered: usize,
+    /// When the last request was said, and whether one was said so late that the node may just have hung up.
+    said_us: u64,
+    is_stale: bool,
 }
 
 /// A client.
@@ -177,6 +182,8 @@ impl Client {
             has_news: false,
             is_page: false,
             answered: 0,
+            said_us: stage.world.now_us,
+            is_stale: false,
         });
         true
     }
@@ -215,6 +222,8 @@ impl Client {
             self.todo.pop_front();
             self.open.push_back(exchange);
             stage.world.note("client asks", exchange.into(), line.pipe.into());
+            line.is_stale |= stage.world.now_us > line.said_us + STALE_US;
+            line.said_us = stage.world.now_us;
             self.say(stage, line, exchange, &shape);
         }
     }
@@ -450,7 +459,7 @@ impl Client {
         if stage.pipes.owner(line.pipe, 0) != Owner::Nobody {
             stage.pipes.reset(stage.world, line.pipe, 0);
         }
-        let mut was_excused = line.is_closing || !stage.pipes.get(line.pipe).stands;
+        let mut was_excused = line.is_closing || line.is_stale || !stage.pipes.get(line.pipe).stands;
         let (mut again, mut is_first) = (VecDeque::new(), true);
         // Where a later answer is cut, the reset takes the tail of the one before along.
         let is_taken_along = self

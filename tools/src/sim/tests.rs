@@ -31,20 +31,20 @@ fn every_seed_keeps_every_promise() {
     }
 }
 
-/// Seeds beyond the usual ones that have found something.
-const REGRESSIONS: &[u64] = &[
-    // A carriage return instead of the blank line, in pieces.
-    3_488, 8_879, // A reset that overtakes a FIN's data.
-    5_987, // Pipelined answers of which a later one is cut.
-    6_096, 6_436, // An end that was lost apart from the last bytes.
-    5_119, 9_671, 10_353, 11_158, 14_592,
-];
+/// Seeds beyond the usual ones that have found something: a connection closed as idle under a client's next request, a
+/// FIN behind bytes that a full pool had dropped, a reader slower than any time-out. A seed means another world when
+/// the generator changes: what was found before has its own tests beside the code that was wrong.
+const REGRESSIONS: &[u64] = &[7_855, 31_889, 35_670];
+/// The same of one end alone, and bytes written behind a reset that one end had not heard of.
+const REGRESSIONS_ALONE: &[u64] = &[15_092, 31_889, 44_470, 51_414, 61_439, 79_806];
 
 #[test]
 fn what_was_mended_stays_mended() {
-    for seed in REGRESSIONS {
-        let outcome = run(*seed, &Options::default());
-        assert_eq!(outcome.violation, None);
+    for (seeds, alone) in [(REGRESSIONS, false), (REGRESSIONS_ALONE, true)] {
+        for seed in seeds {
+            let outcome = run(*seed, &Options { alone, ..Options::default() });
+            assert_eq!(outcome.violation, None);
+        }
     }
 }
 

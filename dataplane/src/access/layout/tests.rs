@@ -67,8 +67,15 @@ fn every_ending_comes_back() {
 fn what_is_too_long_is_cut_and_said_so() {
     let long = [b'x'; 4096];
     let mut slot = [0; SLOT_BYTES];
-    let record =
-        AccessRecord { site: &long, method: &long, target: &long, route: &long, origin: &long, ..full() };
+    let record = AccessRecord {
+        site: &long,
+        method: &long,
+        target: &long,
+        route: &long,
+        origin: &long,
+        class_rule: &long,
+        ..full()
+    };
     let used = record.encode(&mut slot);
     assert_eq!(used, SLOT_BYTES);
     let back = AccessRecord::decode(&slot).unwrap();

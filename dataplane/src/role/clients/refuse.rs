@@ -106,6 +106,7 @@ pub(crate) fn ended(failure: Failure) -> Ended {
         Failure::BadAnswer => Ended::OriginInvalid,
         Failure::Truncated => Ended::OriginTruncated,
         Failure::Shed => Ended::Refused(Refused::Overload),
+        Failure::ShedClass => Ended::Refused(Refused::ClassShed),
         Failure::Draining => Ended::Refused(Refused::Draining),
         Failure::TunnelTimeout => Ended::TimedOut(Wait::Tunnel),
         Failure::Restarted | Failure::BadStream | Failure::Unknown => Ended::TunnelLost,

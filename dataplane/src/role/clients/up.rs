@@ -474,6 +474,9 @@ impl Clients {
         mut exchange: Exchange,
         host: &[u8],
     ) -> Result<(), Failure> {
+        if self.must_shed(exchange.verdict.class) {
+            return Err(Failure::ShedClass);
+        }
         let Some(client) = self.clients.get_mut(handle) else { return Err(Failure::Cancelled) };
         let site = self.plan.sites[usize::from(exchange.site)].name.as_bytes();
         let envelope = OpeningEnvelope {
@@ -511,6 +514,14 @@ impl Clients {
             client.exchange = None;
         }
         Err(failure)
+    }
+
+    /// Whether what room is left is kept for more important classes than this one.
+    fn must_shed(&self, class: u8) -> bool {
+        let count = self.exchanges.len();
+        count < self.limits.exchanges_max
+            && count >= self.limits.exchanges_max_of(class)
+            && !self.rules.requests.is_empty()
     }
 
     /// Waiting for the far end is timed there; here a body is, and the whole exchange if that is wished.
