@@ -125,13 +125,13 @@ impl Watch {
             }),
             (
                 "longhaul_tunnel_pacing_bytes_per_second",
-                Unit::Bytes,
+                Unit::None,
                 "Pace at which packets may leave.",
                 |t| t.transport.pacing_bytes_per_s as f64,
             ),
             (
                 "longhaul_tunnel_delivery_bytes_per_second",
-                Unit::Bytes,
+                Unit::None,
                 "Largest rate of late at which the peer received.",
                 |t| t.transport.delivery_bytes_per_s as f64,
             ),
@@ -158,7 +158,7 @@ impl Watch {
             ),
             (
                 "longhaul_tunnel_peer_delivery_bytes_per_second",
-                Unit::Bytes,
+                Unit::None,
                 "Rate at which we received over the peer's last report, as the peer says.",
                 |t| t.transport.peer.map_or(0.0, |peer| f64::from(peer.delivered_kbps) * 125.0),
             ),
