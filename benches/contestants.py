@@ -30,6 +30,9 @@ class Place:
         self.load_cpu = load_cpu
         self.origin_port = None
 
+    def both_cpus(self):
+        return f"{self.load_cpu},{self.pair_cpu}"
+
     def path(self, name):
         return os.path.join(self.folder, name)
 
@@ -70,17 +73,18 @@ def start_origin(place):
         raise
 
 
-def start_longhaul(place, io, name, binary):
+def start_longhaul(place, io, name, binary, cpus=None):
+    cpus = str(cpus or place.pair_cpu)
     port, admin, tunnel = free_port(), free_port(), free_port(socket.SOCK_DGRAM)
     back_key, back_public = new_key(place, f"{name}-back.key")
     front_key, front_public = new_key(place, f"{name}-front.key")
-    both = ["--io", io, "--cpus", str(place.pair_cpu), "--log-level", "warning"]
+    both = ["--io", io, "--cpus", cpus, "--log-level", "warning"]
     back = [binary, "back", *both, "--key", back_key, "--listen", f"127.0.0.1:{tunnel}",
             "--peer", f"{front_public}={SITE}", "--origin", f"{SITE}=http://127.0.0.1:{place.origin_port}"]
     front = [binary, "front", *both, "--key", front_key, "--listen", f"127.0.0.1:{port}",
              "--route", f"far={back_public}@127.0.0.1:{tunnel}", "--site", f"{SITE}=far",
              "--admin", f"127.0.0.1:{admin}"]
-    return start(place, name, port, back, front, admin)
+    return start(place, name, port, back, front, admin, cpus)
 
 
 def new_key(place, name):
@@ -176,13 +180,13 @@ def make_certificate(place):
     return certificate, key, bundle
 
 
-def start(place, name, port, back, front, admin=None):
+def start(place, name, port, back, front, admin=None, cpus=None):
     """Starts both ends, the back first, and waits until the pair answers."""
     label = name.replace(" ", "-")
     servers = []
     try:
         for end, command in (("back", back), ("front", front)):
-            servers.append(Server(f"{label}-{end}", command, place.pair_cpu, place.folder))
+            servers.append(Server(f"{label}-{end}", command, cpus or place.pair_cpu, place.folder))
         pair = Pair(name, port, *servers, admin)
         pair.wait()
         return pair
@@ -192,10 +196,14 @@ def start(place, name, port, back, front, admin=None):
         raise
 
 
+# Ours with a worker on each of the two cores, beside load and origin: what a request costs when it crosses cores.
+TWO_WORKERS = "longhaul-two-workers"
+
 # By name: what starts it, and the programs without which it cannot be.
 CONTESTANTS = {
     "longhaul": (lambda place: start_longhaul(place, "uring", "longhaul", place.binary), ()),
     "longhaul-epoll": (lambda place: start_longhaul(place, "epoll", "longhaul-epoll", place.binary), ()),
+    TWO_WORKERS: (lambda place: start_longhaul(place, "uring", TWO_WORKERS, place.binary, place.both_cpus()), ()),
     "haproxy": (start_haproxy, ("haproxy", "openssl")),
     "nginx": (start_nginx, ("nginx", "openssl")),
 }
