@@ -8,6 +8,8 @@ pub mod dns;
 #[forbid(unsafe_code)]
 pub mod logs;
 #[forbid(unsafe_code)]
+pub mod nearest;
+#[forbid(unsafe_code)]
 pub mod notify;
 #[forbid(unsafe_code)]
 pub mod resolve;

@@ -1,6 +1,7 @@
 //! Lists of networks: `127.0.0.0/8,::1`, or `none`.
 
 use crate::form::given::{Form, Written};
+use crate::form::network::Network;
 use crate::problem::Wrong;
 use controlplane::dns::subnets::Subnets;
 
@@ -14,15 +15,7 @@ impl Form for Networks {
         if text == "none" {
             return Ok(Subnets::default());
         }
-        let read = |text: &str| {
-            text.parse().map_err(|()| {
-                Wrong::new(
-                    format!("{text:?} is no network"),
-                    "write ADDRESS/BITS with zeroes behind the prefix, such as 192.0.2.0/24, several with commas, or none",
-                )
-            })
-        };
-        text.split(',').map(read).collect::<Result<_, _>>().map(Subnets)
+        text.split(',').map(Network::read).collect::<Result<_, _>>().map(Subnets)
     }
 }
 

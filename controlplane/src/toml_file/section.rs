@@ -5,10 +5,8 @@ use core::ops::{Range, RangeInclusive};
 
 use toml_edit::{Document, Item, TableLike, Value};
 
+use crate::nearest::nearest;
 use crate::toml_file::fault::{Fault, Faults};
-
-/// Names further from a known one than this are no slips of the pen.
-const SLIP_MAX: usize = 3;
 
 /// Reads a file with `take`; its value, or everything that is wrong.
 pub fn read<T>(text: &str, take: impl FnOnce(&Section<'_>) -> T) -> Result<T, Vec<Fault>> {
@@ -168,7 +166,7 @@ impl<'a> Section<'a> {
             }
             let place = self.table.key(key).and_then(toml_edit::Key::span);
             let place = place.or_else(|| item.span()).unwrap_or_else(|| self.place());
-            let instead = match nearest(key, &known) {
+            let instead = match nearest(key, known.iter().copied()) {
                 Some(name) => format!("write {name}"),
                 None => format!("known here: {}", known.join(", ")),
             };
@@ -191,12 +189,6 @@ fn described(item: &Item) -> String {
         Some(Value::Array(_)) => "another kind of list".to_owned(),
         _ => format!("a {}", item.type_name()),
     }
-}
-
-/// The known name that is closest to one that is not.
-fn nearest<'n>(name: &str, known: &[&'n str]) -> Option<&'n str> {
-    let distance = |known: &&&str| strsim::damerau_levenshtein(name, known);
-    known.iter().min_by_key(distance).filter(|known| distance(known) <= SLIP_MAX).copied()
 }
 
 #[cfg(test)]

@@ -1,14 +1,13 @@
 //! The configuration tree `longhaul.toml`: one definition of every leaf, and what comes out of it: reading with all errors at
 //! once, the effective values, edits that keep comments, differences in words, the reference page and the JSON Schema.
 //!
-//! Lowest first: `path`, `form` · `definition` (the leaves) · `nearest` · `read` · `reference`, `edit`, `show` · `network`
+//! Lowest first: `path`, `form` · `definition` (the leaves) · `read` · `reference`, `edit`, `show` · `network`
 //! (what the name server makes of a tree) · `differ`.
 
 pub mod definition;
 pub mod differ;
 pub mod edit;
 pub mod form;
-pub mod nearest;
 pub mod network;
 pub mod path;
 pub mod read;

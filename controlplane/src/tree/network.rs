@@ -9,9 +9,9 @@ use crate::dns::policy::model::{
     WhenAllDown,
 };
 use crate::dns::policy::steering::Steering;
+use crate::nearest::nearest;
 use crate::tree::definition::ROLES;
 use crate::tree::form::{Taken, span};
-use crate::tree::nearest::nearest;
 use crate::tree::read::{Problem, Tree};
 use core::net::{IpAddr, SocketAddr};
 use jiff::Timestamp;

@@ -1,8 +1,8 @@
 //! A tree from its text: every leaf with its place, or everything that is wrong with line and column, what, and what instead.
 
+use crate::nearest::nearest;
 use crate::tree::definition::{LEAVES, below, is_table, leaf_at};
 use crate::tree::form::Taken;
-use crate::tree::nearest::nearest;
 use crate::tree::path::Path;
 use core::fmt;
 use core::ops::Range;

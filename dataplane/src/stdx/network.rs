@@ -6,7 +6,7 @@ use core::net::IpAddr;
 use core::str::FromStr;
 
 /// An address prefix of one family. IPv4 addresses mapped into IPv6 count as IPv4.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Network {
     base: IpAddr,
     bits: u8,
@@ -24,6 +24,18 @@ pub enum NetworkError {
 }
 
 impl Network {
+    /// The network of `address` with `bits` bits; more bits than the family has are all of them.
+    pub fn of(address: IpAddr, bits: u8) -> Self {
+        let address = address.to_canonical();
+        let bits = bits.min(width(address));
+        let start = masked(address, bits);
+        let base = match address {
+            IpAddr::V4(_) => IpAddr::from(((start >> 96) as u32).to_be_bytes()),
+            IpAddr::V6(_) => IpAddr::from(start.to_be_bytes()),
+        };
+        Self { base, bits }
+    }
+
     /// Its first address.
     pub fn base(&self) -> IpAddr {
         self.base
@@ -49,25 +61,17 @@ impl FromStr for Network {
         let (address, bits) =
             text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
         let address: IpAddr = address.parse().map_err(|_| NetworkError::Malformed)?;
-        let base = address.to_canonical();
-        let width = if base.is_ipv4() { 32 } else { 128 };
+        let address = address.to_canonical();
         let bits = match bits {
-            None => width,
+            None => width(address),
             Some(bits) => bits.parse().map_err(|_| NetworkError::Malformed)?,
         };
-        if bits > width {
+        if bits > width(address) {
             return Err(NetworkError::TooLong);
         }
-        let start = masked(base, bits);
-        if start == bits_of(base) {
-            return Ok(Self { base, bits });
-        }
-        let start = if base.is_ipv4() {
-            IpAddr::from(((start >> 96) as u32).to_be_bytes())
-        } else {
-            IpAddr::from(start.to_be_bytes())
-        };
-        Err(NetworkError::HostBits(Self { base: start, bits }))
+        // Bits behind the prefix are seen: they are a typing error more often than a wish.
+        let meant = Self::of(address, bits);
+        if meant.base == address { Ok(meant) } else { Err(NetworkError::HostBits(meant)) }
     }
 }
 
@@ -75,6 +79,11 @@ impl fmt::Display for Network {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(to, "{}/{}", self.base, self.bits)
     }
+}
+
+/// How many bits addresses of this family have.
+const fn width(address: IpAddr) -> u8 {
+    if address.is_ipv4() { 32 } else { 128 }
 }
 
 /// The address's bits, first bit highest.

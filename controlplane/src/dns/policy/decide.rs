@@ -7,8 +7,8 @@ use crate::dns::policy::model::{
     Action, GeoRule, Kind, Persistence, Policy, Rules, Server, ServerId, Unknown, WhenAllDown,
 };
 use crate::dns::policy::rendezvous;
-use crate::dns::subnets::Prefix;
 use core::net::IpAddr;
+use dataplane::stdx::network::Network;
 
 /// Prefix lengths that count as one client for persistence, IPv4 and IPv6: what one network usually has.
 const CLIENT_BITS: (u8, u8) = (24, 56);
@@ -30,9 +30,9 @@ impl Client {
     }
 
     /// The network that is one client.
-    fn network(&self) -> Prefix {
+    fn network(&self) -> Network {
         let most = if self.address.is_ipv4() { CLIENT_BITS.0 } else { CLIENT_BITS.1 };
-        Prefix::of(self.address, most.min(self.bits))
+        Network::of(self.address, most.min(self.bits))
     }
 }
 

@@ -6,8 +6,8 @@
 //! without one has the file's.
 
 use crate::dns::policy::model::ServerId;
-use crate::dns::subnets::Prefix;
 use core::net::IpAddr;
+use dataplane::stdx::network::Network;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 
@@ -55,7 +55,7 @@ pub struct Way {
 pub struct Figures {
     health: Vec<Health>,
     /// Per network, the way to each server.
-    ways: HashMap<Prefix, Vec<Option<Way>>>,
+    ways: HashMap<Network, Vec<Option<Way>>>,
     /// The prefix lengths that occur, longest first, per family.
     v4_bits: Vec<u8>,
     v6_bits: Vec<u8>,
@@ -71,7 +71,7 @@ impl Figures {
     pub fn ways(&self, client: IpAddr, client_bits: u8) -> (Option<&[Option<Way>]>, u8) {
         let lengths = if client.is_ipv4() { &self.v4_bits } else { &self.v6_bits };
         for bits in lengths.iter().filter(|bits| **bits <= client_bits) {
-            if let Some(ways) = self.ways.get(&Prefix::of(client, *bits)) {
+            if let Some(ways) = self.ways.get(&Network::of(client, *bits)) {
                 return (Some(ways), *bits);
             }
         }
@@ -106,7 +106,7 @@ impl Figures {
         }
         let lengths = |is_v4: bool| {
             let mut bits: Vec<u8> =
-                seen.keys().filter(|p| p.address().is_ipv4() == is_v4).map(Prefix::bits).collect();
+                seen.keys().filter(|p| p.base().is_ipv4() == is_v4).map(Network::bits).collect();
             bits.sort_unstable_by(|a, b| b.cmp(a));
             bits.dedup();
             bits
@@ -116,7 +116,7 @@ impl Figures {
 }
 
 /// Latencies to a network, by who measured them.
-type Seen = BTreeMap<Prefix, BTreeMap<String, Figure<f32>>>;
+type Seen = BTreeMap<Network, BTreeMap<String, Figure<f32>>>;
 /// Latencies between two points.
 type Legs = BTreeMap<(String, String), Figure<f32>>;
 
@@ -231,7 +231,7 @@ impl Reading<'_> {
         for (at, entry) in self.list(root, "latency").iter().enumerate() {
             let place = format!("latency[{at}]");
             let from = self.text(entry, "from", &place);
-            let network = self.text(entry, "network", &place).and_then(|text| text.parse::<Prefix>().ok());
+            let network = self.text(entry, "network", &place).and_then(|text| text.parse::<Network>().ok());
             if network.is_none() {
                 self.problems.push(format!("{place}.network: is no network; write it as 192.0.2.0/24"));
             }

@@ -3,9 +3,9 @@
 //!
 //! When a server goes, only its clients move; when it comes back, exactly these return. The same on every name server.
 
-use crate::dns::subnets::Prefix;
 use core::hash::Hasher;
 use core::net::IpAddr;
+use dataplane::stdx::network::Network;
 use siphasher::sip::SipHasher13;
 
 /// A fixed key: all servers must draw the same numbers, and nobody gains by knowing them.
@@ -15,9 +15,9 @@ const KEY: [u8; 16] = *b"longhaul who has";
 ///
 /// With a period, it changes every `period_s` seconds, at another moment for each network, so that a change of period
 /// never moves everybody at once.
-pub fn ticket(client: Prefix, period_s: Option<u32>, unix_s: u64) -> u64 {
+pub fn ticket(client: Network, period_s: Option<u32>, unix_s: u64) -> u64 {
     let mut hasher = SipHasher13::new_with_key(&KEY);
-    match client.address() {
+    match client.base() {
         IpAddr::V4(address) => hasher.write_u32(address.to_bits()),
         IpAddr::V6(address) => hasher.write_u128(address.to_bits()),
     }
@@ -56,8 +56,8 @@ pub fn mixed(a: u64, b: u64) -> u64 {
 mod tests {
     use super::*;
 
-    fn network(at: u32) -> Prefix {
-        Prefix::of(IpAddr::V4((at << 8).into()), 24)
+    fn network(at: u32) -> Network {
+        Network::of(IpAddr::V4((at << 8).into()), 24)
     }
 
     fn winner(ticket: u64, servers: &[(u64, f32)]) -> usize {
