@@ -250,7 +250,7 @@ fn every_bad_value_of_the_name_server_has_its_sentence() {
         ("--tcp-idle", "10", "write a number and its unit"),
         ("--rate-limit", "-1", "is no number"),
         ("--rate-slip", "x", "is no number"),
-        ("--rate-exempt", "127.0.0.1/8", "is no network"),
+        ("--rate-exempt", "127.0.0.1/8", "has bits set behind its prefix; write 127.0.0.0/8"),
         ("--cookies", "/none/such", "longhaul key cookie --out"),
         ("--query-log-sample", "0", "give 1 to"),
         ("--admin", "8053", "is no address"),
