@@ -234,7 +234,8 @@ fn turn_round(control: &mut [u8]) {
 /// into fragments that can be forged in turn.
 pub fn answering_socket(address: SocketAddr, buffer_bytes: usize) -> io::Result<OwnedFd> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM.nonblocking(), Some(Protocol::UDP))?;
-    socket.set_reuse_port(true)?;
+    // As in `socket::udp`: a free port is one that nobody has, so a socket that looks for one shares it afterwards.
+    socket.set_reuse_port(address.port() != 0)?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
@@ -251,6 +252,7 @@ pub fn answering_socket(address: SocketAddr, buffer_bytes: usize) -> io::Result<
         set_option(socket.as_fd(), level, info, 1)?;
     }
     socket.bind(&address.into())?;
+    socket.set_reuse_port(true)?;
     Ok(socket.into())
 }
 

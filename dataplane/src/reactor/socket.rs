@@ -163,7 +163,11 @@ pub fn listen_group(address: SocketAddr, count: usize, options: &ListenOptions) 
 /// (IP_PMTUDISC_PROBE: too long is EMSGSIZE, and the kernel's own idea of the path MTU is not asked).
 pub fn udp(address: SocketAddr, options: &UdpOptions) -> io::Result<OwnedFd> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM.nonblocking(), Some(Protocol::UDP))?;
-    set_group(&socket, address, options.reuse_port, options.v6_only)?;
+    // A free port is one that nobody has: with SO_REUSEPORT the kernel may choose the port of another group of this user,
+    // and two processes would share each other's datagrams. So such a socket opens its port to the rest of its group
+    // only once it has one. (TCP chooses a port of its own either way.)
+    let opens_later = options.reuse_port && address.port() == 0;
+    set_group(&socket, address, options.reuse_port && !opens_later, options.v6_only)?;
     set_buffer(&socket, libc::SO_RCVBUFFORCE, libc::SO_RCVBUF, options.receive_buffer_bytes)?;
     set_buffer(&socket, libc::SO_SNDBUFFORCE, libc::SO_SNDBUF, options.send_buffer_bytes)?;
     set_option(socket.as_fd(), libc::SOL_SOCKET, libc::SO_RXQ_OVFL, 1)?;
@@ -180,6 +184,9 @@ pub fn udp(address: SocketAddr, options: &UdpOptions) -> io::Result<OwnedFd> {
         let _ = set_option(socket.as_fd(), libc::SOL_UDP, libc::UDP_GRO, 1);
     }
     socket.bind(&address.into())?;
+    if opens_later {
+        socket.set_reuse_port(true)?;
+    }
     Ok(socket.into())
 }
 

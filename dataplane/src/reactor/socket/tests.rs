@@ -77,3 +77,16 @@ fn steering_is_exact_for_owners_and_spreads_openings() {
         assert_eq!(sockets[0].recv_from(&mut buffer).unwrap().0, 1, "too short to steer: the first");
     }
 }
+
+/// One in twenty was shared while such sockets were bound with SO_REUSEPORT.
+#[test]
+fn free_ports_are_nobody_elses() {
+    let options = UdpOptions { reuse_port: true, ..UdpOptions::default() };
+    let local = SocketAddr::from(([127, 0, 0, 1], 0));
+    let groups: Vec<_> =
+        (0..500).map(|_| udp_group(local, 2, &options, &Steering::TUNNEL).unwrap()).collect();
+    let port = |socket: &OwnedFd| local_address(socket.as_fd()).unwrap().port();
+    let ports: std::collections::HashSet<u16> = groups.iter().map(|group| port(&group[0])).collect();
+    assert_eq!(ports.len(), groups.len());
+    assert!(groups.iter().all(|group| port(&group[0]) == port(&group[1])));
+}
