@@ -13,6 +13,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::reactor::address::{NAME_BYTES, Name};
+use crate::reactor::socket::set_option;
 
 /// Bytes of the one control message that is asked for: a header of 16 and in6_pktinfo, padded.
 const CONTROL_BYTES: usize = 40;
@@ -254,20 +255,6 @@ pub fn answering_socket(address: SocketAddr, buffer_bytes: usize) -> io::Result<
     socket.bind(&address.into())?;
     socket.set_reuse_port(true)?;
     Ok(socket.into())
-}
-
-fn set_option(socket: BorrowedFd<'_>, level: i32, name: i32, value: i32) -> io::Result<()> {
-    // SAFETY: `value` is an int that lives through the call, and its true size is given.
-    let code = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            level,
-            name,
-            (&raw const value).cast(),
-            size_of_val(&value) as libc::socklen_t,
-        )
-    };
-    if code == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 #[cfg(test)]
