@@ -25,6 +25,19 @@ CLASSES = ["--class", "path=/bytes/2048:0", "--class", "default:4"]
 CLIENT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "wan_client.py")
 
 
+PREFIX = "lh-bench"
+
+
+def offer_what_was_left(binary):
+    """Names the namespaces of benchmarks that ended without removing them."""
+    listed = subprocess.run([binary, "wan", "topo", "list"], capture_output=True, text=True)
+    for name in listed.stdout.split():
+        owner = name.removeprefix(f"{PREFIX}-").split("-")[0]
+        if name.startswith(f"{PREFIX}-") and owner.isdigit() and not os.path.exists(f"/proc/{owner}"):
+            print(f"a benchmark that crashed left namespaces: remove them with `longhaul wan topo down {name}`",
+                  file=sys.stderr)
+
+
 class Way:
     """A way that runs. `servers` are the processes whose time counts: a pair's two, or none."""
 
@@ -33,7 +46,7 @@ class Way:
 
     def __init__(self, name, place, congestion, spec, seed):
         self.name, self.place, self.servers, self.others = name, place, [], []
-        self.topology = f"lh-bench-{os.getpid()}-{next(Way.numbers)}"
+        self.topology = f"{PREFIX}-{os.getpid()}-{next(Way.numbers)}"
         self.ask_at = (FAR, ORIGIN_PORT)
         self.longhaul("wan", "topo", "up", self.topology, "--congestion", congestion)
         try:
