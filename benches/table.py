@@ -49,6 +49,7 @@ def plots(measured, idle):
                               lambda runs: median(costs_us(runs)) / divisor))
     paced = [one for one in measured if "req/s" in one["short"]]
     if paced:
+        paced = [{**one, "short": one["case"]} for one in paced]
         drawn.append(of_pairs("Latency p99 at a fixed rate", "ms, median", paced,
                               lambda runs: median(run["latency"]["p99_us"] for run in runs) / 1e3))
     if idle:
