@@ -154,8 +154,9 @@ impl Trunk {
 
     /// Shows the tunnels' numbers.
     pub fn show(&mut self, _: Instant, board: &StatusBoard) {
+        let counters = self.endpoint.counters().clone();
         let endpoint = &mut self.endpoint;
-        board.show(self.lines.iter().flatten().filter_map(|line| {
+        board.show(&counters, self.lines.iter().flatten().filter_map(|line| {
             Some(TunnelStatus {
                 route: line.route,
                 peer: line.peer.0,
