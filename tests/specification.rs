@@ -34,7 +34,10 @@ fn every_requirement_is_cited() {
     each(|specification, defined| {
         let cited = specification.cited();
         let orphans: Vec<_> = defined.iter().filter(|id| !cited.contains_key(*id)).collect();
-        expect_none(&format!("requirements of {} that no code and no test cites", specification.file), &orphans);
+        expect_none(
+            &format!("requirements of {} that no code and no test cites", specification.file),
+            &orphans,
+        );
     });
 }
 

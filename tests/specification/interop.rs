@@ -112,7 +112,8 @@ fn a_client_written_from_the_specification_gets_its_page() {
             ("unknown_id", 1.0),
             ("too_busy", 1.0),
         ] {
-            let sample = format!("longhaul_tunnel_datagrams_dropped_total{{worker=\"0\",reason=\"{reason}\"}}");
+            let sample =
+                format!("longhaul_tunnel_datagrams_dropped_total{{worker=\"0\",reason=\"{reason}\"}}");
             crate::process::until(&sample, || back.metric(&sample).filter(|value| *value >= least));
         }
     });

@@ -22,12 +22,19 @@ pub(crate) const ALL: &[Specification] = &[
 const CLIENT: &str = "tests/interop";
 
 /// What stands between `opening` and `closing`, each time, if it begins like an id and is one.
-fn ids<'a>(text: &'a str, prefix: &'a str, opening: &'a str, closing: &'a str) -> impl Iterator<Item = &'a str> {
+fn ids<'a>(
+    text: &'a str,
+    prefix: &'a str,
+    opening: &'a str,
+    closing: &'a str,
+) -> impl Iterator<Item = &'a str> {
     let pieces = text.split(opening).skip(1);
     let bracketed = pieces.filter_map(move |piece| piece.split_once(closing).map(|(id, _)| id));
     bracketed.filter(move |id| {
         let number = id.strip_prefix(prefix);
-        number.is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit() || b == b'.'))
+        number.is_some_and(|number| {
+            !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit() || b == b'.')
+        })
     })
 }
 
@@ -45,7 +52,9 @@ impl Specification {
     /// The ids that code, tests and the client cite, each with one of the files.
     pub(crate) fn cited(&self) -> BTreeMap<String, String> {
         let mut cited = BTreeMap::new();
-        for file in files::all().into_iter().filter(|file| !file.starts_with("tests/specification")).chain(scripts()) {
+        for file in
+            files::all().into_iter().filter(|file| !file.starts_with("tests/specification")).chain(scripts())
+        {
             for id in ids(&files::text(&file), self.prefix, "[", "]") {
                 cited.entry(id.to_owned()).or_insert_with(|| file.clone());
             }

@@ -91,10 +91,8 @@ fn packets_are_these_bytes() {
     assert!(writer.put_ack(&header, [(90, 99), (80, 80), (1, 70)]));
     let frames_len = writer.len();
     assert_eq!(hex(&frames[..frames_len]), vectors["PING and ACK"]);
-    let ciphers = [
-        (Cipher::Aes256Gcm, "DATA, AES-256-GCM"),
-        (Cipher::ChaCha20Poly1305, "DATA, ChaCha20-Poly1305"),
-    ];
+    let ciphers =
+        [(Cipher::Aes256Gcm, "DATA, AES-256-GCM"), (Cipher::ChaCha20Poly1305, "DATA, ChaCha20-Poly1305")];
     for (cipher, name) in ciphers {
         let mut packet = vec![0; DATA_HEADER_BYTES + frames_len + TAG_BYTES];
         write_data_header(&mut packet, RECEIVER, NUMBER);
