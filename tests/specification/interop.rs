@@ -24,7 +24,7 @@ fn python() -> Option<&'static str> {
         let asked = Command::new(python).args(["-c", "import cryptography"]).output();
         asked.is_ok_and(|asked| asked.status.success())
     };
-    let found = PYTHONS.into_iter().find(|python| has(&python));
+    let found = PYTHONS.into_iter().find(has);
     if found.is_none() {
         let required = std::env::var_os("LONGHAUL_REQUIRE_ALL").is_some_and(|all| all == "1");
         assert!(!required, "the interop client needs python3-cryptography");
