@@ -54,7 +54,7 @@ impl Sink<'_> {
         }
     }
 
-    /// All frames; whether the packet has to be acknowledged.
+    /// All frames; whether the packet has to be acknowledged. [TMP-100.1]
     fn take_frames(&mut self, now: Instant, payload: &[u8]) -> Result<bool, Refusal> {
         let mut is_eliciting = false;
         let mut refused = false;
