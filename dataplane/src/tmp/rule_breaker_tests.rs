@@ -142,7 +142,7 @@ fn what_may_be_late_or_means_nothing_changes_nothing() {
     ]);
     for side in [Side::Acceptor, Side::Initiator] {
         let mut tunnel = tunnel(side);
-        assert_eq!(last_of(&mut tunnel, &[unknown.clone()]), Handled::New);
+        assert_eq!(last_of(&mut tunnel, core::slice::from_ref(&unknown)), Handled::New);
         assert_eq!((tunnel.snapshot().streams_open, tunnel.snapshot().counters.late_frames), (0, 4));
     }
     let mut tunnel = tunnel(Side::Acceptor);
