@@ -12,6 +12,7 @@ use crate::args::load::LoadArgs;
 use crate::args::origin::OriginArgs;
 use crate::args::plot::PlotArgs;
 use crate::args::rule_door::RuleDoorArgs;
+use crate::args::sim::SimArgs;
 use crate::args::wan::WanArgs;
 use crate::exit;
 
@@ -70,5 +71,6 @@ pub(crate) enum Door {
     Origin(Box<OriginArgs>),
     Load(Box<LoadArgs>),
     Wan(Box<WanArgs>),
+    Sim(SimArgs),
     Plot(PlotArgs),
 }

@@ -47,6 +47,14 @@ pub mod frame;
 pub mod frame_writer;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+#[cfg(any(test, fuzzing))]
+mod fuzz_handshake;
+#[cfg(any(test, fuzzing))]
+mod fuzz_input;
+#[cfg(any(test, fuzzing))]
+mod fuzz_pieces;
+#[cfg(any(test, fuzzing))]
+mod fuzz_tunnel;
 mod handshake;
 pub mod hystart;
 pub mod id;
@@ -89,6 +97,8 @@ mod receivers;
 pub mod record;
 mod reset;
 pub mod rtt;
+#[cfg(test)]
+mod rule_breaker_tests;
 pub mod seal;
 #[cfg(test)]
 mod sealed_tunnel_tests;
