@@ -1,7 +1,7 @@
-"""The pairs that stand beside each other: ours on io_uring, ours on epoll, HAProxy's and nginx's, and the origin.
+"""The pairs that stand beside each other: ours on io_uring, ours on epoll, HAProxy's and nginx's, and the origins.
 
-Each pair is two processes on one core: a front that takes the clients' plain HTTP/1.1, and a back that asks the origin,
-joined by an encrypted hop whose connections are kept. Each has one thread or worker, writes no access log, keeps
+Each pair is two processes on one core: a front that takes the clients' plain HTTP/1.1 and, on a port of its own, their
+plain TCP, and a back that asks the origin, joined by an encrypted hop whose connections are kept. Each has one thread or worker, writes no access log, keeps
 its connections to the origin, and seals with AES-256-GCM, which OpenSSL and we choose alike where the processor has AES.
 """
 
@@ -12,8 +12,8 @@ import subprocess
 
 from server import Failure, Server, free_port, wait_for_answer
 
-# The site that is asked for.
-SITE = "bench.example"
+# The site that is asked for, and the one behind the port for plain TCP.
+SITE, TCP_SITE = "bench.example", "tcp.bench.example"
 # Idle connections that a pair may keep towards the next hop: as many as there are clients at most.
 KEPT_CONNECTIONS = 1024
 # Connections that a peer may have at once: both sides of the clients' number, with room to spare.
@@ -28,7 +28,7 @@ class Place:
         self.folder = folder
         self.pair_cpu = pair_cpu
         self.load_cpu = load_cpu
-        self.origin_port = None
+        self.origin_port = self.echo_port = None
 
     def both_cpus(self):
         return f"{self.load_cpu},{self.pair_cpu}"
@@ -43,15 +43,18 @@ class Place:
 
 
 class Pair:
-    """A running pair. `admin` is the port of our own front-end's page; peers have none."""
+    """A running pair. `tcp_port` is the one for plain TCP, if it has one; `admin` is that of our own front-end's page."""
 
-    def __init__(self, name, port, back, front, admin=None):
-        self.name, self.port, self.admin = name, port, admin
+    def __init__(self, name, port, tcp_port, back, front, admin=None):
+        self.name, self.port, self.tcp_port, self.admin = name, port, tcp_port, admin
         self.servers = [back, front]
         self.is_ours = admin is not None
 
     def url(self, path):
         return f"http://127.0.0.1:{self.port}{path}"
+
+    def tcp_url(self, path):
+        return f"tcp://127.0.0.1:{self.tcp_port}{path}"
 
     def wait(self):
         wait_for_answer(self.url("/b128"), SITE, self.servers)
@@ -61,30 +64,44 @@ class Pair:
             server.stop()
 
 
-def start_origin(place):
-    place.origin_port = free_port()
-    address = f"127.0.0.1:{place.origin_port}"
-    origin = Server("origin", [place.binary, "origin", "--listen", address], place.load_cpu, place.folder)
-    try:
-        wait_for_answer(f"http://{address}/b128", SITE, [origin])
-        return origin
-    except BaseException:
-        origin.stop()
-        raise
+class Origins:
+    """What is behind the pairs: an origin that speaks HTTP and one that gives plain TCP back."""
+
+    def __init__(self, place):
+        self.servers = []
+        try:
+            place.origin_port, place.echo_port = free_port(), free_port()
+            http = self.start(place, "origin", place.origin_port)
+            self.start(place, "echo", place.echo_port, "--tcp-echo")
+            wait_for_answer(f"http://127.0.0.1:{place.origin_port}/b128", SITE, [http])
+        except BaseException:
+            self.stop()
+            raise
+
+    def start(self, place, name, port, *flags):
+        command = [place.binary, "origin", "--listen", f"127.0.0.1:{port}", *flags]
+        self.servers.append(Server(name, command, place.load_cpu, place.folder))
+        return self.servers[-1]
+
+    def stop(self):
+        for server in self.servers:
+            server.stop()
 
 
 def start_longhaul(place, io, name, binary, cpus=None):
     cpus = str(cpus or place.pair_cpu)
-    port, admin, tunnel = free_port(), free_port(), free_port(socket.SOCK_DGRAM)
-    back_key, back_public = new_key(place, f"{name}-back.key")
-    front_key, front_public = new_key(place, f"{name}-front.key")
+    port, tcp, admin, tunnel = free_port(), free_port(), free_port(), free_port(socket.SOCK_DGRAM)
+    # The port tells keys of one contestant apart that is started again.
+    back_key, back_public = new_key(place, f"{name}-{port}-back.key")
+    front_key, front_public = new_key(place, f"{name}-{port}-front.key")
     both = ["--io", io, "--cpus", cpus, "--log-level", "warning"]
     back = [binary, "back", *both, "--key", back_key, "--listen", f"127.0.0.1:{tunnel}",
-            "--peer", f"{front_public}={SITE}", "--origin", f"{SITE}=http://127.0.0.1:{place.origin_port}"]
+            "--peer", f"{front_public}={SITE},{TCP_SITE}", "--origin", f"{SITE}=http://127.0.0.1:{place.origin_port}",
+            "--origin", f"{TCP_SITE}=tcp://127.0.0.1:{place.echo_port}"]
     front = [binary, "front", *both, "--key", front_key, "--listen", f"127.0.0.1:{port}",
              "--route", f"far={back_public}@127.0.0.1:{tunnel}", "--site", f"{SITE}=far",
-             "--admin", f"127.0.0.1:{admin}"]
-    return start(place, name, port, back, front, admin, cpus)
+             "--tcp", f"127.0.0.1:{tcp}={TCP_SITE}", "--admin", f"127.0.0.1:{admin}"]
+    return start(place, name, (port, tcp), back, front, admin, cpus)
 
 
 def new_key(place, name):
@@ -94,15 +111,17 @@ def new_key(place, name):
 
 
 def start_haproxy(place):
-    port, hop = free_port(), free_port()
+    port, tcp, hop, tcp_hop = free_port(), free_port(), free_port(), free_port()
     certificate, _, bundle = make_certificate(place)
-    server = f"ssl ca-file {certificate} verify required ssl-min-ver TLSv1.3 alpn h2 proto h2"
-    front = place.write("haproxy-front.cfg", haproxy_configuration(f"127.0.0.1:{port}", "", f"127.0.0.1:{hop}", server))
-    bind = f"ssl crt {bundle} ssl-min-ver TLSv1.3 alpn h2"
-    back = place.write("haproxy-back.cfg", haproxy_configuration(f"127.0.0.1:{hop}", bind,
-                                                            f"127.0.0.1:{place.origin_port}", ""))
+    checked = f"ssl ca-file {certificate} verify required ssl-min-ver TLSv1.3"
+    bind = f"ssl crt {bundle} ssl-min-ver TLSv1.3"
+    front = haproxy_configuration(f"127.0.0.1:{port}", "", f"127.0.0.1:{hop}", f"{checked} alpn h2 proto h2")
+    front += haproxy_plain(f"127.0.0.1:{tcp}", "", f"127.0.0.1:{tcp_hop}", checked)
+    back = haproxy_configuration(f"127.0.0.1:{hop}", f"{bind} alpn h2", f"127.0.0.1:{place.origin_port}", "")
+    back += haproxy_plain(f"127.0.0.1:{tcp_hop}", bind, f"127.0.0.1:{place.echo_port}", "")
+    front, back = place.write("haproxy-front.cfg", front), place.write("haproxy-back.cfg", back)
     command = ["haproxy", "-db", "-f"]
-    return start(place, "haproxy TLS h2", port, [*command, back], [*command, front])
+    return start(place, "haproxy TLS h2", (port, tcp), [*command, back], [*command, front])
 
 
 def haproxy_configuration(listen, bind, to, server, tuning=""):
@@ -125,30 +144,56 @@ backend next
 """
 
 
+def haproxy_plain(listen, bind, to, server):
+    return f"""\
+listen plain
+  mode tcp
+  bind {listen} backlog 4096 {bind}
+  server next {to} {server}
+"""
+
+
+# Debian has nginx's plain TCP as a module of its own.
+NGINX_STREAM = "/usr/lib/nginx/modules/ngx_stream_module.so"
+
+
 def start_nginx(place):
-    port, hop = free_port(), free_port()
+    port, hop, tcp_hop = free_port(), free_port(), free_port()
+    tcp = free_port() if os.path.exists(NGINX_STREAM) else None
     certificate, key, _ = make_certificate(place)
-    towards_back = f"""proxy_pass https://next; proxy_ssl_protocols TLSv1.3; proxy_ssl_name {SITE};
-      proxy_ssl_verify on; proxy_ssl_trusted_certificate {certificate};"""
-    front = nginx_configuration(place, "nginx-front", f"listen 127.0.0.1:{port} backlog=4096;", hop, towards_back)
-    from_front = f"""listen 127.0.0.1:{hop} ssl backlog=4096; ssl_protocols TLSv1.3;
-    ssl_certificate {certificate}; ssl_certificate_key {key};"""
-    back = nginx_configuration(place, "nginx-back", from_front, place.origin_port, "proxy_pass http://next;")
-    return start(place, "nginx TLS h1", port, nginx_command(place, back), nginx_command(place, front))
+    checked = (f"proxy_ssl_protocols TLSv1.3; proxy_ssl_name {SITE}; proxy_ssl_verify on; "
+               f"proxy_ssl_trusted_certificate {certificate};")
+    shown = f"ssl_protocols TLSv1.3; ssl_certificate {certificate}; ssl_certificate_key {key};"
+    front = nginx_configuration(place, "nginx-front", f"listen 127.0.0.1:{port} backlog=4096;", hop,
+                                f"proxy_pass https://next; {checked}",
+                                tcp and nginx_plain(f"listen 127.0.0.1:{tcp} backlog=4096;", tcp_hop,
+                                                    f"proxy_ssl on; {checked}"))
+    back = nginx_configuration(place, "nginx-back", f"listen 127.0.0.1:{hop} ssl backlog=4096; {shown}",
+                               place.origin_port, "proxy_pass http://next;",
+                               tcp and nginx_plain(f"listen 127.0.0.1:{tcp_hop} ssl backlog=4096; {shown}",
+                                                   place.echo_port, ""))
+    return start(place, "nginx TLS h1", (port, tcp), nginx_command(place, back), nginx_command(place, front))
 
 
 def nginx_command(place, configuration):
     return ["nginx", "-p", place.folder, "-e", "stderr", "-c", configuration]
 
 
-def nginx_configuration(place, name, listen, to_port, towards):
+def nginx_plain(listen, to_port, how):
+    return f"stream {{ server {{ {listen} tcp_nodelay on; proxy_half_close on; proxy_pass 127.0.0.1:{to_port}; {how} }} }}"
+
+
+def nginx_configuration(place, name, listen, to_port, towards, plain=None):
     # Started by root, nginx gives its worker another user, who could not reach the folder.
     user = "user root;" if os.geteuid() == 0 else ""
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     folders = " ".join(f"{kind}_temp_path {place.path(f'{name}-{kind}')};" for kind in kinds)
+    module = f"load_module {NGINX_STREAM};" if plain else ""
     return place.write(f"{name}.conf", f"""\
+{module}
 daemon off; worker_processes 1; {user} pid {place.path(name)}.pid; error_log stderr error;
 events {{ worker_connections {CONNECTIONS_MAX}; }}
+{plain or ""}
 http {{
   access_log off; tcp_nodelay on; {folders}
   keepalive_timeout 60s; keepalive_requests 1000000000;
@@ -180,14 +225,14 @@ def make_certificate(place):
     return certificate, key, bundle
 
 
-def start(place, name, port, back, front, admin=None, cpus=None):
-    """Starts both ends, the back first, and waits until the pair answers."""
+def start(place, name, ports, back, front, admin=None, cpus=None):
+    """Starts both ends, the back first, and waits until the pair answers. `ports`: for HTTP, for plain TCP."""
     label = name.replace(" ", "-")
     servers = []
     try:
         for end, command in (("back", back), ("front", front)):
             servers.append(Server(f"{label}-{end}", command, cpus or place.pair_cpu, place.folder))
-        pair = Pair(name, port, *servers, admin)
+        pair = Pair(name, *ports, *servers, admin)
         pair.wait()
         return pair
     except BaseException:
@@ -215,8 +260,10 @@ def add_build(name, binary):
     CONTESTANTS[name] = (lambda place: start_longhaul(place, io, name, binary), ())
 
 
-def missing_programs(name):
-    return [program for program in CONTESTANTS[name][1] if shutil.which(program) is None]
+def why_not(name):
+    """What has to be installed before this pair can run; nothing if it can."""
+    missing = [program for program in CONTESTANTS[name][1] if shutil.which(program) is None]
+    return f"apt-get install {' '.join(missing)}" if missing else ""
 
 
 def start_contestant(name, place):

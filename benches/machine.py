@@ -1,13 +1,25 @@
-"""What a reader of a figure must know about where it was measured: machine, kernel, versions."""
+"""What a reader of a figure must know about where it was measured: command, machine, kernel, versions, commit."""
 
 import os
 import platform
 import re
+import shlex
 import subprocess
+import sys
 import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 # How each program says its version.
 VERSION_COMMANDS = {"haproxy": ["haproxy", "-v"], "nginx": ["nginx", "-v"], "openssl": ["openssl", "version"]}
+
+
+def about_run(binary, peers=()):
+    """The command; when, where and with which versions it ran."""
+    command = shlex.join([os.path.relpath(sys.argv[0], ROOT), *sys.argv[1:]])
+    git = subprocess.run(["git", "-C", ROOT, "describe", "--always", "--dirty"], capture_output=True, text=True)
+    commit = git.stdout.strip() or "unknown"
+    return f"    {command}\n\n{about_machine()}; {about_versions(binary, peers)}; commit {commit}."
 
 
 def about_machine():
@@ -28,8 +40,7 @@ def processor():
     return model + hypervisor
 
 
-def about_versions(binary, contestants):
-    peers = [name for name in ("haproxy", "nginx") if name in contestants]
+def about_versions(binary, peers):
     programs = [*peers, *(["openssl"] if peers else [])]
     versions = [version("longhaul", [binary, "--version"])]
     return ", ".join(versions + [version(name, VERSION_COMMANDS[name]) for name in programs])

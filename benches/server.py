@@ -1,4 +1,5 @@
-"""A server that a benchmark starts, pins to one core, and stops again; what it and the machine used of the processors.
+"""A server that a benchmark starts, pins to one core, and stops again; what it and the machine used of
+processors and memory.
 
 Seconds are seconds of processor time unless a name says otherwise. Linux only (`/proc`, `taskset`).
 """
@@ -95,6 +96,14 @@ def process_seconds(pid):
     with open(f"/proc/{pid}/stat") as stat:
         fields = stat.read().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
+
+
+def resident_bytes(pid):
+    """Memory of a process and its children: what is shared counts for each with its part (Pss)."""
+    with open(f"/proc/{pid}/smaps_rollup") as rollup:
+        own = next(int(line.split()[1]) << 10 for line in rollup if line.startswith("Pss:"))
+    with open(f"/proc/{pid}/task/{pid}/children") as children:
+        return own + sum(resident_bytes(int(child)) for child in children.read().split())
 
 
 def ended_children_seconds():

@@ -1,4 +1,4 @@
-"""The Markdown table of one case: medians over the rounds, and ratios taken within each round.
+"""Tables in Markdown and plots of the cases: medians over the rounds, and ratios taken within each round.
 
 The speed of a machine drifts by more than the pairs differ, so a ratio is the median of the ratios of runs that
 stood next to each other, never the ratio of two medians.
@@ -6,23 +6,62 @@ stood next to each other, never the ratio of two medians.
 
 from statistics import median
 
+from picture import bars
+
 HEADINGS = ["pair", "req per CPU-s", "µs per req", "best", "req/s", "p50 ms", "p99 ms", "× better peer", "× our epoll",
             "front syscalls/req", "errors", "foreign"]
 OURS, OUR_EPOLL = "longhaul", "longhaul-epoll"
 
 
-def print_table(title, pairs, runs, foreign_share_max):
-    peers = [pair.name for pair in pairs if not pair.is_ours]
-    better = max(peers, key=lambda name: median(efficiencies(runs[name])), default=None)
-    print(f"**{title}**\n")
-    print("| " + " | ".join(HEADINGS) + " |")
-    print("|---" + "|---:" * (len(HEADINGS) - 1) + "|")
-    for pair in pairs:
-        print("| " + " | ".join(row(pair.name, runs, better)) + " |")
+def table(title, pairs, runs, foreign_share_max):
+    """`runs` are those of each pair by its name."""
+    better = better_peer(pairs, runs)
+    lines = [f"**{title}**\n", "| " + " | ".join(HEADINGS) + " |", "|---" + "|---:" * (len(HEADINGS) - 1) + "|"]
+    lines += ["| " + " | ".join(row(pair.name, runs, better)) + " |" for pair in pairs if pair.name in runs]
     foreign = max(run["foreign_share"] for of_pair in runs.values() for run in of_pair)
     if foreign > foreign_share_max:
-        print(f"\nOther programs took up to {foreign:.2f} of a core: measure again on a quiet machine.")
-    print(flush=True)
+        lines.append(f"\nOther programs took up to {foreign:.2f} of a core: measure again on a quiet machine.")
+    return "\n".join(lines) + "\n"
+
+
+def better_peer(pairs, runs):
+    peers = [pair.name for pair in pairs if not pair.is_ours and pair.name in runs]
+    return max(peers, key=lambda name: median(efficiencies(runs[name])), default=None)
+
+
+def idle_table(count, idle):
+    lines = [f"**memory, {count:,} idle keep-alive connections**\n",
+             "| pair | B per connection | MiB before | MiB with them |", "|---|---:|---:|---:|"]
+    for own in idle:
+        before, held = (own[key] / (1 << 20) for key in ("before_bytes", "held_bytes"))
+        lines.append(f"| {own['pair']} | {own['each_bytes']:.0f} | {before:.1f} | {held:.1f} |")
+    return "\n".join(lines) + "\n"
+
+
+def plots(measured, idle):
+    """`measured`: what was run, each with its `case`, its `group` and its runs by pair."""
+    drawn = []
+    for group in dict.fromkeys(one["group"] for one in measured):
+        own = [one for one in measured if one["group"] == group]
+        # µs for requests, ms for whole transfers.
+        divisor, unit = (1e3, "ms") if median(costs_us(next(iter(own[0]["runs"].values())))) > 500 else (1, "µs")
+        drawn.append(of_pairs(f"CPU time of the pair for each, {group}", f"{unit}, median", own,
+                              lambda runs: median(costs_us(runs)) / divisor))
+    paced = [one for one in measured if "req/s" in one["short"]]
+    if paced:
+        paced = [{**one, "short": one["case"]} for one in paced]
+        drawn.append(of_pairs("Latency p99 at a fixed rate", "ms, median", paced,
+                              lambda runs: median(run["latency"]["p99_us"] for run in runs) / 1e3))
+    if idle:
+        drawn.append(bars("Memory of an idle connection", "bytes", ["front-end and back-end together"],
+                          [(own["pair"], [own["each_bytes"]]) for own in idle]))
+    return drawn
+
+
+def of_pairs(title, label, measured, value):
+    names = dict.fromkeys(name for one in measured for name in one["runs"])
+    series = [(name, [value(one["runs"][name]) if name in one["runs"] else None for one in measured]) for name in names]
+    return bars(title, label, [one["short"] for one in measured], series)
 
 
 def row(name, runs, better):

@@ -2,6 +2,8 @@
 
 from statistics import median
 
+from picture import axis
+
 HEADINGS = ["loss", "way", "download Mbit/s", "of it steady", "CPU ms/MB", "pages p50 ms", "p90", "p99", "failed",
             "urgent p50 ms", "p99", "failed", "download beside, Mbit/s"]
 # The share of a download that is left out of `steady`: handshake and slow start.
@@ -71,10 +73,6 @@ def plots(runs):
             drawn.append({"title": f"{what}, loss {loss}", "x": axis("time to the last byte, ms", "log"),
                           "y": axis("share of requests, %"), "series": series})
     return drawn
-
-
-def axis(label, scale="linear"):
-    return {"label": label, "scale": scale}
 
 
 def course(runs):

@@ -22,7 +22,21 @@ ASK_PORT, HOP_PORT, ORIGIN_PORT = 8080, 7000, 9000
 ANSWER_WITHIN_S = 20
 # What is urgent, by its path, and everything else.
 CLASSES = ["--class", "path=/bytes/2048:0", "--class", "default:4"]
-CLIENT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "wan_client.py")
+FOLDER = os.path.dirname(os.path.abspath(__file__))
+CLIENT, PROBE = os.path.join(FOLDER, "wan_client.py"), os.path.join(FOLDER, "path_probe.py")
+
+
+PREFIX = "lh-bench"
+
+
+def offer_what_was_left(binary):
+    """Names the namespaces of benchmarks that ended without removing them."""
+    listed = subprocess.run([binary, "wan", "topo", "list"], capture_output=True, text=True)
+    for name in listed.stdout.split():
+        owner = name.removeprefix(f"{PREFIX}-").split("-")[0]
+        if name.startswith(f"{PREFIX}-") and owner.isdigit() and not os.path.exists(f"/proc/{owner}"):
+            print(f"a benchmark that crashed left namespaces: remove them with `longhaul wan topo down {name}`",
+                  file=sys.stderr)
 
 
 class Way:
@@ -33,7 +47,7 @@ class Way:
 
     def __init__(self, name, place, congestion, spec, seed):
         self.name, self.place, self.servers, self.others = name, place, [], []
-        self.topology = f"lh-bench-{os.getpid()}-{next(Way.numbers)}"
+        self.topology = f"{PREFIX}-{os.getpid()}-{next(Way.numbers)}"
         self.ask_at = (FAR, ORIGIN_PORT)
         self.longhaul("wan", "topo", "up", self.topology, "--congestion", congestion)
         try:
@@ -64,9 +78,15 @@ class Way:
 
     def ask(self, *words):
         """Starts the client in the users' namespace."""
-        command = ["ip", "netns", "exec", f"{self.topology}-a", sys.executable, CLIENT, words[0], self.ask_at[0],
-                   str(self.ask_at[1]), SITE, *map(str, words[1:])]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        return self.start("a", [sys.executable, CLIENT, words[0], *self.ask_at, SITE, *words[1:]])
+
+    def probe(self, side, *words):
+        """Starts what counts and times on one side of the path itself."""
+        return self.start(side, [sys.executable, PROBE, *words])
+
+    def start(self, side, command):
+        inside = ["ip", "netns", "exec", f"{self.topology}-{side}", *map(str, command)]
+        return subprocess.Popen(inside, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def answer(self, client):
         """What the client found."""

@@ -39,6 +39,7 @@ mod startup;
 mod tree;
 mod wan;
 mod watch;
+mod watch_endpoint;
 
 use crate::args::demo::DemoConfig;
 use crate::args::door::{Cli, Door};

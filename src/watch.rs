@@ -13,6 +13,7 @@ use dataplane::tmp::TunnelCounters;
 use serde_json::{Value, json};
 
 use crate::config::NodeConfig;
+use crate::watch_endpoint;
 
 /// The page's source.
 pub(crate) struct Watch {
@@ -311,6 +312,7 @@ impl Source for Watch {
         self.role_metrics(text);
         self.driver_metrics(text);
         self.tunnel_metrics(text);
+        watch_endpoint::metrics(&self.workers, text);
         self.records.metrics(text);
         self.names.metrics(text);
     }
@@ -323,7 +325,8 @@ impl Source for Watch {
             });
             let io: serde_json::Map<String, Value> =
                 view.driver.all().map(|(name, _, value)| (name.to_owned(), value.into())).collect();
-            json!({ "worker": index, "cpu": view.cpu, "role": counters, "io": io })
+            json!({ "worker": index, "cpu": view.cpu, "role": counters, "io": io,
+                "endpoint": watch_endpoint::status(view) })
         };
         let tunnels = self.tunnels();
         json!({

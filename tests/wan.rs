@@ -225,7 +225,12 @@ fn without_privilege_one_sentence_says_so() {
     // Others may not reach the folder of the build.
     let program = std::env::temp_dir().join(format!("longhaul-wan-test-{}", std::process::id()));
     fs::copy(env!("CARGO_BIN_EXE_longhaul"), &program).unwrap();
-    for flags in [&["wan", "--tun", &topology.0][..], &["wan", "topo", "up", "lh-test-nobody"]] {
+    let doors = [
+        &["wan", "--tun", &topology.0][..],
+        &["wan", "--tun", "lh-test-nobody"],
+        &["wan", "topo", "up", "lh-test-nobody"],
+    ];
+    for flags in doors {
         let refused =
             Command::new(&program).args(flags).current_dir("/").uid(NOBODY).gid(NOBODY).output().unwrap();
         assert_eq!(refused.status.code(), Some(2), "{}", stderr(&refused));

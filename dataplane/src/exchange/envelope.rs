@@ -6,7 +6,7 @@
 //! ```
 //! Integers are big-endian; an IPv4 address is mapped into ::ffff:0:0/96; port 0 means "not known". The site is
 //! the lower-case name of `--site`, at most 255 bytes. The opening envelope comes first on the asker's half, the
-//! reply envelope first on the server's half.
+//! reply envelope first on the server's half. The normative text is `SPEC.md`. [EXC-3]
 
 use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -23,13 +23,13 @@ pub const REPLY_BYTES: usize = 25;
 /// What the asker says first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OpeningEnvelope<'a> {
-    /// What the stream carries.
+    /// What the stream carries. [EXC-1]
     pub kind: Kind,
-    /// The id under which both ends log the exchange.
+    /// The id under which both ends log the exchange. [EXC-5]
     pub decision: u64,
     /// The client's address as the front-end sees it (or was told by a PROXY header).
     pub client: SocketAddr,
-    /// The site's name, lower case.
+    /// The site's name, lower case. [EXC-6]
     pub site: &'a [u8],
 }
 
@@ -72,7 +72,7 @@ impl<'a> OpeningEnvelope<'a> {
     }
 }
 
-/// What the server says first.
+/// What the server says first. [EXC-7]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReplyEnvelope {
     /// Whether a pooled connection to the origin was used.
@@ -116,6 +116,7 @@ impl ReplyEnvelope {
     }
 }
 
+/// [EXC-4]
 fn put_address(into: &mut [u8], address: SocketAddr) {
     let ip = match address.ip() {
         IpAddr::V4(ip) => ip.to_ipv6_mapped(),

@@ -2,6 +2,7 @@
 //!
 //! The code crosses the tunnel as the error code of a RESET frame, so numbers are never reused; a code that this
 //! version does not know reads as `Unknown`. The status and the sentence are what the client is shown.
+//! [EXC-20]
 
 macro_rules! failures {
     ($($(#[$doc:meta])* $name:ident = $code:literal, $status:literal, $sentence:literal;)*) => {

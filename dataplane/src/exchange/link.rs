@@ -25,7 +25,7 @@ pub struct Asker(pub u64);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Served(pub Handle);
 
-/// What kind of bytes a stream carries; one byte on the wire.
+/// What kind of bytes a stream carries; one byte on the wire. [EXC-1]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// One normalised HTTP/1.1 message each way.

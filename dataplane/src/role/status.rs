@@ -5,6 +5,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use crate::blender::Counters as BlenderCounters;
+use crate::tmp::counters::Counters as EndpointCounters;
 use crate::tmp::stats::Snapshot;
 
 /// One tunnel.
@@ -24,23 +25,36 @@ pub struct TunnelStatus {
     pub blender: BlenderCounters,
 }
 
+/// What a board shows.
+#[derive(Clone, Debug, Default)]
+struct Shown {
+    endpoint: EndpointCounters,
+    tunnels: Vec<TunnelStatus>,
+}
+
 /// The board of one worker.
 #[derive(Debug, Default)]
 pub struct StatusBoard {
-    tunnels: Mutex<Vec<TunnelStatus>>,
+    shown: Mutex<Shown>,
 }
 
 impl StatusBoard {
     /// Replaces what is shown, if nobody is reading just now.
-    pub fn show(&self, tunnels: impl Iterator<Item = TunnelStatus>) {
-        if let Ok(mut board) = self.tunnels.try_lock() {
-            board.clear();
-            board.extend(tunnels);
+    pub fn show(&self, endpoint: &EndpointCounters, tunnels: impl Iterator<Item = TunnelStatus>) {
+        if let Ok(mut board) = self.shown.try_lock() {
+            board.endpoint = endpoint.clone();
+            board.tunnels.clear();
+            board.tunnels.extend(tunnels);
         }
     }
 
-    /// What was shown last.
+    /// The tunnels as they were shown last.
     pub fn read(&self) -> Vec<TunnelStatus> {
-        self.tunnels.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner).tunnels.clone()
+    }
+
+    /// The counters of the tunnels' endpoint as they were shown last.
+    pub fn read_endpoint(&self) -> EndpointCounters {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner).endpoint.clone()
     }
 }

@@ -234,6 +234,7 @@ mod tests {
         }
     }
 
+    /// [TMP-44.1]
     #[test]
     fn ranges_below_zero_and_too_many_ranges_are_refused() {
         let mut out = [0; 64];

@@ -133,6 +133,7 @@ pub(in crate::tmp) fn sign_with_cookie(init: &mut [u8; INIT_BYTES], cookie: &Coo
     init[INIT_MAC2_AT..].copy_from_slice(&code);
 }
 
+/// [TMP-71.2]
 fn mac2(cookie: &Cookie, init: &[u8; INIT_BYTES]) -> [u8; MAC_BYTES] {
     let key = hash("longhaul tmp mac2", &[cookie]);
     mac16(&key, &[&init[..INIT_MAC2_AT]])
@@ -166,6 +167,7 @@ mod tests {
         gate
     }
 
+    /// [TMP-71]
     #[test]
     fn under_load_a_cookie_admits_its_own_address_for_two_periods() {
         let mut random = PredictableRandom::new(1);
@@ -187,6 +189,7 @@ mod tests {
         }
     }
 
+    /// [TMP-71.1]
     #[test]
     fn a_cookie_for_another_init_or_from_another_responder_does_not_open() {
         let mut random = PredictableRandom::new(2);
@@ -201,6 +204,7 @@ mod tests {
         assert!(open_cookie(&packet[..63], &init, &responder).is_none());
     }
 
+    /// [TMP-70]
     #[test]
     fn proven_senders_are_bounded_too() {
         let mut random = PredictableRandom::new(3);

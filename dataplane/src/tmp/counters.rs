@@ -96,6 +96,20 @@ pub struct Counters {
 }
 
 impl Counters {
+    /// All but the datagrams handed in and out, which drivers count, and the drops: name, help text and value.
+    pub fn each(&self, mut visit: impl FnMut(&'static str, &'static str, u64)) {
+        visit("inits_sent", "INIT packets sent, repeats included.", self.inits_sent);
+        visit("inits_answered", "INIT packets answered with RESP, repeats included.", self.inits_answered);
+        visit("handshakes", "Handshakes that made a session or new keys of one.", self.handshakes_done);
+        visit("unconfirmed_evicted", "Handshakes that nobody confirmed in time.", self.unconfirmed_evicted);
+        visit("cookies_sent", "COOKIE packets sent under load.", self.cookies_sent);
+        visit("cookies_taken", "COOKIE packets believed.", self.cookies_taken);
+        visit("resets_sent", "RESET packets sent.", self.resets_sent);
+        visit("resets_taken", "RESET packets believed.", self.resets_taken);
+        visit("moves", "Times that a peer's address changed.", self.moves);
+        visit("violations", "Tunnels closed because the peer broke the protocol.", self.violations);
+    }
+
     /// Counts a dropped datagram.
     pub(in crate::tmp) fn drop_for(&mut self, reason: Dropped) {
         self.dropped[reason as usize] += 1;

@@ -143,7 +143,7 @@ impl Window {
         self.bytes > before
     }
 
-    /// The limit to tell the peer now.
+    /// The limit to tell the peer now. [TMP-112.1]
     pub fn announce(&mut self, now: Instant, offset: u64) -> u64 {
         self.limit = self.limit.max(offset + self.bytes as u64);
         self.announced = now;
@@ -204,6 +204,7 @@ mod tests {
         assert_eq!(windows[1].bytes(), 4_000);
     }
 
+    /// [TMP-112]
     #[test]
     fn an_assumed_window_is_corrected() {
         let mut budget = Budget::new(1_000, 8, 1, 1_000);

@@ -83,7 +83,7 @@ impl Dial {
     }
 
     /// A COOKIE came: sign with it and try again at once, but only for the first one of an INIT, lest a
-    /// replayed COOKIE makes us send without end. False if it does not answer our INIT.
+    /// replayed COOKIE makes us send without end. False if it does not answer our INIT. [TMP-71.3]
     pub(in crate::tmp) fn handle_cookie(&mut self, now: Instant, datagram: &[u8]) -> bool {
         let Some(initiation) = &self.initiation else {
             return false;

@@ -231,7 +231,7 @@ impl<C: Carrier> Endpoint<C> {
         link.carrier.queue_ping();
     }
 
-    /// The responder knows of no session: whatever there was before is lost.
+    /// The responder knows of no session: whatever there was before is lost. [TMP-66.1]
     fn new_session(&mut self, arrived: Arrived, tunnel: TunnelId, epoch: Epoch) {
         let Some(link) = self.links.get_mut(tunnel.0) else {
             return;
@@ -245,6 +245,7 @@ impl<C: Carrier> Endpoint<C> {
         self.connected(arrived.now, tunnel, Session::new(arrived.now, epoch, arrived.from));
     }
 
+    /// [TMP-65.1]
     fn connected(&mut self, now: Instant, tunnel: TunnelId, session: Session) {
         if let Some(link) = self.links.get_mut(tunnel.0) {
             link.session = Some(session);

@@ -14,6 +14,7 @@ use crate::tmp::limits::{
 use crate::tmp::link::CloseReason;
 use crate::tmp::packet::{COOKIE, DATA, INIT, INIT_BYTES, RESET, RESP};
 
+/// [TMP-60] [TMP-63.1] [TMP-63.2]
 #[test]
 fn wrong_psk_unknown_key_and_wrong_responder_key_never_connect() {
     let mut world = World::with_psks(5, 6);
@@ -52,6 +53,7 @@ fn bad_peers_are_refused() {
     assert_eq!(world.ends[FRONT].connect(world.now, PeerId(0)), Err(Refused::Full));
 }
 
+/// [TMP-64]
 #[test]
 fn a_replayed_init_disturbs_nothing_and_runs_out_of_time() {
     let (mut world, tunnel) = World::connected();
@@ -68,6 +70,7 @@ fn a_replayed_init_disturbs_nothing_and_runs_out_of_time() {
     assert!(world.events(FRONT).is_empty() && world.events(BACK).is_empty());
 }
 
+/// [TMP-64.1]
 #[test]
 fn of_unconfirmed_handshakes_on_one_lane_the_older_are_evicted() {
     let mut world = World::new();
@@ -85,6 +88,7 @@ fn of_unconfirmed_handshakes_on_one_lane_the_older_are_evicted() {
     assert!(matches!(world.events(BACK)[..], [EndpointEvent::Accepted { .. }]), "the newest is still good");
 }
 
+/// [TMP-70] [TMP-71.3]
 #[test]
 fn under_load_a_cookie_is_asked_for_and_given() {
     let mut world = World::new();
@@ -109,6 +113,7 @@ fn under_load_a_cookie_is_asked_for_and_given() {
     assert_eq!(world.ends[FRONT].counters().cookies_taken, 1);
 }
 
+/// [TMP-10.1] [TMP-84]
 #[test]
 fn junk_and_damage_change_nothing() {
     let (mut world, tunnel) = World::connected();
@@ -134,6 +139,7 @@ fn junk_and_damage_change_nothing() {
     assert_eq!(world.ends[BACK].tunnels().count(), 1);
 }
 
+/// [TMP-84] [TMP-85]
 #[test]
 fn duplicates_are_counted_and_do_not_move_the_address() {
     let (mut world, tunnel) = World::connected();
@@ -144,6 +150,7 @@ fn duplicates_are_counted_and_do_not_move_the_address() {
     assert_eq!(world.ends[BACK].address_of(world.accepted()), Some(address(0)));
 }
 
+/// [TMP-92]
 #[test]
 fn a_reset_by_anyone_else_or_about_another_packet_is_not_believed() {
     let (mut world, tunnel) = World::connected();
@@ -181,6 +188,7 @@ fn a_reset_by_anyone_else_or_about_another_packet_is_not_believed() {
     assert!(world.events(FRONT).is_empty());
 }
 
+/// [TMP-91] [TMP-91.1]
 #[test]
 fn unknown_packets_are_answered_in_bounds_and_never_for_another_worker() {
     let mut world = World::new();
@@ -201,6 +209,7 @@ fn unknown_packets_are_answered_in_bounds_and_never_for_another_worker() {
     assert_eq!(world.kinds_sent(RESET) as u64, RESETS_PER_SECOND_MAX);
 }
 
+/// [TMP-86.1]
 #[test]
 fn an_address_that_proves_nothing_is_left_again() {
     let (mut world, tunnel) = World::connected();
@@ -214,6 +223,7 @@ fn an_address_that_proves_nothing_is_left_again() {
     world.assert_alive(tunnel);
 }
 
+/// [TMP-40.1]
 #[test]
 fn a_peer_that_breaks_the_protocol_is_closed() {
     let (mut world, tunnel) = World::connected();
@@ -233,6 +243,7 @@ fn a_peer_that_breaks_the_protocol_is_closed() {
     assert_eq!(world.events(BACK), [EndpointEvent::Closed { tunnel: accepted, reason }]);
 }
 
+/// [TMP-63.1]
 #[test]
 fn a_damaged_init_of_the_right_length_is_dropped_before_any_key_exchange() {
     let mut world = World::new();

@@ -114,7 +114,7 @@ impl<C: Carrier> Endpoint<C> {
     }
 
     /// A DATA packet whose id names nothing: if it was sent to this worker, say so in a way that its sender,
-    /// if it is a peer, can believe. [TMP-91]
+    /// if it is a peer, can believe. [TMP-91] [TMP-90.1] [TMP-91.1]
     fn unknown(
         &mut self,
         arrived: Arrived,

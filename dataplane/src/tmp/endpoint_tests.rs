@@ -33,6 +33,7 @@ fn what_was_written_before_the_handshake_arrives_after_it() {
     assert_eq!(world.carrier(BACK, accepted).came, [b"early"]);
 }
 
+/// [TMP-23] [TMP-62.2]
 #[test]
 fn without_aes_at_one_end_the_other_cipher_is_used() {
     let mut world = World::new();
@@ -45,6 +46,7 @@ fn without_aes_at_one_end_the_other_cipher_is_used() {
     world.assert_alive(tunnel);
 }
 
+/// [TMP-61]
 #[test]
 fn init_is_repeated_until_the_peer_is_there() {
     let mut world = World::new();
@@ -55,6 +57,7 @@ fn init_is_repeated_until_the_peer_is_there() {
     world.assert_alive(tunnel);
 }
 
+/// [TMP-61.1]
 #[test]
 fn on_a_long_path_the_resp_to_the_first_of_many_inits_is_good() {
     let mut world = World::new();
@@ -72,6 +75,7 @@ fn on_a_long_path_the_resp_to_the_first_of_many_inits_is_good() {
     assert_eq!(world.ends[BACK].counters().unconfirmed_evicted, 0);
 }
 
+/// [TMP-62.1]
 #[test]
 fn several_tunnels_of_one_peer_live_side_by_side() {
     let mut world = World::new();
@@ -86,6 +90,7 @@ fn several_tunnels_of_one_peer_live_side_by_side() {
     assert!(accepted.into_iter().all(|tunnel| world.carrier(BACK, tunnel).came.len() == 1));
 }
 
+/// [TMP-80] [TMP-82]
 #[test]
 fn keys_are_replaced_under_traffic_without_loss() {
     let (mut world, tunnel) = World::connected();
@@ -107,6 +112,7 @@ fn keys_are_replaced_under_traffic_without_loss() {
     assert_eq!(numbers, (0..numbers.len() as u64).collect::<Vec<_>>(), "numbers go on over all keys");
 }
 
+/// [TMP-82.1]
 #[test]
 fn packets_under_the_previous_keys_are_taken_for_a_while() {
     let (mut world, tunnel) = World::connected();
@@ -129,6 +135,7 @@ fn packets_under_the_previous_keys_are_taken_for_a_while() {
     assert!(world.events(BACK).is_empty(), "a RESET about old keys is not believed");
 }
 
+/// [TMP-65.1]
 #[test]
 fn an_idle_tunnel_confirms_its_new_keys() {
     let (mut world, tunnel) = World::connected();
@@ -138,6 +145,7 @@ fn an_idle_tunnel_confirms_its_new_keys() {
     world.assert_alive(tunnel);
 }
 
+/// [TMP-66] [TMP-80.1]
 #[test]
 fn streams_survive_a_path_that_is_gone_longer_than_the_keys_live() {
     let (mut world, tunnel) = World::connected();
@@ -148,6 +156,7 @@ fn streams_survive_a_path_that_is_gone_longer_than_the_keys_live() {
     world.assert_alive(tunnel);
 }
 
+/// [TMP-83]
 #[test]
 fn silence_after_a_question_begins_a_handshake() {
     let (mut world, tunnel) = World::connected();
@@ -156,6 +165,7 @@ fn silence_after_a_question_begins_a_handshake() {
     assert_eq!(world.ends[FRONT].counters().handshakes_done, 2);
 }
 
+/// [TMP-90.1] [TMP-92.1]
 #[test]
 fn a_restarted_responder_resets_and_is_connected_again_at_once() {
     let (mut world, tunnel) = World::connected();
@@ -171,6 +181,7 @@ fn a_restarted_responder_resets_and_is_connected_again_at_once() {
     assert!(reset.len() <= DATA_BYTES_MIN);
 }
 
+/// [TMP-66.1] [TMP-83]
 #[test]
 fn a_restarted_responder_whose_reset_is_lost_is_found_by_silence() {
     let (mut world, tunnel) = World::connected();
@@ -183,6 +194,7 @@ fn a_restarted_responder_whose_reset_is_lost_is_found_by_silence() {
     world.assert_alive(tunnel);
 }
 
+/// [TMP-65]
 #[test]
 fn a_restarted_initiator_replaces_its_own_old_tunnel() {
     let (mut world, _) = World::connected();
@@ -197,6 +209,7 @@ fn a_restarted_initiator_replaces_its_own_old_tunnel() {
     world.assert_alive(tunnel);
 }
 
+/// [TMP-92.1]
 #[test]
 fn an_acceptor_believes_a_reset_of_its_peer_too() {
     let (mut world, _) = World::connected();
@@ -210,6 +223,7 @@ fn an_acceptor_believes_a_reset_of_its_peer_too() {
     assert_eq!(world.ends[BACK].receivers.len(), 0);
 }
 
+/// [TMP-85] [TMP-86]
 #[test]
 fn roaming_follows_the_peer_after_a_proof() {
     let (mut world, tunnel) = World::connected();
@@ -231,6 +245,7 @@ fn roaming_follows_the_peer_after_a_proof() {
     assert_eq!(world.ends[BACK].address_of(accepted), Some(address(8)));
 }
 
+/// [TMP-50] [TMP-50.1]
 #[test]
 fn a_closed_tunnel_is_gone_at_both_ends_but_an_initiator_dials_again() {
     let (mut world, tunnel) = World::connected();
@@ -262,6 +277,7 @@ fn a_silent_peer_is_closed_in_the_end_by_the_acceptor_only() {
     assert_eq!(world.ends[BACK].receivers.len(), 0);
 }
 
+/// [TMP-24]
 #[test]
 fn trains_have_equal_segments_and_only_the_last_is_shorter() {
     let (mut world, tunnel) = World::connected();
@@ -291,6 +307,7 @@ fn deadlines_lead_through_a_whole_life_without_polling() {
     world.assert_alive(tunnel);
 }
 
+/// [TMP-80.1]
 #[test]
 fn when_keys_have_ended_the_carrier_does_not_keep_the_worker_awake() {
     let (mut world, tunnel) = World::connected();

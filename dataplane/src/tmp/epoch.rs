@@ -77,6 +77,7 @@ mod tests {
         Epoch::new(Instant::ORIGIN, ReceiverId(1), ReceiverId(2), keys)
     }
 
+    /// [TMP-80] [TMP-80.1]
     #[test]
     fn age_ends_keys_in_two_steps() {
         let mut epoch = epoch();

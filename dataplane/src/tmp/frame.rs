@@ -357,6 +357,7 @@ mod tests {
         Frames::new(payload).next().unwrap()
     }
 
+    /// [TMP-45]
     #[test]
     fn malformed_payloads_are_refused_with_the_reason() {
         assert_eq!(first(&[0x12]), Err(Malformed::UnknownType(0x12)));

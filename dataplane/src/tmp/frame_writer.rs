@@ -346,6 +346,7 @@ mod tests {
         }
     }
 
+    /// [TMP-43]
     #[test]
     fn the_documented_sizes_hold() {
         assert_eq!(SubHeader::encoded_len(false, true), 8);

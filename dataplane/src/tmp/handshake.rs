@@ -1,8 +1,8 @@
 //! The two messages that make keys: Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s, by `snow`. [TMP-60]
 //!
 //! Not here: when to send one (`dial`), whom to answer (`endpoint_handshake`), cookies (`cookie`). INIT
-//! carries no application data, because whoever records it can replay it. Handshakes are rare, so this file
-//! may allocate.
+//! carries no application data, because whoever records it can replay it [TMP-60.2]. Handshakes are rare, so this
+//! file may allocate.
 
 use crate::tmp::id::ReceiverId;
 use crate::tmp::key::{PresharedKey, PrivateKey, PublicKey};
@@ -119,7 +119,7 @@ impl Initiation {
         &self.responder
     }
 
-    /// Reads a RESP; `None`, and still waiting, if it does not answer this INIT.
+    /// Reads a RESP; `None`, and still waiting, if it does not answer this INIT. [TMP-63.2]
     pub(in crate::tmp) fn finish(&mut self, identity: &Identity, resp: &[u8]) -> Option<(Keys, RespParams)> {
         let (body, code) = resp.split_last_chunk::<MAC_BYTES>()?;
         if !equal(code, &mac16(&identity.mac1_key, &[body])) {
@@ -198,7 +198,7 @@ pub(in crate::tmp) fn ephemeral_of(init: &[u8; INIT_BYTES]) -> [u8; KEY_BYTES] {
     ephemeral
 }
 
-/// The clear header of the INIT is part of what both ends must agree on.
+/// The clear header of the INIT is part of what both ends must agree on. [TMP-60.1]
 fn prologue_of(init: &[u8; INIT_BYTES]) -> [u8; PROLOGUE_LABEL.len() + INIT_HEADER_BYTES] {
     let mut prologue = [0; PROLOGUE_LABEL.len() + INIT_HEADER_BYTES];
     prologue[..PROLOGUE_LABEL.len()].copy_from_slice(PROLOGUE_LABEL);
@@ -320,6 +320,7 @@ mod tests {
         }
     }
 
+    /// [TMP-13.1] [TMP-60]
     #[test]
     fn both_ends_come_to_the_same_keys() {
         let mut ends = Ends::new(1);
@@ -340,6 +341,7 @@ mod tests {
         assert!(initiation.finish(&ends.initiator, &resp).is_none(), "a RESP serves once");
     }
 
+    /// [TMP-63.2]
     #[test]
     fn a_wrong_psk_or_identity_or_a_changed_bit_makes_no_keys() {
         let mut ends = Ends::new(2);

@@ -316,6 +316,7 @@ mod tests {
         assert!(a.shared(&PublicKey([0; 32])).is_none());
     }
 
+    /// [TMP-5.1]
     #[test]
     fn a_key_of_the_wrong_kind_is_called_by_its_name() {
         let key = private(2);
@@ -333,6 +334,7 @@ mod tests {
         }
     }
 
+    /// [TMP-5.1]
     #[test]
     fn a_wrong_character_is_nearly_always_found() {
         let mut missed = 0;

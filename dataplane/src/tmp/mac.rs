@@ -34,7 +34,7 @@ pub(in crate::tmp) fn mac32(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
     state.finalize_fixed().into()
 }
 
-/// Compares in a time that depends on the length only.
+/// Compares in a time that depends on the length only. [TMP-3.1]
 pub(in crate::tmp) fn equal<const N: usize>(a: &[u8; N], b: &[u8; N]) -> bool {
     let difference = a.iter().zip(b).fold(0, |sum, (x, y)| sum | (x ^ y));
     core::hint::black_box(difference) == 0

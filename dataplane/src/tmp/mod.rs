@@ -98,8 +98,6 @@ pub mod send_stream;
 pub mod sent;
 mod session;
 pub mod signals;
-#[cfg(test)]
-mod spec_citations;
 pub mod stats;
 pub mod stream;
 pub mod stream_frames;
@@ -110,6 +108,8 @@ pub mod supervisor;
 pub mod tunnel;
 mod unconfirmed;
 pub mod varint;
+#[cfg(test)]
+mod vector_tests;
 
 pub use carrier::{Blend, Carrier, Ecn, Fill, Filled, Handled};
 pub use counters::{Counters, Dropped};

@@ -179,6 +179,7 @@ mod tests {
         (mtu.current_bytes(), probes)
     }
 
+    /// [TMP-140]
     #[test]
     fn finds_every_size() {
         // path, option → at least this, at most the path; probes at most
@@ -200,6 +201,7 @@ mod tests {
         assert_eq!(search(&mut Mtu::new(900), Instant::ORIGIN, 1_500), (1_200, 0));
     }
 
+    /// [TMP-140]
     #[test]
     fn a_black_hole_falls_back_and_is_tried_again_later() {
         let mut mtu = Mtu::new(1_472);

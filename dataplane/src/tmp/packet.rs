@@ -29,7 +29,7 @@ pub(in crate::tmp) const MAC_BYTES: usize = 16;
 pub(in crate::tmp) const COOKIE_BYTES: usize = 64;
 /// Clear bytes in front of the tokens of a RESET. [TMP-16]
 pub(in crate::tmp) const RESET_HEADER_BYTES: usize = 12;
-/// Longest RESP that is accepted; ours is far shorter, the room is for parameters to come. [TMP-13]
+/// Longest RESP that is accepted; ours is far shorter, the room is for parameters to come. [TMP-13.1]
 pub(in crate::tmp) const RESP_BYTES_MAX: usize = 256;
 const RESP_BYTES_MIN: usize = RESP_HEADER_BYTES + 32 + TAG_BYTES + MAC_BYTES;
 
@@ -92,7 +92,7 @@ impl Packet {
     }
 
     /// The worker that a datagram should be handed to; `None` if any will do. A RESET names no receiver: the
-    /// one socket of the sender of the packet that it answers gets it.
+    /// one socket of the sender of the packet that it answers gets it. [TMP-12.1]
     pub fn owner(datagram: &[u8]) -> Option<u8> {
         match (datagram.first()?, *datagram.get(1)?) {
             (&INIT, OWNER_ANY) => None,
@@ -145,7 +145,7 @@ pub(in crate::tmp) fn write_reset_header(out: &mut [u8], unknown: ReceiverId, nu
 }
 
 /// The full number whose low 32 bits are `low`: the one nearest to `expected`, which is the one after the
-/// largest authenticated so far. Never below 0. [TMP-21]
+/// largest authenticated so far. Never below 0. [TMP-21] [TMP-21.1]
 pub const fn full_number(expected: u64, low: u32) -> u64 {
     const SPAN: u64 = 1 << 32;
     let candidate = expected & !(SPAN - 1) | low as u64;
@@ -185,6 +185,7 @@ mod tests {
         }
     }
 
+    /// [TMP-10.1]
     #[test]
     fn lengths_that_are_not_exact_are_no_packets() {
         let mut init = [0; INIT_BYTES + 1];

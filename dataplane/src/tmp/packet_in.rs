@@ -108,7 +108,7 @@ impl Sink<'_> {
         Ok(())
     }
 
-    /// All frames; whether the packet has to be acknowledged. Repair data waits until the packet was noted.
+    /// All frames; whether the packet has to be acknowledged. [TMP-100.1] Repair data waits until the packet was noted.
     fn take_frames<'a>(
         &mut self,
         now: Instant,

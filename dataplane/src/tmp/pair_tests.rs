@@ -108,6 +108,7 @@ fn one_per_cent_loss_at_100_ms_completes() {
     assert!(counters.retransmitted_bytes < 1_500_000 / 20, "{counters:?}");
 }
 
+/// [TMP-120]
 #[test]
 fn reordering_is_learnt() {
     let link = LinkOptions {
@@ -206,6 +207,7 @@ fn a_thousand_streams_share() {
     assert!(pair.ends[1].flows.values().all(|flow| flow.read == 1_000));
 }
 
+/// [TMP-41.1] [TMP-110]
 #[test]
 fn ids_come_back_and_old_packets_hurt_nobody() {
     let options = TunnelOptions { streams_max: 4, ..small_options() };
@@ -229,6 +231,7 @@ fn ids_come_back_and_old_packets_hurt_nobody() {
     assert!(pair.ends[0].flows.keys().any(|stream| stream.generation == 255), "names were used again");
 }
 
+/// [TMP-53] [TMP-54] [TMP-113]
 #[test]
 fn reset_stop_and_abort_reach_the_peer() {
     for (seed, loss_ppm) in [(10, 0), (11, 300_000), (12, 450_000)] {
@@ -254,6 +257,7 @@ fn reset_stop_and_abort_reach_the_peer() {
     }
 }
 
+/// [TMP-55]
 #[test]
 fn classes_travel_both_ways() {
     let mut pair = Pair::over(13, LinkOptions::clean(1_000));
@@ -269,6 +273,7 @@ fn classes_travel_both_ways() {
     assert_eq!(pair.ends[0].tunnel.class(stream), Some(2));
 }
 
+/// [TMP-51]
 #[test]
 fn an_idle_tunnel_pings_and_notices_a_lost_path() {
     let options = TunnelOptions { keep_alive: Duration::from_secs(10), ..small_options() };
@@ -282,6 +287,7 @@ fn an_idle_tunnel_pings_and_notices_a_lost_path() {
     assert!(pair.now.as_us() - dark < 20_000_000);
 }
 
+/// [TMP-50] [TMP-84]
 #[test]
 fn a_close_is_told_and_a_duplicate_is_not_looked_at() {
     let mut pair = Pair::over(15, LinkOptions::clean(1_000));
@@ -295,6 +301,7 @@ fn a_close_is_told_and_a_duplicate_is_not_looked_at() {
     assert_eq!(handled, Handled::Violation);
 }
 
+/// [TMP-52]
 #[test]
 fn challenges_are_answered() {
     let mut pair = Pair::over(16, LinkOptions::clean(1_000));
@@ -311,6 +318,7 @@ fn a_path_of_50_us_is_used_at_line_rate() {
     assert!(ms < 80, "{ms} ms {:?}", pair.ends[0].tunnel.snapshot());
 }
 
+/// [TMP-44.3]
 #[test]
 fn marks_keep_the_queue_short() {
     let link = LinkOptions { mark_us: 10_000, ..rate(6_250_000, 200_000, LinkOptions::clean(10_000)) };

@@ -145,6 +145,7 @@ mod tests {
     use super::*;
     use proptest::prelude::{any, proptest};
 
+    /// [TMP-62.1] [TMP-62.2]
     #[test]
     fn parameters_round_trip() {
         for continues in [None, Some(ReceiverId(0x0102_0304))] {
@@ -161,6 +162,7 @@ mod tests {
         }
     }
 
+    /// [TMP-62]
     #[test]
     fn unknown_types_are_stepped_over_and_cut_lists_refused() {
         assert_eq!(InitParams::read(&[77, 1, 5, 2, 4, 0, 0, 0, 3]).unwrap().lane, 3);

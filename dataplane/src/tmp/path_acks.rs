@@ -25,7 +25,7 @@ struct LostRun {
 }
 
 impl Path {
-    /// ACK. [TMP-44] True if the path was lost and has been found.
+    /// ACK. [TMP-44] True if the path was lost and has been found. [TMP-44.2]
     pub(in crate::tmp) fn handle_ack(
         &mut self,
         now: Instant,

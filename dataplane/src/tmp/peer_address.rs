@@ -37,7 +37,7 @@ pub(in crate::tmp) struct PeerAddress {
 }
 
 impl PeerAddress {
-    /// An address that the handshake has proven.
+    /// An address that the handshake has proven. [TMP-86.2]
     pub(in crate::tmp) const fn new(proven: SocketAddr) -> Self {
         Self { current: proven, proven, proof: None }
     }
@@ -133,6 +133,7 @@ mod tests {
         SocketAddr::from(([192, 0, 2, host], port))
     }
 
+    /// [TMP-85]
     #[test]
     fn the_address_follows_the_newest_packet_only() {
         let mut peer = PeerAddress::new(address(1, 1));
@@ -146,6 +147,7 @@ mod tests {
         assert_eq!(peer.allowed_bytes(), 80);
     }
 
+    /// [TMP-86] [TMP-86.1]
     #[test]
     fn an_answer_proves_the_address_and_silence_returns_to_the_old_one() {
         let mut peer = PeerAddress::new(address(1, 1));

@@ -230,6 +230,7 @@ mod tests {
         assert_eq!(quality.report(at(10_000_000)).loss_ppm_10min, 0);
     }
 
+    /// [TMP-47] [TMP-132]
     #[test]
     fn the_queue_is_what_exceeds_the_least_whatever_the_clocks_say() {
         let mut quality = PathQuality::new();

@@ -124,7 +124,7 @@ impl Reassembly {
         self.promote(memory);
     }
 
-    /// Keeps `data`, which begins at `offset`; what is known already is skipped.
+    /// Keeps `data`, which begins at `offset`; what is known already is skipped. [TMP-46.3]
     pub fn insert(&mut self, memory: &mut ReceiveMemory, offset: u64, data: &[u8]) -> Result<(), NoRoom> {
         let (mut start, mut rest) = (offset, data);
         // `at` is the stretch before the hole that is looked at; NONE stands for the front.

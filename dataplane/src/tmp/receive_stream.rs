@@ -183,6 +183,7 @@ mod tests {
         (ReceiveMemory::new(64, 64, 8), ReceiveStream::new(window))
     }
 
+    /// [TMP-112.2]
     #[test]
     fn the_peer_is_held_to_its_credit_and_its_end() {
         let (mut memory, mut stream) = stream(100);
@@ -207,6 +208,7 @@ mod tests {
         assert!(stream.is_read_to_end());
     }
 
+    /// [TMP-54]
     #[test]
     fn stop_drops_what_comes_until_the_end_is_known() {
         let (mut memory, mut stream) = stream(100);

@@ -173,6 +173,7 @@ impl Received {
         self.end = end;
     }
 
+    /// [TMP-44.3]
     fn count_mark(&mut self, ecn: Ecn) {
         match ecn {
             Ecn::NotCapable => return,
@@ -226,6 +227,7 @@ mod tests {
         }
     }
 
+    /// [TMP-84] [TMP-84.1]
     #[test]
     fn agrees_with_a_set() {
         let mut random = Prng::new(11);
@@ -251,6 +253,7 @@ mod tests {
         }
     }
 
+    /// [TMP-101]
     #[test]
     fn the_policy_is_the_table() {
         let mut received = Received::new();

@@ -123,6 +123,7 @@ mod tests {
         ResetKey::new(&a.shared(&b.public()).unwrap())
     }
 
+    /// [TMP-90] [TMP-92]
     #[test]
     fn only_the_peer_who_answers_that_packet_is_believed() {
         let mut random = PredictableRandom::new(1);
@@ -143,6 +144,7 @@ mod tests {
         assert!(!genuine(Trigger { unknown: ReceiverId(8), ..trigger }, &peer));
     }
 
+    /// [TMP-92]
     #[test]
     fn tags_are_remembered_for_the_last_packets() {
         let mut tags = SentTags::new();

@@ -41,6 +41,7 @@ struct Keyed {
 }
 
 impl Keyed {
+    /// The key and the IV of one direction. [TMP-23.1]
     fn new(cipher: Cipher, secret: &[u8; 32]) -> Self {
         let key = Zeroizing::new(mac32(secret, &[b"tmp key"]));
         let mut iv_source = mac32(secret, &[b"tmp iv"]);
@@ -167,6 +168,7 @@ mod tests {
         }
     }
 
+    /// [TMP-23.2]
     #[test]
     fn path_and_number_stand_apart_in_the_nonce() {
         let keyed = Keyed::new(Cipher::Aes256Gcm, &[1; 32]);

@@ -12,7 +12,7 @@ use crate::tmp::stream_table::Named;
 use crate::tmp::streams::Streams;
 
 impl Streams {
-    /// SUB. [TMP-46]
+    /// SUB. [TMP-46] [TMP-40.2]
     pub(in crate::tmp) fn handle_sub(&mut self, sub: &Sub<'_>) -> Result<(), Refusal> {
         let handle = match (self.table.named(sub.stream), sub.opening) {
             (Named::Living(handle), _) => handle,
@@ -43,7 +43,7 @@ impl Streams {
         Ok(())
     }
 
-    /// CREDIT.
+    /// CREDIT. [TMP-112.1]
     pub(in crate::tmp) fn handle_credit(&mut self, id: StreamId, limit_low: u32) {
         let Some((handle, stream)) = self.known(id) else { return };
         let limit = widen(limit_low, stream.send.limit());
@@ -52,7 +52,7 @@ impl Streams {
         }
     }
 
-    /// RESET.
+    /// RESET. [TMP-53]
     pub(in crate::tmp) fn handle_reset(&mut self, id: StreamId, code: u16) {
         let Some(handle) = self.known(id).map(|(handle, _)| handle) else { return };
         let Some(stream) = self.table.get_mut(handle) else { return };
@@ -65,7 +65,7 @@ impl Streams {
         self.settle(handle);
     }
 
-    /// STOP: the sending half is reset with the same code, as nobody reads it.
+    /// STOP: the sending half is reset with the same code, as nobody reads it. [TMP-113]
     pub(in crate::tmp) fn handle_stop(&mut self, id: StreamId, code: u16) {
         let Some(handle) = self.known(id).map(|(handle, _)| handle) else { return };
         if self.give_up_sending(handle, code)
@@ -76,7 +76,7 @@ impl Streams {
         }
     }
 
-    /// PRIO.
+    /// PRIO. [TMP-55]
     pub(in crate::tmp) fn handle_class(&mut self, id: StreamId, class: u8) {
         let Some((handle, stream)) = self.known(id) else { return };
         stream.class = class;
@@ -90,6 +90,7 @@ impl Streams {
         self.find_mut(id)
     }
 
+    /// [TMP-46.2] [TMP-112] [TMP-114]
     fn accept(&mut self, id: StreamId, opening: Opening) -> Result<Handle, Refusal> {
         if self.table.is_full() {
             return Err(Refusal::NoRoom);

@@ -120,7 +120,7 @@ impl Streams {
         left
     }
 
-    /// What a packet carried has arrived.
+    /// What a packet carried has arrived. [TMP-46.1]
     pub(in crate::tmp) fn record_acked(&mut self, record: Record) {
         let handle = record.stream;
         let Some(stream) = self.table.get_mut(handle) else { return };
@@ -142,7 +142,7 @@ impl Streams {
         self.settle(handle);
     }
 
-    /// What a packet carried was lost, or is to be sent once more as a probe.
+    /// What a packet carried was lost, or is to be sent once more as a probe. [TMP-113.1]
     pub(in crate::tmp) fn record_lost(&mut self, record: Record) {
         let handle = record.stream;
         let Some(stream) = self.table.get_mut(handle) else { return };
@@ -183,7 +183,7 @@ fn content_of(piece: &Piece) -> Content {
 }
 
 /// Writes what is due of one stream, for which there is room. As long as the opening is not acknowledged an empty
-/// SUB with it comes first, so that the peer knows what the other frames speak of. [TMP-113]
+/// SUB with it comes first, so that the peer knows what the other frames speak of. [TMP-113.2]
 fn write_due(
     stream: &mut Stream,
     now: crate::time::Instant,

@@ -90,7 +90,7 @@ impl StreamTable {
         Some(stream)
     }
 
-    /// What a name stands for.
+    /// What a name stands for. [TMP-41.1]
     pub fn named(&self, id: StreamId) -> Named {
         if let Some(handle) = self.find(id) {
             return Named::Living(handle);
@@ -193,6 +193,7 @@ mod tests {
         (id, table.insert(stream(id)))
     }
 
+    /// [TMP-41.1] [TMP-110]
     #[test]
     fn slots_come_back_in_order_with_the_next_generation() {
         let mut table = StreamTable::new(2_000);
@@ -218,6 +219,7 @@ mod tests {
         assert_eq!(table.new_id(), Some(StreamId { slot: 0, generation: 1 }));
     }
 
+    /// [TMP-111]
     #[test]
     fn two_uses_of_a_slot_live_side_by_side() {
         let mut table = StreamTable::new(9);

@@ -47,14 +47,14 @@ impl WaitingRoom {
         Self { waiting: Vec::with_capacity(capacity), capacity }
     }
 
-    /// The RESP that answered this very INIT.
+    /// The RESP that answered this very INIT. [TMP-64.2]
     pub(in crate::tmp) fn resp_for(&self, ephemeral: &[u8; 32]) -> Option<&[u8]> {
         let found = self.waiting.iter().find(|waiting| waiting.ephemeral == *ephemeral)?;
         Some(&found.resp[..found.resp_bytes])
     }
 
     /// Makes room for one more and says whose id is thereby free: the older of too many for one lane, else the
-    /// oldest of all if the room is full.
+    /// oldest of all if the room is full. [TMP-64.1]
     pub(in crate::tmp) fn evict(&mut self, peer: PeerId, lane: u32, continues: bool) -> Option<ReceiverId> {
         let competes = |waiting: &Unconfirmed| waiting.competes_with(peer, lane, continues);
         let rivals = self.waiting.iter().filter(|waiting| competes(waiting)).count();

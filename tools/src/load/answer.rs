@@ -1,7 +1,8 @@
 //! Takes one answer apart as its bytes come (RFC 9112): head, body by its framing, end. Strict: what is ambiguous
 //! or unfinished is an error, for a judge must not look away.
 
-use crate::http1::{ChunkDecoder, Fields, Framing};
+use crate::http1::{ChunkDecoder, Fields, Framing, content_range};
+use crate::load::parts::{Boundary, Parts};
 use core::mem::MaybeUninit;
 
 /// The longest head that is taken, bytes: `/headers/1000` fits.
@@ -45,6 +46,8 @@ pub(crate) struct Answer {
     head_only: bool,
     /// First and last byte of the range that it carries, if it says so.
     range: Option<(u64, u64)>,
+    /// The ranges that it carries, if it says that there are several.
+    parts: Option<Parts>,
     /// The beginning of a head that came in pieces.
     head: Vec<u8>,
     interim: u32,
@@ -60,6 +63,7 @@ impl Answer {
             stage: Stage::Head,
             head_only: false,
             range: None,
+            parts: None,
             head: Vec::new(),
             interim: 0,
             status: 0,
@@ -71,7 +75,7 @@ impl Answer {
     /// Makes it new again; `head_only` if the request was HEAD.
     pub(crate) fn reset(&mut self, head_only: bool) {
         self.head.clear();
-        (self.head_only, self.range) = (head_only, None);
+        (self.head_only, self.range, self.parts) = (head_only, None, None);
         (self.stage, self.interim, self.status) = (Stage::Head, 0, 0);
         (self.persistent, self.body_bytes) = (false, 0);
     }
@@ -91,9 +95,14 @@ impl Answer {
         self.body_bytes
     }
 
-    /// First and last byte of the object that it carries, if it is a part (Content-Range).
-    pub(crate) fn range(&self) -> Option<(u64, u64)> {
-        self.range
+    /// First and last byte of each part of the object that it carries; none if it does not say that it is partial.
+    pub(crate) fn ranges(&self) -> &[(u64, u64)] {
+        self.parts.as_ref().map_or(self.range.as_slice(), Parts::ranges)
+    }
+
+    /// Whether it has several parts, or one in the form for several.
+    pub(crate) fn has_parts(&self) -> bool {
+        self.parts.is_some()
     }
 
     /// Whether all of it has come.
@@ -103,7 +112,8 @@ impl Answer {
 
     /// The connection ended; true if that completes the answer.
     pub(crate) fn end(&mut self) -> bool {
-        if matches!(self.stage, Stage::UntilClose) {
+        let has_all = self.parts.as_mut().is_none_or(|parts| parts.end().is_ok());
+        if matches!(self.stage, Stage::UntilClose) && has_all {
             self.stage = Stage::Done;
         }
         self.is_done()
@@ -142,13 +152,25 @@ impl Answer {
                 }
             };
             if !data.is_empty() {
-                let first = self.range.map_or(0, |(first, _)| first);
-                look(self.status, first + self.body_bytes, &rest[data.clone()]);
-                self.body_bytes += data.len() as u64;
+                self.show(&rest[data], &mut look)?;
             }
             at += consumed;
+            if let (Stage::Done, Some(parts)) = (&self.stage, &mut self.parts) {
+                parts.end().map_err(Malformed)?;
+            }
         }
         Ok(at)
+    }
+
+    /// Shows body bytes with their offset in the object.
+    fn show(&mut self, body: &[u8], look: &mut impl FnMut(u16, u64, &[u8])) -> Result<(), Malformed> {
+        let status = self.status;
+        match &mut self.parts {
+            Some(parts) => parts.feed(body, |at, bytes| look(status, at, bytes)).map_err(Malformed)?,
+            None => look(status, self.range.map_or(0, |(first, _)| first) + self.body_bytes, body),
+        }
+        self.body_bytes += body.len() as u64;
+        Ok(())
     }
 
     /// Takes a head, or as much of it as is there; answers how much of `input` that is.
@@ -195,6 +217,7 @@ impl Answer {
             return Ok(());
         }
         (self.status, self.persistent, self.range) = (head.status, head.persistent, head.range);
+        self.parts = head.boundary.filter(|_| !self.head_only).map(Parts::new);
         let framing = if self.head_only { Framing::None } else { head.framing };
         self.stage = match framing {
             Framing::None => Stage::Done,
@@ -215,6 +238,7 @@ struct Head {
     persistent: bool,
     framing: Framing,
     range: Option<(u64, u64)>,
+    boundary: Option<Boundary>,
 }
 
 fn parse(input: &[u8]) -> Result<Option<(usize, Head)>, Malformed> {
@@ -234,16 +258,14 @@ fn parse(input: &[u8]) -> Result<Option<(usize, Head)>, Malformed> {
     }
     let fields = Fields::read(answer.headers, minor).map_err(|_| Malformed("the framing is ambiguous"))?;
     let framing = fields.answer_framing(status, false);
-    let range = answer.headers.iter().find(|header| header.name.eq_ignore_ascii_case("content-range"));
-    let range = range.filter(|_| status == 206).and_then(|header| content_range(header.value));
-    Ok(Some((head_bytes, Head { status, persistent: fields.persistent(minor), framing, range })))
-}
-
-/// `bytes 10-19/200` (RFC 9110 §14.4).
-fn content_range(value: &[u8]) -> Option<(u64, u64)> {
-    let (range, _) = core::str::from_utf8(value).ok()?.trim().strip_prefix("bytes ")?.split_once('/')?;
-    let (first, last) = range.split_once('-')?;
-    Some((first.parse().ok()?, last.parse().ok()?)).filter(|(first, last)| first <= last)
+    let field = |name: &str| {
+        let headers = answer.headers.iter().filter(|_| status == 206);
+        headers.clone().find(|header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value)
+    };
+    let (range, boundary) =
+        (field("content-range").and_then(content_range), field("content-type").and_then(Boundary::read));
+    let persistent = fields.persistent(minor);
+    Ok(Some((head_bytes, Head { status, persistent, framing, range, boundary })))
 }
 
 #[cfg(test)]
@@ -299,7 +321,7 @@ mod tests {
             let mut seen = Vec::new();
             answer.reset(false);
             let fed = answer.feed(wire, &mut known, |status, at, bytes| seen.push((status, at, bytes.len())));
-            assert_eq!((fed, answer.is_done(), answer.range()), (Ok(wire.len()), true, Some((7, 9))));
+            assert_eq!((fed, answer.is_done(), answer.ranges()), (Ok(wire.len()), true, &[(7, 9)][..]));
             assert_eq!(seen, [(206, 7, 3)]);
         }
         // A longer head with the same beginning is another head.

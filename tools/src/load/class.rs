@@ -9,6 +9,8 @@ use crate::spread::Spread;
 pub struct ClassSpec {
     /// Its name in the results.
     pub name: String,
+    /// Where it stands in its file, `FILE:LINE:COLUMN`; empty if the flags make it.
+    pub place: String,
     /// Its part among the classes that share connections.
     pub weight: u32,
     /// Connections of its own; `None`: it shares those of the run.
@@ -43,6 +45,7 @@ impl Default for ClassSpec {
     fn default() -> Self {
         Self {
             name: "all".into(),
+            place: String::new(),
             weight: 1,
             connections: None,
             rate_per_second: None,

@@ -15,19 +15,27 @@ pub(crate) struct Desk {
     place_of: Vec<u32>,
     /// The id of each place's question, and whether it waits.
     id_of: Vec<(u16, bool)>,
+    /// The question of each place as it was sent; what has come over TCP, once it is asked again there.
+    wires: Vec<Vec<u8>>,
     random: Prng,
 }
 
 impl Desk {
     /// A desk for so many places.
     pub(crate) fn new(places: usize, seed: u64) -> Self {
-        Self { place_of: Vec::new(), id_of: vec![(0, false); places], random: Prng::new(seed ^ 0xd5) }
+        Self {
+            place_of: Vec::new(),
+            id_of: vec![(0, false); places],
+            wires: Vec::new(),
+            random: Prng::new(seed ^ 0xd5),
+        }
     }
 
     /// A fresh id for a question of `place`, whose former one is forgotten.
     pub(crate) fn ask(&mut self, place: usize) -> u16 {
         if self.place_of.is_empty() {
             self.place_of = vec![NOBODY; IDS];
+            self.wires = vec![Vec::new(); self.id_of.len()];
         }
         self.forget(place);
         loop {
@@ -43,6 +51,16 @@ impl Desk {
     /// Whose question has this id.
     pub(crate) fn whose(&self, id: u16) -> Option<usize> {
         self.place_of.get(usize::from(id)).filter(|place| **place != NOBODY).map(|place| *place as usize)
+    }
+
+    /// The id of a place's last question.
+    pub(crate) fn id(&self, place: usize) -> u16 {
+        self.id_of[place].0
+    }
+
+    /// Where a place's question is kept, and then what comes over TCP.
+    pub(crate) fn wire(&mut self, place: usize) -> &mut Vec<u8> {
+        &mut self.wires[place]
     }
 
     /// The place waits no longer.

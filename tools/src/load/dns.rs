@@ -135,11 +135,34 @@ fn subnet_record(within: IpAddr, bits: u8, random: &mut Prng) -> ([u8; RECORD_BY
     (record, 19 + address)
 }
 
-/// Id and answer code, if `datagram` is an answer.
-pub(crate) fn answer(datagram: &[u8]) -> Option<(u16, u8)> {
-    let head = datagram.get(..12)?;
+/// What the head of an answer says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct DnsAnswer {
+    /// The question's number.
+    pub(crate) id: u16,
+    /// The answer code.
+    pub(crate) rcode: u8,
+    /// It did not fit and was cut off (TC): the whole is to be had over TCP.
+    pub(crate) is_cut: bool,
+}
+
+/// Reads the head of `message`; `None` if it is no answer.
+pub(crate) fn answer(message: &[u8]) -> Option<DnsAnswer> {
+    let head = message.get(..12)?;
     let is_answer = head[2] & 0x80 != 0;
-    is_answer.then(|| (u16::from_be_bytes([head[0], head[1]]), head[3] & 15))
+    let id = u16::from_be_bytes([head[0], head[1]]);
+    is_answer.then_some(DnsAnswer { id, rcode: head[3] & 15, is_cut: head[2] & 2 != 0 })
+}
+
+/// How a message stands in a stream: its length in front (RFC 1035 §4.2.2).
+pub(crate) fn framed(message: &[u8]) -> Vec<u8> {
+    [&(message.len() as u16).to_be_bytes(), message].concat()
+}
+
+/// The message at the front of a stream; `None` while it is not whole.
+pub(crate) fn unframed(stream: &[u8]) -> Option<&[u8]> {
+    let length = stream.first_chunk().map(|length| u16::from_be_bytes(*length))?;
+    stream.get(2..2 + usize::from(length))
 }
 
 #[cfg(test)]
@@ -195,8 +218,22 @@ mod tests {
 
     #[test]
     fn only_answers_are_answers() {
-        assert_eq!(answer(&[1, 2, 0x80, 3, 0, 0, 0, 0, 0, 0, 0, 0]), Some((0x102, 3)));
-        assert_eq!(answer(&[1, 2, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0]), None);
+        let read = |flags: u8| answer(&[1, 2, flags, 3, 0, 0, 0, 0, 0, 0, 0, 0]);
+        let told = DnsAnswer { id: 0x102, rcode: 3, is_cut: false };
+        assert_eq!(read(0x80), Some(told));
+        assert_eq!(read(0x82), Some(DnsAnswer { is_cut: true, ..told }));
+        assert_eq!(read(0), None);
         assert_eq!(answer(&[1, 2, 0x80]), None);
+    }
+
+    #[test]
+    fn messages_in_a_stream_have_their_length_in_front() {
+        let wire = framed(b"abc");
+        assert_eq!(wire, [0, 3, b'a', b'b', b'c']);
+        assert_eq!(
+            (unframed(&wire), unframed(&wire[..4]), unframed(&wire[..1])),
+            (Some(&b"abc"[..]), None, None)
+        );
+        assert_eq!(unframed(&[0, 0, 7]), Some(&b""[..]));
     }
 }

@@ -112,7 +112,7 @@ impl Reception {
         match target.reply {
             Reply::Http(_) => self.answer.is_persistent(),
             Reply::Echo => true,
-            Reply::Bulk => false,
+            Reply::Bulk | Reply::Dns => false,
         }
     }
 
@@ -122,6 +122,7 @@ impl Reception {
             Reply::Http(_) => self.answer.is_done(),
             Reply::Echo => self.plain_bytes == target.request_bytes(),
             Reply::Bulk => self.has_ended,
+            Reply::Dns => false,
         }
     }
 
@@ -166,7 +167,7 @@ impl Reception {
     pub(crate) fn end(&mut self, target: &Target) -> bool {
         match target.reply {
             Reply::Http(_) => self.answer.end(),
-            Reply::Echo => false,
+            Reply::Echo | Reply::Dns => false,
             Reply::Bulk => {
                 self.has_ended = true;
                 true
@@ -180,10 +181,9 @@ impl Reception {
         let Some(size) = target.expected.size_bytes() else {
             return Judgement::Right { verified: false };
         };
-        match (status, self.answer.range()) {
-            (206, None) if target.is_conditional => return Judgement::Right { verified: false },
-            (206, Some(range)) if target.is_conditional => return self.judge_range(target, range),
-            (304, _) if target.is_conditional => return Judgement::Right { verified: false },
+        match status {
+            206 if target.is_conditional => return self.judge_ranges(target),
+            304 if target.is_conditional => return Judgement::Right { verified: false },
             _ if status == target.status => {}
             _ if status >= 400 => return Judgement::Right { verified: false },
             _ => return Judgement::WrongStatus,
@@ -199,12 +199,26 @@ impl Reception {
         }
     }
 
-    fn judge_range(&self, target: &Target, (first, last): (u64, u64)) -> Judgement {
-        match self.wrong_at {
-            Some(at) => Judgement::WrongByte(at),
-            None if target.range.is_some_and(|asked| asked != (first, last)) => Judgement::WrongRange,
-            None if self.body_bytes() != last - first + 1 => Judgement::WrongLength(self.body_bytes()),
-            None => Judgement::Right { verified: true },
+    /// Where one range was asked for, that one must have come. Of several a server may merge neighbours and change the
+    /// order (RFC 9110 §15.3.7.2), but every byte must be in one of the parts.
+    fn judge_ranges(&self, target: &Target) -> Judgement {
+        let came = self.answer.ranges();
+        let is_inside =
+            |(first, last): &(u64, u64)| came.iter().any(|part| part.0 <= *first && *last <= part.1);
+        let is_asked = match (&target.ranges[..], came) {
+            (_, []) => false,
+            ([], _) => true,
+            ([asked], came) => came == [*asked],
+            (asked, _) => asked.iter().all(is_inside),
+        };
+        match (self.wrong_at, came) {
+            (Some(at), _) => Judgement::WrongByte(at),
+            _ if !is_asked => Judgement::WrongRange,
+            // Parts that are too short or too long end the taking apart.
+            (None, [(first, last)]) if !self.answer.has_parts() && self.body_bytes() != last - first + 1 => {
+                Judgement::WrongLength(self.body_bytes())
+            }
+            _ => Judgement::Right { verified: true },
         }
     }
 }
@@ -255,7 +269,7 @@ mod tests {
     fn a_range_is_judged_where_it_lies() {
         let class = ClassSpec { range_bytes: Some(10), ..ClassSpec::default() };
         let target = target("http://127.0.0.1/bytes/3000", &class);
-        let (first, last) = target.range.unwrap();
+        let [(first, last)] = target.ranges[..] else { panic!("one range") };
         let mut body = [0; 10];
         Object::new(b"/bytes/3000", 3_000).fill(first, &mut body);
         let ranged = |first: u64, last: u64| format!("206 X\r\nContent-Range: bytes {first}-{last}/3000");
@@ -268,5 +282,37 @@ mod tests {
         assert_eq!(judge(&target, &short), Judgement::WrongLength(9));
         body[9] ^= 1;
         assert_eq!(judge(&target, &answer(&ranged(first, last), &body)), Judgement::WrongByte(last));
+    }
+
+    #[test]
+    fn several_ranges_are_judged_part_by_part() {
+        let fields = vec![("Range".to_owned(), "bytes=0-9,100-119,-5,900-".to_owned())];
+        let target = target("http://127.0.0.1/bytes/300", &ClassSpec { fields, ..ClassSpec::default() });
+        let mut object = [0; 300];
+        Object::new(b"/bytes/300", 300).fill(0, &mut object);
+        let whole = |object: &[u8], parts: &[(usize, usize)]| {
+            let mut body = Vec::new();
+            for (first, last) in parts {
+                let head = format!("\r\n--b\r\nContent-Range: bytes {first}-{last}/300\r\n\r\n");
+                body.extend_from_slice(head.as_bytes());
+                body.extend_from_slice(&object[*first..=*last]);
+            }
+            body.extend_from_slice(b"\r\n--b--\r\n");
+            answer("206 X\r\nContent-Type: multipart/byteranges; boundary=b", &body)
+        };
+        let right = Judgement::Right { verified: true };
+        assert_eq!(judge(&target, &whole(&object, &[(0, 9), (100, 119), (295, 299)])), right);
+        assert_eq!(judge(&target, &whole(&object, &[(295, 299), (0, 119)])), right);
+        assert_eq!(judge(&target, &whole(&object, &[(0, 9), (295, 299)])), Judgement::WrongRange);
+        assert_eq!(judge(&target, &whole(&object, &[(0, 9), (100, 118), (295, 299)])), Judgement::WrongRange);
+        let alone = |first: usize, last: usize| {
+            let head = format!("206 X\r\nContent-Range: bytes {first}-{last}/300");
+            judge(&target, &answer(&head, &object[first..=last]))
+        };
+        assert_eq!((alone(0, 299), alone(0, 119)), (right, Judgement::WrongRange));
+        assert_eq!(judge(&target, &answer("206 X", &object)), Judgement::WrongRange);
+        object[107] ^= 1;
+        let spoiled = whole(&object, &[(0, 9), (100, 119), (295, 299)]);
+        assert_eq!(judge(&target, &spoiled), Judgement::WrongByte(107));
     }
 }

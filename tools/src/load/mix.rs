@@ -50,15 +50,19 @@ struct Mistake(Range<usize>, String);
 /// Reads the classes of `path`.
 pub fn read_mix(path: &Path) -> Result<Vec<ClassSpec>, LoadError> {
     let text = std::fs::read_to_string(path).map_err(|error| LoadError::File(path.to_owned(), error))?;
-    parse(&text).map_err(|Mistake(place, what)| {
+    let at = |place: &Range<usize>| {
         let before = &text[..place.start.min(text.len())];
         let line = before.matches('\n').count() + 1;
         let column = before.chars().rev().take_while(|character| *character != '\n').count() + 1;
-        LoadError::Mistake(format!("{}:{line}:{column}: {what}", path.display()))
-    })
+        format!("{}:{line}:{column}", path.display())
+    };
+    let read = parse(&text);
+    let read = read.map_err(|Mistake(place, what)| LoadError::Mistake(format!("{}: {what}", at(&place))))?;
+    Ok(read.into_iter().map(|(place, class)| ClassSpec { place: at(&place), ..class }).collect())
 }
 
-fn parse(text: &str) -> Result<Vec<ClassSpec>, Mistake> {
+/// The classes, each with where it begins.
+fn parse(text: &str) -> Result<Vec<(Range<usize>, ClassSpec)>, Mistake> {
     let file: File = toml::from_str(text).map_err(|error| {
         let message = error.message().replace('\n', " ");
         Mistake(error.span().unwrap_or(0..0), message)
@@ -76,7 +80,7 @@ fn parse(text: &str) -> Result<Vec<ClassSpec>, Mistake> {
             return Err(Mistake(name.span(), format!("the class {:?} stands there twice", name.get_ref())));
         }
         names.push(name.into_inner());
-        classes.push(spec(class, place)?);
+        classes.push((place.clone(), spec(class, place)?));
     }
     Ok(classes)
 }
@@ -114,6 +118,7 @@ fn spec(entry: Entry, place: Range<usize>) -> Result<ClassSpec, Mistake> {
     let spans = "no span: write 100ms, uniform:1s-3s, exp:500ms, normal:1s,200ms or pareto:100ms,1.5";
     Ok(ClassSpec {
         name: entry.name.into_inner(),
+        place: String::new(),
         weight: entry.weight.unwrap_or(1),
         connections: entry.connections,
         rate_per_second: entry.rate,
@@ -185,7 +190,7 @@ mod tests {
             arrivals = "poisson"
             "#,
         );
-        let Ok([pages, uploads]) = classes.as_deref() else { panic!("two classes") };
+        let Ok([(_, pages), (_, uploads)]) = classes.as_deref() else { panic!("two classes") };
         assert_eq!((pages.weight, pages.objects, pages.zipf), (8, Some(1_000), Some(1.1)));
         assert_eq!(pages.think_ms, Some(Spread::Exponential(100.0)));
         assert_eq!(pages.fields, [("Accept".into(), "text/html".into())]);
@@ -215,6 +220,20 @@ mod tests {
             let said = mistake(&text);
             assert!(said.starts_with(told), "{said:?} should begin with {told:?}");
         }
+    }
+
+    #[test]
+    fn what_only_a_plan_can_tell_has_its_place_too() {
+        let path = std::env::temp_dir().join(format!("longhaul-load-mix-place-{}", std::process::id()));
+        std::fs::write(
+            &path,
+            "[[class]]\nname = \"a\"\npaths = [\"/a\"]\n\n[[class]]\nname = \"b\"\npaths = [\"/b\"]\n",
+        )
+        .unwrap();
+        let classes = read_mix(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let places: Vec<_> = classes.iter().map(|class| class.place.clone()).collect();
+        assert_eq!(places, [1, 5].map(|line| format!("{}:{line}:1", path.display())));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! run ── plan (classes, crowds, templates)         collect ── hdr_log, picture, the live line
-//!  └─ one thread each: drive ── role ── generator ── place ── exchange (request, checks) ── answer (parser)
+//!  └─ one thread each: drive ── role ── generator ── place ── exchange (request, checks) ── answer (parser), parts
 //!                                  └─ start, receive, question
 //! ```
 //! The generator is a role on the data plane's drivers (`drive` says why). In the open loop latency counts from when
@@ -20,6 +20,7 @@ mod generator;
 mod hdr_log;
 mod mix;
 mod options;
+mod parts;
 mod picture;
 mod place;
 mod plan;

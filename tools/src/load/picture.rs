@@ -10,8 +10,11 @@ const STEPS_PER_HALVING: u32 = 10;
 /// With more classes than this, one line over time stands for each: more could not be told apart.
 const CLASSES_IN_FULL: usize = 2;
 
-/// The SVG of a run; `names` are those of its classes.
-pub(crate) fn draw(collected: &Collected, names: &[String], title: &str) -> String {
+/// Of the last second this share must have been part of the run; with less it would look like a collapse.
+const LAST_SECOND_SHARE: f64 = 0.9;
+
+/// The SVG of a run of so many seconds; `names` are those of its classes.
+pub(crate) fn draw(collected: &Collected, names: &[String], title: &str, seconds: f64) -> String {
     let mut percentiles = Plot::new(
         &format!("Latency by percentile: {title}"),
         Axis::percentile("percentile, %"),
@@ -24,14 +27,14 @@ pub(crate) fn draw(collected: &Collected, names: &[String], title: &str) -> Stri
         percentiles.series.push(Series::line(name, curve(class)));
         let parts = if names.len() <= CLASSES_IN_FULL { &["p50", "p99", "max"][..] } else { &["p99"] };
         for part in parts {
-            let points = by_second(collected, 0.5, |second| latency_ms(second, index, part));
+            let points = by_second(collected, seconds, 0.5, |second| latency_ms(second, index, part));
             over_time.series.push(Series::line(&format!("{name} {part}"), points));
         }
         let answers = |second: &SecondSum| second.classes[index].requests as f64;
-        rate.series.push(steps(name, by_second(collected, 0.0, answers)));
+        rate.series.push(steps(name, by_second(collected, seconds, 0.0, answers)));
         if collected.seconds.iter().any(|second| second.classes[index].errors > 0) {
             let errors = |second: &SecondSum| second.classes[index].errors as f64;
-            rate.series.push(steps(&format!("{name} errors"), by_second(collected, 0.0, errors)));
+            rate.series.push(steps(&format!("{name} errors"), by_second(collected, seconds, 0.0, errors)));
         }
     }
     page(&[percentiles, over_time, rate])
@@ -59,11 +62,17 @@ fn steps(label: &str, mut points: Vec<(f64, f64)>) -> Series {
     Series { label: label.to_owned(), shape: Shape::Steps, points }
 }
 
-/// A value of each second, at this place in it.
-fn by_second(collected: &Collected, place: f64, value: impl Fn(&SecondSum) -> f64) -> Vec<(f64, f64)> {
-    // The last second is rarely a whole one, and would look like a collapse.
-    let whole = collected.seconds.len().saturating_sub(1).max(1).min(collected.seconds.len());
-    collected.seconds[..whole].iter().map(|second| (second.number as f64 + place, value(second))).collect()
+/// A value of each second of a run of so many, at this place in it.
+fn by_second(
+    collected: &Collected,
+    seconds: f64,
+    place: f64,
+    value: impl Fn(&SecondSum) -> f64,
+) -> Vec<(f64, f64)> {
+    let is_whole =
+        |second: &&SecondSum| second.number as f64 + LAST_SECOND_SHARE <= seconds || second.number == 0;
+    let whole = collected.seconds.iter().filter(is_whole);
+    whole.map(|second| (second.number as f64 + place, value(second))).collect()
 }
 
 fn curve(class: &ClassTally) -> Vec<(f64, f64)> {

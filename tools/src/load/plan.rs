@@ -17,6 +17,12 @@ use std::collections::BTreeMap;
 /// The highest rate: above it starts would lie closer together than a clock's microsecond can tell.
 const RATE_MAX: f64 = 1e6;
 
+/// What is said of a rate that cannot be.
+const RATE_WRONG: &str = "the rate must be above 0 and at most 1,000,000 per second";
+
+/// What is said of too few connections.
+const CONNECTIONS_WRONG: &str = "give at least one connection per thread";
+
 /// Requests that may wait on one connection.
 const PIPELINE_MAX: usize = 1_024;
 
@@ -115,10 +121,10 @@ impl Plan {
         options: &LoadOptions,
         known: &mut BTreeMap<String, usize>,
     ) -> Result<(), LoadError> {
-        let option = |what: String| Err(LoadError::Option(format!("class {:?}: {what}", spec.name)));
+        let option = |what: &str| Err(wrong(spec, what));
         let first = self.templates.len();
         for text in &spec.urls {
-            let refuse = |why: String| LoadError::Url(text.clone(), why);
+            let refuse = |why: String| wrong_url(spec, text, why);
             let text = absolute(text, options).map_err(refuse)?;
             let url = Url::parse(&text).map_err(refuse)?;
             let key = format!("{:?} {}", url.scheme, url.authority);
@@ -138,18 +144,18 @@ impl Plan {
         let urls = spec.urls.len() as u64;
         let has_ranks = spec.urls.iter().any(|url| url.contains(RANK));
         if urls == 0 {
-            return option("it asks for nothing: give urls or paths".into());
+            return option("it asks for nothing: give urls or paths");
         }
         if has_ranks != spec.objects.is_some() {
-            return option(format!("objects and {RANK} in a URL go together: one counts the other"));
+            return option(&format!("objects and {RANK} in a URL go together: one counts the other"));
         }
         let count = spec.objects.unwrap_or(urls);
         if !(1..=OBJECTS_MAX).contains(&count) {
-            return option(format!("objects must be 1 to {OBJECTS_MAX}"));
+            return option(&format!("objects must be 1 to {OBJECTS_MAX}"));
         }
         let popularity = match (spec.zipf, has_ranks) {
             (Some(exponent), _) if !(exponent > 0.0 && exponent <= 10.0) => {
-                return option("the exponent of zipf must be above 0 and at most 10".into());
+                return option("the exponent of zipf must be above 0 and at most 10");
             }
             (Some(exponent), _) => Popularity::zipf(count, exponent),
             (None, true) => Popularity::Alike(count),
@@ -176,9 +182,13 @@ impl Plan {
             if spec.think_ms.is_some()
                 && (spec.rate_per_second.is_some() || options.rate_per_second.is_some())
             {
-                let what =
-                    format!("class {:?}: think times are for closed loops; leave the rate away", spec.name);
-                return Err(LoadError::Option(what));
+                return Err(wrong(spec, "think times are for closed loops; leave the rate away"));
+            }
+            if !spec.rate_per_second.is_none_or(is_rate) {
+                return Err(wrong(spec, RATE_WRONG));
+            }
+            if spec.connections.is_some_and(|connections| connections < options.threads) {
+                return Err(wrong(spec, CONNECTIONS_WRONG));
             }
             if spec.is_alone() {
                 self.crowds.push(Crowd {
@@ -207,11 +217,10 @@ impl Plan {
                 return Err(LoadError::Option("all weights are 0: nothing would be asked".into()));
             }
             if crowd.connections < options.threads as u64 {
-                return Err(LoadError::Option("give at least one connection per thread".into()));
+                return Err(LoadError::Option(CONNECTIONS_WRONG.into()));
             }
-            if !crowd.rate_per_second.is_none_or(|rate| rate > 0.0 && rate <= RATE_MAX) {
-                let what = "the rate must be above 0 and at most 1,000,000 per second";
-                return Err(LoadError::Option(what.into()));
+            if !crowd.rate_per_second.is_none_or(is_rate) {
+                return Err(LoadError::Option(RATE_WRONG.into()));
             }
         }
         let asks_dns = self.hosts.iter().any(|host| host.scheme == Scheme::Dns);
@@ -225,6 +234,26 @@ impl Plan {
         }
         Ok(())
     }
+}
+
+fn is_rate(per_second: f64) -> bool {
+    per_second > 0.0 && per_second <= RATE_MAX
+}
+
+/// A mistake in a class, with its place if a file has it.
+fn wrong(spec: &ClassSpec, what: &str) -> LoadError {
+    if spec.place.is_empty() {
+        return LoadError::Option(what.to_owned());
+    }
+    LoadError::Mistake(format!("{}: class {:?}: {what}", spec.place, spec.name))
+}
+
+/// A mistake in one of its URLs.
+fn wrong_url(spec: &ClassSpec, url: &str, what: String) -> LoadError {
+    if spec.place.is_empty() {
+        return LoadError::Url(url.to_owned(), what);
+    }
+    wrong(spec, &format!("cannot use {url:?}: {what}"))
 }
 
 /// A mix may give paths alone; they belong to the first URL of the command line.
@@ -330,6 +359,27 @@ mod tests {
         ];
         for options in bad {
             assert!(matches!(Plan::new(&options), Err(LoadError::Option(_))), "{options:?}");
+        }
+    }
+
+    #[test]
+    fn a_mistake_in_a_class_has_its_place() {
+        let class = ClassSpec {
+            place: "mix.toml:7:1".into(),
+            name: "b".into(),
+            urls: vec!["/a".into()],
+            ..ClassSpec::default()
+        };
+        let bad = [
+            ClassSpec { rate_per_second: Some(-3.0), ..class.clone() },
+            ClassSpec { zipf: Some(0.0), ..class.clone() },
+            ClassSpec { connections: Some(0), ..class.clone() },
+            ClassSpec { urls: vec!["gopher://x/".into()], ..class },
+        ];
+        for class in bad {
+            let refused = Plan::new(&mix(vec![class.clone()]));
+            let Err(LoadError::Mistake(said)) = refused else { panic!("{class:?} is taken") };
+            assert!(said.starts_with("mix.toml:7:1: class \"b\": "), "{said}");
         }
     }
 

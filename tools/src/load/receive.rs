@@ -4,6 +4,7 @@ use crate::load::exchange::Judgement;
 use crate::load::generator::Generator;
 use crate::load::place::Phase;
 use crate::load::tally::Failure;
+use crate::load::target::Reply;
 use dataplane::port::{Port, TcpFailure};
 use dataplane::time::{Duration, Instant};
 
@@ -28,6 +29,9 @@ impl Generator<'_> {
             let entry = &mut places[place];
             let Some(ask) = entry.waiting.front() else { return self.unasked(place, now, port) };
             let target = ask.target(&plan.templates);
+            if target.reply == Reply::Dns {
+                return self.heard_over_tcp(place, rest, now, port);
+            }
             let before = entry.reception.body_bytes();
             let taken = entry.reception.received(target, &mut known[ask.template], rest);
             tally.of(ask.class).bytes += entry.reception.body_bytes() - before;

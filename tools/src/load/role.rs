@@ -21,7 +21,7 @@ impl Role for Generator<'_> {
             Input::Wrote { token, .. } => self.wrote(token.0 as usize, now, port),
             Input::Failed { token, failure, .. } => self.lost(token.0 as usize, failure, now, port),
             Input::Datagrams { from, segment_bytes, bytes, .. } => {
-                self.heard(from, segment_bytes, bytes, now)
+                self.heard(from, segment_bytes, bytes, now, port);
             }
             Input::Accepted { .. } | Input::Tick => {}
         }

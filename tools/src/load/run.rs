@@ -79,7 +79,7 @@ pub fn run_until(options: &LoadOptions, stop: &AtomicBool) -> Result<LoadReport,
     hdr.map_or(Ok(()), HdrLog::finish)?;
     if let Some(path) = &options.plot {
         let title = options.urls.first().map_or("", String::as_str);
-        let svg = picture::draw(&collected, &names, title);
+        let svg = picture::draw(&collected, &names, title, collected.total.seconds(start));
         std::fs::write(path, svg).map_err(|error| LoadError::File(path.clone(), error))?;
     }
     let mut report = collected.total.report(start, names.iter().map(String::as_str));

@@ -174,9 +174,14 @@ impl Tally {
         }
     }
 
+    /// From `start` to the end of the last request.
+    pub(crate) fn seconds(&self, start: Instant) -> f64 {
+        self.last_at.us_since(start) as f64 / 1e6
+    }
+
     /// The report of a run that began at `start`; `names` are those of the classes.
     pub(crate) fn report<'a>(self, start: Instant, names: impl Iterator<Item = &'a str>) -> LoadReport {
-        let seconds = self.last_at.us_since(start) as f64 / 1e6;
+        let seconds = self.seconds(start);
         let mut report = LoadReport { seconds, failures: self.failures, ..LoadReport::default() };
         let (mut all, mut total, mut codes) = (histogram(), ClassReport::default(), [0; 16]);
         for (tally, name) in self.classes.into_iter().zip(names) {

@@ -16,6 +16,8 @@ pub(crate) enum Reply {
     Echo,
     /// All until the server ends the connection, after we ended ours.
     Bulk,
+    /// A datagram of a nameserver, or a message over TCP where that was cut off (`question`).
+    Dns,
 }
 
 /// The body that an answer must have.
@@ -66,8 +68,8 @@ pub(crate) struct Target {
     pub(crate) status: u16,
     /// Not only that status is proper: a range or a condition was asked for, and 206 or 304 may come.
     pub(crate) is_conditional: bool,
-    /// The first and the last byte of the range that was asked for, if one was.
-    pub(crate) range: Option<(u64, u64)>,
+    /// The first and the last byte of each range that was asked for and lies in the object.
+    pub(crate) ranges: Vec<(u64, u64)>,
     /// The body of a proper answer; `Anything` unless verifying.
     pub(crate) expected: Expected,
     /// How long the answer's body probably is: where aborts are placed.

@@ -2,7 +2,7 @@
 //! making of the request from it.
 
 use crate::content::Object;
-use crate::http1::{Body, Coding};
+use crate::http1::{Body, Coding, Ranges};
 use crate::load::class::ClassSpec;
 use crate::load::target::{Expected, Reply, Target, hash};
 use crate::load::url::{Scheme, Url};
@@ -43,6 +43,8 @@ struct Http {
     body_bytes: Option<Spread>,
     is_chunked: bool,
     range_bytes: Option<u64>,
+    /// The Range field, where the class has one of its own.
+    range_field: Option<String>,
     is_conditional: bool,
     verify: bool,
 }
@@ -111,7 +113,7 @@ impl Template {
             Kind::Http(http) => http.make(rank, random),
             Kind::Echo { path, size, verify } => plain(path, *size, *verify, Reply::Echo),
             Kind::Bulk { path, size, verify } => plain(path, *size, *verify, Reply::Bulk),
-            Kind::Dns => plain("", 0, false, Reply::Echo),
+            Kind::Dns => plain("", 0, false, Reply::Dns),
         }
     }
 }
@@ -139,7 +141,7 @@ fn plain(path: &str, size: u64, verify: bool, reply: Reply) -> Target {
         upload: Some(Body::new(name, size, Coding::Plain)),
         status: 0,
         is_conditional: false,
-        range: None,
+        ranges: Vec::new(),
         expected,
         size_bytes_likely: size,
     }
@@ -168,6 +170,11 @@ impl Http {
             body_bytes: class.body_bytes,
             is_chunked: class.is_chunked,
             range_bytes: class.range_bytes,
+            range_field: class
+                .fields
+                .iter()
+                .find(|(name, _)| name.eq_ignore_ascii_case("range"))
+                .map(|(_, value)| value.clone()),
             is_conditional: class.range_bytes.is_some() || class.fields.iter().any(|(name, _)| is(name)),
             verify: habits.verify,
         }
@@ -186,7 +193,7 @@ impl Http {
             head: self.head(&path, upload.as_ref(), range),
             status: route.status(),
             is_conditional: self.is_conditional,
-            range,
+            ranges: self.ranges(&route, range),
             expected: self.expected(&path, &route, upload.as_ref()),
             size_bytes_likely: route.body_bytes().unwrap_or(0),
             upload,
@@ -199,6 +206,12 @@ impl Http {
         let bytes = wanted.clamp(1, size);
         let first = random.between(0, size - bytes);
         Some((first, first + bytes - 1))
+    }
+
+    /// What is asked of the object: the range that was drawn, or those of the field.
+    fn ranges(&self, route: &Route, drawn: Option<(u64, u64)>) -> Vec<(u64, u64)> {
+        let asked = || Ranges::read(self.range_field.as_deref()?, route.body_bytes()?);
+        drawn.map_or_else(|| asked().map_or_else(Vec::new, |asked| asked.inside), |drawn| vec![drawn])
     }
 
     fn head(&self, path: &str, upload: Option<&Body>, range: Option<(u64, u64)>) -> Vec<u8> {
@@ -259,7 +272,7 @@ mod tests {
             let made = template.make(rank, &mut random);
             let head = String::from_utf8(made.head.clone()).unwrap();
             assert!(head.starts_with(&format!("PUT /bytes/{rank}k HTTP/1.1\r\n")), "{head}");
-            let (first, last) = made.range.unwrap();
+            let [(first, last)] = made.ranges[..] else { panic!("one range") };
             assert!(last < rank * 1_024 && last - first == 99 && head.contains("Range: bytes="), "{head}");
             let sent = made.upload.as_ref().unwrap().object().size_bytes();
             assert!((10..20).contains(&sent) && head.contains(&format!("Content-Length: {sent}\r\n")));

@@ -15,7 +15,7 @@ pub(crate) enum Scheme {
     Http,
     /// Plain TCP.
     Tcp,
-    /// DNS over UDP.
+    /// DNS over UDP, and over TCP where UDP is too small for the answer.
     Dns,
 }
 

@@ -1,6 +1,6 @@
 //! Which part of an object a request wants, if any (RFC 9110 §13, §14): validators are compared, ranges taken apart.
 
-use crate::http1::http_date_seconds;
+use crate::http1::{Ranges, http_date_seconds};
 
 /// The most ranges of one request that are served as parts; more are answered with the whole (§14.2 allows it: many
 /// small ranges are an attack more often than a wish).
@@ -87,36 +87,15 @@ fn still_holds(condition: &str, validators: Validators<'_>) -> bool {
     http_date_seconds(condition).is_some_and(|date| validators.last_modified == Some(date))
 }
 
-/// `bytes=0-99,200-,-50`. What is malformed, too many or larger than the whole is answered with the whole.
-fn ranges(text: &str, size: u64, parts: &mut Vec<(u64, u64)>) -> Selection {
-    parts.clear();
-    let Some(list) = text.strip_prefix("bytes=") else { return Selection::Whole };
-    let mut asked = 0;
-    for range in list.split(',').map(str::trim).filter(|range| !range.is_empty()) {
-        asked += 1;
-        let Some((first, last)) = range.split_once('-') else { return Selection::Whole };
-        let number = |text: &str| if text.is_empty() { Some(None) } else { text.parse().ok().map(Some) };
-        let (Some(first), Some(last)): (Option<Option<u64>>, Option<Option<u64>>) =
-            (number(first), number(last))
-        else {
-            return Selection::Whole;
-        };
-        let part = match (first, last) {
-            (None, None) => return Selection::Whole,
-            (Some(first), Some(last)) if first > last => return Selection::Whole,
-            (Some(first), last) => (first, last.unwrap_or(u64::MAX)),
-            (None, Some(0)) => continue,
-            (None, Some(suffix)) => (size.saturating_sub(suffix), u64::MAX),
-        };
-        if part.0 < size {
-            parts.push((part.0, part.1.min(size - 1)));
-        }
-    }
-    let bytes: u64 = parts.iter().map(|(first, last)| last - first + 1).sum();
-    match asked {
-        0 => Selection::Whole,
+/// What is malformed, too many or larger than the whole is answered with the whole.
+fn ranges(list: &str, size: u64, parts: &mut Vec<(u64, u64)>) -> Selection {
+    let Some(ranges) = Ranges::read(list, size) else { return Selection::Whole };
+    let bytes: u64 = ranges.inside.iter().map(|(first, last)| last - first + 1).sum();
+    *parts = ranges.inside;
+    match ranges.asked {
         _ if parts.is_empty() => Selection::Unsatisfiable,
-        _ if asked > PARTS_MAX || (parts.len() > 1 && bytes > size) => Selection::Whole,
+        asked if asked > PARTS_MAX => Selection::Whole,
+        _ if parts.len() > 1 && bytes > size => Selection::Whole,
         _ => Selection::Parts,
     }
 }

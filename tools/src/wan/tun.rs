@@ -8,6 +8,7 @@ use crate::wan::topology;
 use crate::wan::way::Way;
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
+use rustix::thread::{CapabilitySet, capabilities};
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::AsRawFd;
@@ -39,6 +40,8 @@ impl TunEnds {
 fn cause(name: &str, namespace: &str, error: io::Error) -> WanError {
     let text = match error.kind() {
         ErrorKind::PermissionDenied => topology::PRIVILEGE.to_owned(),
+        // Whoever may not make the namespaces need not be told to make them.
+        ErrorKind::NotFound if !is_privileged() => topology::PRIVILEGE.to_owned(),
         ErrorKind::NotFound if topology::exists(name) => {
             "/dev/net/tun is missing: load the kernel's module (modprobe tun), or give the container the device".to_owned()
         }
@@ -49,6 +52,12 @@ fn cause(name: &str, namespace: &str, error: io::Error) -> WanError {
         _ => format!("cannot open the device {} in {namespace}: {error}", topology::DEVICE),
     };
     WanError::Unable(text)
+}
+
+/// Whether this thread may enter namespaces and open devices there.
+fn is_privileged() -> bool {
+    let needed = CapabilitySet::SYS_ADMIN | CapabilitySet::NET_ADMIN;
+    capabilities(None).is_ok_and(|sets| sets.effective.contains(needed))
 }
 
 /// The way on which what is read from a device goes, and the device to which it leads.

@@ -142,6 +142,7 @@ impl Origins {
         Taken::Bytes(at)
     }
 
+    /// [EXC-11]
     fn take_answer_head(
         &mut self,
         now: Instant,
@@ -254,6 +255,7 @@ impl Origins {
         Taken::Bytes(consumed)
     }
 
+    /// [EXC-12]
     fn take_opaque(
         &mut self,
         now: Instant,

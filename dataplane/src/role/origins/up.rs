@@ -153,6 +153,7 @@ impl Origins {
         say(now, port, down, asker, Answer::Room(room));
     }
 
+    /// [EXC-10]
     fn take_request_head(
         &mut self,
         now: Instant,

@@ -88,6 +88,7 @@ impl Line {
         }
         self.ids[slot] = sendable.stream;
         let key = u32::from(sendable.stream.slot);
+        // A class beyond the last ring counts as the last. [EXC-2]
         self.blender.set(key, sendable.class.min(4), sendable.bytes as u64, sendable.lost);
     }
 

@@ -154,17 +154,21 @@ impl Trunk {
 
     /// Shows the tunnels' numbers.
     pub fn show(&mut self, _: Instant, board: &StatusBoard) {
+        let counters = self.endpoint.counters().clone();
         let endpoint = &mut self.endpoint;
-        board.show(self.lines.iter().flatten().filter_map(|line| {
-            Some(TunnelStatus {
-                route: line.route,
-                peer: line.peer.0,
-                is_up: line.is_up(),
-                streams: line.streams(),
-                transport: endpoint.tunnel(line.tunnel)?.snapshot(),
-                blender: line.blender(),
-            })
-        }));
+        board.show(
+            &counters,
+            self.lines.iter().flatten().filter_map(|line| {
+                Some(TunnelStatus {
+                    route: line.route,
+                    peer: line.peer.0,
+                    is_up: line.is_up(),
+                    streams: line.streams(),
+                    transport: endpoint.tunnel(line.tunnel)?.snapshot(),
+                    blender: line.blender(),
+                })
+            }),
+        );
     }
 
     /// The socket that reaches an address; `None` if there is none of its family.

@@ -276,7 +276,7 @@ impl Trunk {
         }
     }
 
-    /// Reads the opening envelope and asks the origins; false if it is not whole.
+    /// Reads the opening envelope and asks the origins; false if it is not whole. [EXC-8]
     fn begin(
         &mut self,
         now: Instant,

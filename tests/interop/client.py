@@ -1,0 +1,152 @@
+"""Shakes hands with a back-end, fetches a page through it and checks every byte; then does what must have no effect.
+
+    client.py --server HOST:PORT --public KEY --key FILE --site NAME --path PATH --expect FILE --spec SPEC.md
+
+Written from the two SPEC.md files alone. Prints a line for each thing that was seen to hold; ends with status 1 and a
+traceback at the first that does not.
+"""
+
+import argparse
+import sys
+import time
+
+import vectors
+import xchacha
+from noise import exchange, new_private, public_of
+from tunnel import PATIENCE, Tunnel
+from wire import *
+
+
+def opening(site: str) -> bytes:
+    """The envelope of one HTTP exchange for a client at 192.0.2.7:4711. [EXC-3] [EXC-4]"""
+    client = bytes(10) + b"\xff\xff" + bytes([192, 0, 2, 7]) + (4711).to_bytes(2, "big")
+    return bytes([1, 0]) + bytes(8) + client + bytes([len(site)]) + site.encode()
+
+
+def body_of(stream) -> bytes:
+    """The body of the answer on a stream: behind the reply envelope, by Content-Length. [EXC-7] [EXC-11]"""
+    assert stream.reset is None, f"the back-end gave up with code {stream.reset}"
+    envelope, answer = stream.received[:25], bytes(stream.received[25:])
+    assert envelope[0] == 1 and envelope[2] >= 1, envelope.hex()
+    head, body = answer.split(b"\r\n\r\n", 1)
+    status, *fields = head.decode("ascii").split("\r\n")
+    assert status.startswith("HTTP/1.1 200"), status
+    lengths = [field.split(":", 1)[1] for field in fields if field.lower().startswith("content-length:")]
+    assert [int(length) for length in lengths] == [len(body)], (lengths, len(body))
+    return body
+
+
+class Check:
+    """The run: one tunnel, and strangers beside it."""
+
+    def __init__(self, flags):
+        host, port = flags.server.rsplit(":", 1)
+        self.address = (host.strip("[]"), int(port))
+        self.private = key_from_text("private", open(flags.key).read())
+        self.public = key_from_text("public", flags.public)
+        self.request = opening(flags.site) + f"GET {flags.path} HTTP/1.1\r\nHost: {flags.site}\r\n\r\n".encode()
+        self.expected = open(flags.expect, "rb").read()
+        self.tunnel = Tunnel(self.address, self.private, self.public)
+
+    def fetch(self):
+        assert body_of(self.tunnel.fetch(self.request)) == self.expected, "the page is another"
+
+    def page(self):
+        self.tunnel.connect()
+        self.fetch()
+        return f"{len(self.expected)} bytes came as they are"
+
+    def strangers(self):
+        """An INIT to another key and one by another key get nothing: the first answer is to the good one. [TMP-63.1]"""
+        self.tunnel.socket.send(Tunnel(self.address, self.private, public_of(new_private())).init()[0])
+        self.tunnel.socket.send(Tunnel(self.address, new_private(), self.public).init()[0])
+        packet, handshake, own_id = self.tunnel.init()
+        self.tunnel.socket.send(packet)
+        answer = self.answer(RESP)
+        assert answer[1:5] == own_id, "somebody else was answered"
+        handshake.read(answer[8:-16])
+        return "wrong keys get no answer"
+
+    def replays(self):
+        """Packets again, turned round, cut and changed have no effect. [TMP-10.1] [TMP-84]"""
+        before = self.tunnel.number
+        for _ in range(20):
+            self.tunnel.socket.send(self.tunnel.last_packet)
+        for cut in (1, 9, 43, len(self.tunnel.last_packet) - 1):
+            self.tunnel.socket.send(self.tunnel.last_packet[:cut])
+        self.tunnel.socket.send(self.tunnel.packet_received)
+        changed = bytearray(self.tunnel.seal.seal(self.tunnel.peer_id, before + 1000, b"\x01"))
+        changed[-1] ^= 1
+        self.tunnel.socket.send(changed)
+        self.fetch()
+        return "replayed, reflected, cut and changed packets have no effect"
+
+    def unknown(self):
+        """A packet with an id that nobody has is answered by a RESET that is ours alone, and no longer. [TMP-90] [TMP-91]"""
+        key = mac(exchange(self.private, self.public), b"longhaul tmp reset", 32)
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            # Which worker has the socket is not known; ids of another worker of the machine are not answered.
+            stray = self.tunnel.seal.seal(bytes([200, 1, 2, 3]), 77, b"\x01")
+            self.tunnel.socket.send(stray)
+            reset = self.answer(RESET)
+            assert len(reset) <= len(stray) and reset[4:12] == stray[1:9]
+            token = mac(key, self.public + stray[1:9] + stray[-16:-8], 16)
+            tokens = [reset[at : at + 16] for at in range(12, len(reset), 16)]
+            assert token in tokens, "no token of ours"
+            return "an unknown id is answered by a RESET with our token"
+        raise TimeoutError("no RESET")
+
+    def cookie(self):
+        """A flood of good INITs is answered by COOKIE in the end, and an INIT signed with it gets its RESP. [TMP-70] [TMP-71.2]"""
+        other = Tunnel(self.address, self.private, self.public)
+        packet, handshake, other.own_id = other.init()
+        deadline = time.monotonic() + PATIENCE
+        answer = b""
+        while not answer or answer[0] != COOKIE:
+            assert time.monotonic() < deadline, "no COOKIE"
+            for _ in range(50):
+                other.socket.send(packet)
+            while (answer := other.receive(0.05) or b"") and answer[0] != COOKIE:
+                pass
+        assert len(answer) == 64 and answer[1:5] == other.own_id
+        key = label_hash(b"longhaul tmp cookie", self.public)
+        cookie = xchacha.open_sealed(key, answer[8:32], answer[32:], packet[1168:1184])
+        proven = packet[:1184] + mac(label_hash(b"longhaul tmp mac2", cookie), packet[:1184], 16)
+        while True:
+            assert time.monotonic() < deadline, "no RESP to a proven INIT"
+            other.socket.send(proven)
+            answer = other.receive(0.25)
+            if answer and answer[0] == RESP and other.take_resp(answer, handshake):
+                return "under load a COOKIE is asked for and given"
+
+    def answer(self, kind: int) -> bytes:
+        """The next packet of this kind; DATA of the tunnel is acknowledged on the way."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            packet = self.tunnel.receive(0.25)
+            if packet and packet[0] == kind:
+                return packet
+            if packet and self.tunnel.take(packet):
+                self.tunnel.send_ack()
+        raise TimeoutError(f"no packet {kind:#x}")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    for flag in ("server", "public", "key", "site", "path", "expect", "spec"):
+        parser.add_argument(f"--{flag}", required=True)
+    flags = parser.parse_args()
+    sys.argv[1:] = [flags.spec]
+    vectors.main()
+    print("ok: the vectors are those of the specification")
+    check = Check(flags)
+    for step in (check.page, check.strangers, check.replays, check.unknown, check.cookie):
+        print(f"ok: {step()}", flush=True)
+    check.fetch()
+    check.tunnel.end()
+    print("ok: after all that the tunnel still serves, and is closed")
+
+
+if __name__ == "__main__":
+    main()
