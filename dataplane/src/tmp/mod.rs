@@ -47,6 +47,14 @@ pub mod frame;
 pub mod frame_writer;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+#[cfg(any(test, fuzzing))]
+mod fuzz_handshake;
+#[cfg(any(test, fuzzing))]
+mod fuzz_input;
+#[cfg(any(test, fuzzing))]
+mod fuzz_pieces;
+#[cfg(any(test, fuzzing))]
+mod fuzz_tunnel;
 mod handshake;
 pub mod hystart;
 pub mod id;
@@ -91,6 +99,8 @@ pub mod record;
 pub mod repair;
 mod reset;
 pub mod rtt;
+#[cfg(test)]
+mod rule_breaker_tests;
 pub mod seal;
 #[cfg(test)]
 mod sealed_tunnel_tests;

@@ -205,6 +205,11 @@ impl Streams {
         self.get(id).is_some_and(|stream| stream.receive.is_read_to_end())
     }
 
+    /// See `Tunnel::is_read_last`.
+    pub fn is_read_last(&self, id: StreamId) -> bool {
+        self.get(id).is_some_and(|stream| stream.receive.is_front_last())
+    }
+
     /// See `Tunnel::set_class`.
     pub fn set_class(&mut self, id: StreamId, class: u8) {
         let Some((handle, stream)) = self.find_mut(id) else { return };

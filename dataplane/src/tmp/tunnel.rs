@@ -103,6 +103,11 @@ impl Tunnel {
         self.streams.is_read_finished(stream)
     }
 
+    /// Whether the peer finished the stream and nothing will come behind what can be read now.
+    pub fn is_read_last(&self, stream: StreamId) -> bool {
+        self.streams.is_read_last(stream)
+    }
+
     /// Changes the class here and at the peer.
     pub fn set_class(&mut self, stream: StreamId, class: u8) {
         self.streams.set_class(stream, class);
