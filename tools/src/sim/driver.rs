@@ -13,6 +13,7 @@ use dataplane::port::{
 };
 use dataplane::role::node::Node;
 
+use crate::sim::audit;
 use crate::sim::fault::Fault;
 use crate::sim::pipe::{Owner, Pipes};
 use crate::sim::stage::Setting;
@@ -441,6 +442,9 @@ impl Worker {
     /// Flushes the role and closes the gap between its wishes and the world; whether it wished anything.
     fn settle(&mut self, yard: &mut Yard<'_>) -> bool {
         self.node.flush(yard.world.now(), &mut self.port);
+        if let Some(complaint) = audit::starves(self) {
+            yard.world.violate(|| complaint);
+        }
         let mut any = false;
         while let Some((tcp, to)) = self.port.take_connect() {
             any = true;

@@ -188,6 +188,7 @@ impl Trunk {
                     streams: line.streams(),
                     transport: endpoint.tunnel(line.tunnel)?.snapshot(),
                     blender: line.blender(),
+                    waits: *line.waits(),
                 })
             }),
         );
