@@ -212,6 +212,8 @@ pub(crate) struct DriverTuning {
     pub(crate) spin_us: u32,
     /// µs to wait for a batch to fill.
     pub(crate) batch_wait_us: u32,
+    /// µs to let the datagrams of a long path gather.
+    pub(crate) coalesce_us: u32,
     /// Most datagrams of one send (UDP_SEGMENT), 1..=64; 1 is off.
     pub(crate) gso_segments_max: usize,
     /// Whether the kernel may hand over several datagrams at once (UDP_GRO).

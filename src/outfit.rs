@@ -82,6 +82,7 @@ fn driver(config: &NodeConfig) -> DriverOptions {
         datagrams: buffers(config.driver.datagrams),
         spin_us: config.driver.spin_us,
         batch_wait_us: config.driver.batch_wait_us,
+        coalesce_us: config.driver.coalesce_us,
         gso_segments_max: config.driver.gso_segments_max,
         submission_entries: config.driver.submission_entries,
         completion_entries: config.driver.completion_entries,

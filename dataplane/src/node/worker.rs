@@ -160,6 +160,7 @@ fn trunk(options: &NodeOptions, worker: u8) -> io::Result<Option<Trunk>> {
             stream_bytes: options.limits.stream_bytes,
             tunnel_wait: options.limits.tunnel_wait,
             segments_max: options.driver.gso_segments_max,
+            coalesce_us: options.driver.coalesce_us,
             workers: options.workers.len(),
         },
     );
