@@ -55,6 +55,8 @@ pub(crate) struct NodeConfig {
     pub(crate) key: Option<PrivateKey>,
     /// The secret shared with every peer or route, if any.
     pub(crate) psk: Option<PresharedKey>,
+    /// Where the secrets of sessions are written, if anywhere.
+    pub(crate) key_log: Option<PathBuf>,
     /// UDP addresses of the tunnels. A back-end listens there; a front-end sends from there (port 0: any), one
     /// address per family that its routes use.
     pub(crate) listen_udp: Vec<SocketAddr>,

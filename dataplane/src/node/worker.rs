@@ -144,6 +144,7 @@ fn trunk(options: &NodeOptions, worker: u8) -> io::Result<Option<Trunk>> {
             owners: options.workers.len() as u8,
             is_responder,
             tunnels_max: setup.tunnels_max,
+            key_log: setup.key_log.clone(),
             ..EndpointOptions::new(setup.key.clone(), transport)
         },
         Box::new(SystemRandom::new()),
