@@ -4,14 +4,16 @@ use std::sync::Arc;
 
 use controlplane::logs::RecordStats;
 use controlplane::resolve::ResolveStats;
-use controlplane::view::{Health, MetricsText, Source, Unit};
+use controlplane::view::{Health, MetricsText, Reloads, Source, Unit};
 use dataplane::node::{Running, WorkerView};
 use dataplane::role::control::{Control, Stage};
 use dataplane::role::counters::CounterKind;
 use dataplane::role::status::TunnelStatus;
+use dataplane::tmp::TunnelCounters;
 use serde_json::{Value, json};
 
 use crate::config::NodeConfig;
+use crate::settings::Board;
 use crate::watch_endpoint;
 
 /// The page's source.
@@ -25,6 +27,8 @@ pub(crate) struct Watch {
     peers: Vec<String>,
     origins: Vec<String>,
     listening: Vec<String>,
+    board: Arc<Board>,
+    reloads: Arc<Reloads>,
 }
 
 impl Watch {
@@ -33,6 +37,7 @@ impl Watch {
         running: &Running,
         records: Arc<RecordStats>,
         names: Arc<ResolveStats>,
+        (board, reloads): (Arc<Board>, Arc<Reloads>),
     ) -> Self {
         Self {
             end: config.end.name(),
@@ -44,6 +49,8 @@ impl Watch {
             peers: config.plan.peers.iter().map(|peer| peer.label.clone()).collect(),
             origins: config.plan.origins.iter().map(|origin| origin.label.clone()).collect(),
             listening: running.listening().iter().map(ToString::to_string).collect(),
+            board,
+            reloads,
         }
     }
 
@@ -176,8 +183,45 @@ impl Watch {
                 samples.value(&[("worker", worker), ("to", &self.far_end(tunnel))], read(tunnel));
             }
         }
+        self.packet_metrics(text, &tunnels);
         self.flow_metrics(text, &tunnels);
         self.ring_metrics(text, &tunnels);
+    }
+
+    fn packet_metrics(&self, text: &mut MetricsText, tunnels: &[(usize, TunnelStatus)]) {
+        type Read = fn(&TunnelCounters) -> u64;
+        let counters: [(&str, Unit, &str, Read); 10] = [
+            ("longhaul_tunnel_sent_packets", Unit::None, "Packets sent.", |c| c.sent_packets),
+            ("longhaul_tunnel_sent_bytes", Unit::Bytes, "Their sizes as datagrams.", |c| c.sent_bytes),
+            ("longhaul_tunnel_received_packets", Unit::None, "Packets received.", |c| c.received_packets),
+            ("longhaul_tunnel_received_bytes", Unit::Bytes, "Their sizes as datagrams.", |c| {
+                c.received_bytes
+            }),
+            ("longhaul_tunnel_lost_packets", Unit::None, "Packets given up.", |c| c.lost_packets),
+            ("longhaul_tunnel_retransmitted_bytes", Unit::Bytes, "Stream bytes sent again.", |c| {
+                c.retransmitted_bytes
+            }),
+            ("longhaul_tunnel_repairs_sent", Unit::None, "Packets of repair data sent.", |c| c.repairs_sent),
+            ("longhaul_tunnel_repair_bytes", Unit::Bytes, "Their sizes as datagrams.", |c| {
+                c.repair_bytes_sent
+            }),
+            ("longhaul_tunnel_repairs_received", Unit::None, "Packets of repair data received.", |c| {
+                c.repairs_received
+            }),
+            (
+                "longhaul_tunnel_repaired_packets",
+                Unit::None,
+                "Packets of the peer that were lost and given back by repair data.",
+                |c| c.repaired_packets,
+            ),
+        ];
+        for (name, unit, help, read) in counters {
+            let mut samples = text.counter(name, unit, help);
+            for (worker, tunnel) in tunnels {
+                let to = self.far_end(tunnel);
+                samples.value(&[("worker", worker), ("to", &to)], read(&tunnel.transport.counters));
+            }
+        }
     }
 
     fn flow_metrics(&self, text: &mut MetricsText, tunnels: &[(usize, TunnelStatus)]) {
@@ -234,7 +278,7 @@ impl Watch {
         let path = &tunnel.transport;
         let rings = tunnel.blender.rings.iter().map(|ring| {
             json!({
-                "sources": ring.sources, "ready": ring.ready, "bytes": ring.bytes,
+                "weight": ring.weight, "sources": ring.sources, "ready": ring.ready, "bytes": ring.bytes,
                 "quota_bytes": ring.quota_bytes, "sub_packets": ring.sub_packets, "bytes_sent": ring.bytes_sent,
             })
         });
@@ -255,8 +299,12 @@ impl Watch {
             "received_packets": path.counters.received_packets, "received_bytes": path.counters.received_bytes,
             "lost_packets": path.counters.lost_packets, "spurious_packets": path.counters.spurious_packets,
             "retransmitted_bytes": path.counters.retransmitted_bytes,
+            "repairs_sent": path.counters.repairs_sent, "repair_bytes_sent": path.counters.repair_bytes_sent,
+            "repairs_received": path.counters.repairs_received, "repaired_packets": path.counters.repaired_packets,
+            "repairs_beyond": path.counters.repairs_beyond,
             "probe_timeouts": path.counters.probe_timeouts, "path_losses": path.counters.path_losses,
-            "scale_bytes": tunnel.blender.scale_bytes, "rings": rings.collect::<Vec<_>>(),
+            "scale_bytes": tunnel.blender.scale_bytes, "loops": tunnel.blender.loops,
+            "sub_packet_bytes": tunnel.blender.sub_packet_bytes, "rings": rings.collect::<Vec<_>>(),
         })
     }
 }
@@ -274,6 +322,7 @@ impl Source for Watch {
         watch_endpoint::metrics(&self.workers, text);
         self.records.metrics(text);
         self.names.metrics(text);
+        self.reloads.metrics(text, "longhaul_rule_reloads");
     }
 
     fn status(&mut self) -> Value {
@@ -298,6 +347,8 @@ impl Source for Watch {
             "origins": self.origins,
             "names": self.names.status(),
             "log": self.records.status(),
+            "settings": self.board.status(),
+            "reload": self.reloads.status(),
         })
     }
 

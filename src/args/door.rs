@@ -2,6 +2,7 @@
 
 use crate::args::back::BackArgs;
 use crate::args::config::ConfigArgs;
+use crate::args::ctl::CtlArgs;
 use crate::args::demo::DemoArgs;
 use crate::args::dns::DnsArgs;
 use crate::args::explain::ExplainArgs;
@@ -62,6 +63,7 @@ pub(crate) enum Door {
     Dns(Box<DnsArgs>),
     Config(ConfigArgs),
     Explain(ExplainArgs),
+    Ctl(CtlArgs),
     Key(KeyArgs),
     Tmp(TmpArgs),
     Rules(RuleDoorArgs),

@@ -8,7 +8,7 @@ use crate::form::otherwise::{Auto, Off, Otherwise};
 use crate::form::size::Size;
 use crate::form::span::SpanOrOff;
 use crate::form::word::Word;
-use crate::problem::Problems;
+use crate::problem::{Problems, Wrong};
 use dataplane::time::Duration;
 use dataplane::tmp::profile::{Profile, WindowFloor};
 
@@ -23,6 +23,10 @@ const DATAGRAM_BYTES_MAX: u32 = 65_507;
 
 /// Streams that one tunnel numbers.
 const STREAMS_MAX: usize = 65_535;
+
+/// Repair data in percent of what is sent: usually, and at most.
+const REPAIR_PERCENT: u32 = 5;
+const REPAIR_PERCENT_MAX: u32 = 50;
 
 /// The kernel's bound for one send (UDP_MAX_SEGMENTS).
 const GSO_SEGMENTS_MAX: usize = 64;
@@ -61,6 +65,10 @@ pub(crate) struct TunnelArgs {
     /// the open ones (`hosted`) or `fixed:N`
     #[arg(long, value_name = "FLOOR", default_value_t = Given::of(WindowFloor::Active))]
     window_floor: Given<Floor>,
+    /// Share of what is sent that may be spent, on long paths that lose packets, on repair data: what is small and urgent
+    /// then arrives though a packet of it was lost; 1 to 50, in percent, and 64 kbit/s besides; `off` for none
+    #[arg(long, value_name = "PERCENT", default_value_t = Given::of(Some(REPAIR_PERCENT)))]
+    repair: Given<Otherwise<Off, Count<u32>>>,
     /// Most datagrams handed to the kernel in one send (UDP_SEGMENT), 2 to 64; `off` sends each by itself
     #[arg(long, value_name = "COUNT", default_value_t = Given::of(Some(GSO_SEGMENTS_MAX)))]
     gso: Given<Otherwise<Off, Count<usize>>>,
@@ -91,6 +99,7 @@ pub(crate) struct Offload {
 impl TunnelArgs {
     /// What the flags say about the tunnels; `block_bytes` is the size of the blocks that streams are kept in.
     pub(crate) fn tuning(&self, block_bytes: usize, problems: &mut Problems) -> TunnelTuning {
+        let (datagram_bytes_max, datagram_bytes_largest) = self.datagram_bytes(problems);
         let tuning = TunnelTuning {
             streams_max: self.streams_max.take_or("streams_max", problems, 1),
             send_budget_bytes: self.tunnel_send_bytes.take_or("tunnel_send_bytes", problems, usize::MAX),
@@ -100,10 +109,12 @@ impl TunnelArgs {
                 usize::MAX,
             ),
             credit_bytes_min: self.credit_min.take_or("credit_min", problems, 1),
-            datagram_bytes_max: self.datagram_bytes_max(problems),
+            datagram_bytes_max,
+            datagram_bytes_largest,
             keep_alive: self.keep_alive.take_or("keep_alive", problems, Duration::ZERO),
             profile: self.profile.take_or("profile", problems, Profile::Balanced),
             window_floor: self.window_floor.take_or("window_floor", problems, WindowFloor::Active),
+            repair_percent: self.repair.take_or("repair", problems, None).unwrap_or(0),
         };
         check(&tuning, block_bytes, problems);
         tuning
@@ -126,7 +137,8 @@ impl TunnelArgs {
         }
     }
 
-    fn datagram_bytes_max(&self, problems: &mut Problems) -> u16 {
+    /// The size to fill, and the largest that goes with --mtu.
+    fn datagram_bytes(&self, problems: &mut Problems) -> (u16, u16) {
         let mtu = self.mtu.take_or("mtu", problems, 1_500);
         let largest = mtu.saturating_sub(HEADERS_BYTES);
         problems.require(
@@ -136,14 +148,22 @@ impl TunnelArgs {
             "give 1248 to 65535",
         );
         let chosen = self.packet_bytes.take_or("packet_bytes", problems, None).unwrap_or(largest);
-        problems.require(
-            (DATAGRAM_BYTES_MIN..=largest.max(DATAGRAM_BYTES_MIN)).contains(&chosen),
-            format_args!("--packet-bytes {chosen}"),
-            format!("does not go with --mtu {mtu}"),
-            format!("give {DATAGRAM_BYTES_MIN} to {largest}, or auto, or a larger --mtu"),
-        );
-        u16::try_from(chosen).unwrap_or(u16::MAX)
+        let largest = u16::try_from(largest.max(DATAGRAM_BYTES_MIN)).unwrap_or(u16::MAX);
+        let checked = check_packet(chosen, largest).map_err(|wrong| {
+            problems.add(format_args!("--packet-bytes {chosen}"), &wrong);
+        });
+        (checked.unwrap_or(largest), largest)
     }
+}
+
+/// The size of a datagram, if it goes with the largest.
+pub(crate) fn check_packet(bytes: u32, largest: u16) -> Result<u16, Wrong> {
+    let fits = u16::try_from(bytes).ok().filter(|bytes| *bytes <= largest);
+    fits.filter(|bytes| u32::from(*bytes) >= DATAGRAM_BYTES_MIN).ok_or_else(|| {
+        let mtu = u32::from(largest) + HEADERS_BYTES;
+        let instead = format!("give {DATAGRAM_BYTES_MIN} to {largest}, or a larger --mtu at the start");
+        Wrong::new(format!("does not go with --mtu {mtu}"), instead)
+    })
 }
 
 fn check(tuning: &TunnelTuning, block_bytes: usize, problems: &mut Problems) {
@@ -158,6 +178,12 @@ fn check(tuning: &TunnelTuning, block_bytes: usize, problems: &mut Problems) {
         "--credit-min",
         "is no usable credit",
         "give 1k to 1m",
+    );
+    problems.require(
+        tuning.repair_percent <= REPAIR_PERCENT_MAX,
+        format_args!("--repair {}", tuning.repair_percent),
+        "would send everything twice, and more",
+        format!("give 1 to {REPAIR_PERCENT_MAX}, or off"),
     );
     let least = receive_bytes_min(tuning, block_bytes);
     problems.require(

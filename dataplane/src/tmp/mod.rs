@@ -5,7 +5,7 @@
 //! `carrier` (the seam) · `key`, `random`, `seal`, `cookie`, `reset`, `handshake` · `session` · `endpoint`.
 //! The transport, lowest first: `rtt`, `pacer`, `mtu`, `cubic`, `hystart`, `delivery`, `record`, `ranges` · congestion
 //! control: `ensemble`, `model`, `supervisor` · `congestion` · `sent`, `received`, `loss`, `credit`, `quality`,
-//! `activity` · `send_stream`, `receive_stream` · `streams` · `path` · `tunnel`.
+//! `activity`, `repair`, `mending` · `send_stream`, `receive_stream` · `streams` · `path` · `tunnel`.
 //! No I/O, no clock.
 
 pub mod ack_frame;
@@ -65,6 +65,7 @@ mod link;
 pub mod loss;
 mod mac;
 pub mod marks;
+pub mod mending;
 pub mod model;
 pub mod mtu;
 pub mod offset;
@@ -96,6 +97,7 @@ pub mod receive_stream;
 pub mod received;
 mod receivers;
 pub mod record;
+pub mod repair;
 mod reset;
 pub mod rtt;
 #[cfg(test)]

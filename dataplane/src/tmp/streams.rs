@@ -54,6 +54,7 @@ pub struct Streams {
     pub(in crate::tmp) opened: u64,
     pub(in crate::tmp) late_frames: u64,
     pub(in crate::tmp) retransmitted_bytes: u64,
+    pub(in crate::tmp) urgent_classes: u8,
     send_buffer_bounds: (usize, usize),
 }
 
@@ -96,6 +97,7 @@ impl Streams {
             opened: 0,
             late_frames: 0,
             retransmitted_bytes: 0,
+            urgent_classes: options.urgent_classes,
             send_buffer_bounds: (options.send_buffer_bytes, options.send_buffer_bytes_max),
         }
     }

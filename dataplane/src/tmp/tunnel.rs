@@ -113,6 +113,11 @@ impl Tunnel {
         self.streams.set_class(stream, class);
     }
 
+    /// Another bound on the size of datagrams, from now on.
+    pub fn set_datagram_bytes_max(&mut self, bytes: u16) {
+        self.path.mtu.set_bytes_max(bytes);
+    }
+
     /// The class as last set by either end.
     pub fn class(&self, stream: StreamId) -> Option<u8> {
         self.streams.get(stream).map(|stream| stream.class)
@@ -256,7 +261,7 @@ impl Carrier for Tunnel {
     }
 
     fn payload_bytes_next(&self, now: Instant) -> usize {
-        self.path.probe_payload_bytes(now).unwrap_or_else(|| self.path.payload_bytes())
+        self.path.payload_bytes_next(now)
     }
 
     fn fill_packet(&mut self, now: Instant, payload: &mut [u8], fill: &mut dyn Fill) -> Option<Filled> {
@@ -279,6 +284,7 @@ impl Carrier for Tunnel {
             self.path.received.due(),
             self.path.lost_at.or_else(|| self.path.probe_deadline()),
             self.paced_until.filter(|_| waits),
+            self.path.repair.due(),
             self.keep_alive_at(),
         ];
         timers.into_iter().flatten().min()
