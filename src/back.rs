@@ -44,6 +44,7 @@ pub(crate) fn configure(args: &BackArgs) -> Result<NodeConfig, Problems> {
         rules: _,
         rule_source,
         identity,
+        control,
         memory_limit_bytes,
     } = common;
     let config = NodeConfig {
@@ -55,6 +56,7 @@ pub(crate) fn configure(args: &BackArgs) -> Result<NodeConfig, Problems> {
         origins: origins.addresses,
         key,
         psk,
+        key_log: args.keys.key_log.clone(),
         listen_udp,
         cores,
         driver,
@@ -63,6 +65,7 @@ pub(crate) fn configure(args: &BackArgs) -> Result<NodeConfig, Problems> {
         blender,
         seeing,
         identity,
+        control,
         rule_source,
         memory_limit_bytes,
     };

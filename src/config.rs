@@ -55,6 +55,8 @@ pub(crate) struct NodeConfig {
     pub(crate) key: Option<PrivateKey>,
     /// The secret shared with every peer or route, if any.
     pub(crate) psk: Option<PresharedKey>,
+    /// Where the secrets of sessions are written, if anywhere.
+    pub(crate) key_log: Option<PathBuf>,
     /// UDP addresses of the tunnels. A back-end listens there; a front-end sends from there (port 0: any), one
     /// address per family that its routes use.
     pub(crate) listen_udp: Vec<SocketAddr>,
@@ -72,6 +74,8 @@ pub(crate) struct NodeConfig {
     pub(crate) seeing: Seeing,
     /// Where the rules come from, to read them again.
     pub(crate) rule_source: RuleSource,
+    /// Where commands are taken while it runs, if anywhere.
+    pub(crate) control: Option<PathBuf>,
     /// Whom the process becomes once everything is bound; `None`: it stays who it is.
     pub(crate) identity: Option<Identity>,
     /// Bytes that the sum of the bounds may reach in the whole process; `None`: not looked at.
@@ -248,6 +252,8 @@ pub(crate) struct TunnelTuning {
     pub(crate) credit_bytes_min: usize,
     /// Largest datagram (UDP payload) to search for and to fill.
     pub(crate) datagram_bytes_max: u16,
+    /// Largest that `datagram_bytes_max` may become while it runs.
+    pub(crate) datagram_bytes_largest: u16,
     /// A tunnel that has sent nothing for so long sends a PING; zero: never.
     pub(crate) keep_alive: Duration,
     /// How a tunnel behaves beside others.

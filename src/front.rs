@@ -42,6 +42,7 @@ pub(crate) fn configure(args: &FrontArgs) -> Result<NodeConfig, Problems> {
         rules: _,
         rule_source,
         identity,
+        control,
         memory_limit_bytes,
     } = common;
     let config = NodeConfig {
@@ -53,6 +54,7 @@ pub(crate) fn configure(args: &FrontArgs) -> Result<NodeConfig, Problems> {
         origins: sites.origins.addresses,
         key,
         psk,
+        key_log: args.keys.key_log.clone(),
         listen_udp,
         cores,
         driver,
@@ -61,6 +63,7 @@ pub(crate) fn configure(args: &FrontArgs) -> Result<NodeConfig, Problems> {
         blender,
         seeing,
         identity,
+        control,
         rule_source,
         memory_limit_bytes,
     };

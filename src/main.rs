@@ -7,6 +7,8 @@ mod args;
 mod assemble;
 mod back;
 mod config;
+mod control;
+mod ctl;
 mod demo;
 mod demo_wan;
 mod dns;
@@ -15,8 +17,10 @@ mod exit;
 mod explain;
 mod form;
 mod front;
+mod guide;
 mod key;
 mod key_file;
+mod key_log;
 mod load;
 mod machine;
 mod memory;
@@ -34,10 +38,12 @@ mod rule_source;
 mod scratch;
 mod serve;
 mod serve_dns;
+mod settings;
 mod show;
 mod sim;
 mod sim_scenario;
 mod startup;
+mod tmp_dump;
 mod tree;
 mod wan;
 mod watch;
@@ -123,9 +129,11 @@ fn enter(door: &Door, entrance: &Entrance<'_>) -> Exit {
         Door::Sim(args) => sim::run(args),
         Door::Plot(args) => plot::run(args),
         Door::Key(args) => key::run(args),
+        Door::Tmp(args) => tmp_dump::run(args),
         Door::Rules(args) => rule_door::run(args),
         Door::Config(args) => tree::run(args),
         Door::Explain(args) => explain::run(args),
+        Door::Ctl(args) => ctl::run(args),
         Door::Doctor => doctor::run(),
     }
 }

@@ -12,7 +12,7 @@ use dataplane::tmp::options::TunnelOptions;
 
 use crate::config::{BlenderMode, Buffers, HugePages, Io, NodeConfig};
 use crate::exit::Exit;
-use crate::memory;
+use crate::{key_log, memory};
 
 /// Access records that may wait for the log per worker: 40 ms at 100,000 requests a second.
 const RECORD_SLOTS: usize = 4_096;
@@ -92,6 +92,7 @@ fn driver(config: &NodeConfig) -> DriverOptions {
 
 fn tunnels(config: &NodeConfig) -> Result<Option<TunnelSetup>, Exit> {
     let Some(key) = &config.key else { return Ok(None) };
+    let key_log = config.key_log.as_deref().map(key_log::open).transpose()?;
     let routes = config.routes.iter().map(|route| (route.public_key, route.addresses.clone()));
     let peers = config.peers.iter().map(|peer| peer.public_key);
     let tuning = &config.tunnel;
@@ -123,6 +124,7 @@ fn tunnels(config: &NodeConfig) -> Result<Option<TunnelSetup>, Exit> {
             ..BlenderOptions::default()
         },
         tunnels_max: TUNNELS_MAX,
+        key_log,
     }))
 }
 

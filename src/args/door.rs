@@ -2,6 +2,7 @@
 
 use crate::args::back::BackArgs;
 use crate::args::config::ConfigArgs;
+use crate::args::ctl::CtlArgs;
 use crate::args::demo::DemoArgs;
 use crate::args::dns::DnsArgs;
 use crate::args::explain::ExplainArgs;
@@ -12,6 +13,7 @@ use crate::args::origin::OriginArgs;
 use crate::args::plot::PlotArgs;
 use crate::args::rule_door::RuleDoorArgs;
 use crate::args::sim::SimArgs;
+use crate::args::tmp::TmpArgs;
 use crate::args::wan::WanArgs;
 use crate::exit;
 
@@ -61,7 +63,9 @@ pub(crate) enum Door {
     Dns(Box<DnsArgs>),
     Config(ConfigArgs),
     Explain(ExplainArgs),
+    Ctl(CtlArgs),
     Key(KeyArgs),
+    Tmp(TmpArgs),
     Rules(RuleDoorArgs),
     /// Tries what the data plane needs of this machine and says what to do about each
     #[command(after_long_help = DOCTOR)]

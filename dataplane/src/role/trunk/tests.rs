@@ -72,6 +72,7 @@ fn trunk() -> (Trunk, Port) {
         segments_max: 1,
         coalesce_us: 0,
         workers: 1,
+        datagram_bytes_max: 1_452,
     };
     let mut trunk = Trunk::new(endpoint, vec![(SocketId(0), true)], 1, options);
     let address = SocketAddr::from(([10, 0, 0, 1], 7_000));
