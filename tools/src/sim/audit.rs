@@ -1,7 +1,5 @@
 //! What must be true of the nodes when the work is done, and what a run counts for the report.
 
-use dataplane::blender::WAIT_LOOPS_MAX;
-
 use crate::sim::check::Exchange;
 use crate::sim::driver::Worker;
 use crate::sim::fault::{Fault, Faults};
@@ -22,22 +20,6 @@ pub(crate) fn is_quiet(workers: &[&Worker]) -> Option<String> {
             return Some(format!(
                 "worker {me} still has {exchanges} exchanges, {fetches} fetches, {streams} streams for clients that have gone"
             ));
-        }
-    }
-    None
-}
-
-/// No stream has waited for its turn longer than the blender's page says, in composing loops; the first complaint. The
-/// blender asserts beside that, whenever its counters are read, that its bytes add up.
-pub(crate) fn starves(worker: &Worker) -> Option<String> {
-    let lines = worker.node.parts().trunk.iter().flat_map(|trunk| trunk.lines());
-    for line in lines {
-        let _bytes_add_up = line.blender();
-        for (ring, waits) in line.waits().iter().enumerate() {
-            if waits.loops_max > WAIT_LOOPS_MAX {
-                let (me, loops) = (worker.me, waits.loops_max);
-                return Some(format!("a stream in ring {ring} of worker {me} waited for {loops} loops"));
-            }
         }
     }
     None

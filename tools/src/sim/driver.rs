@@ -13,10 +13,10 @@ use dataplane::port::{
 };
 use dataplane::role::node::Node;
 
-use crate::sim::audit;
 use crate::sim::fault::Fault;
 use crate::sim::pipe::{Owner, Pipes};
 use crate::sim::stage::Setting;
+use crate::sim::turns;
 use crate::sim::world::{Event, Hits, World};
 
 /// What a turn costs, µs.
@@ -442,7 +442,7 @@ impl Worker {
     /// Flushes the role and closes the gap between its wishes and the world; whether it wished anything.
     fn settle(&mut self, yard: &mut Yard<'_>) -> bool {
         self.node.flush(yard.world.now(), &mut self.port);
-        if let Some(complaint) = audit::starves(self) {
+        if let Some(complaint) = turns::starves(&self.node) {
             yard.world.violate(|| complaint);
         }
         let mut any = false;
