@@ -91,10 +91,11 @@ fn take(receiver: &mut Receiver, begun: Instant, hops_ns: &mut Vec<u64>) {
 
 fn awake(there: core_affinity::CoreId) -> Vec<u64> {
     let (mut sender, mut receiver) = lanes(1_024, RECORD_BYTES);
-    let begun = Instant::now();
+    let (begun, is_up) = (Instant::now(), &AtomicBool::new(false));
     std::thread::scope(|scope| {
         let far = scope.spawn(move || {
             core_affinity::set_for_current(there);
+            is_up.store(true, Ordering::Release);
             let mut hops_ns = Vec::with_capacity(HOPS_AWAKE);
             while hops_ns.len() < HOPS_AWAKE {
                 take(&mut receiver, begun, &mut hops_ns);
@@ -102,6 +103,10 @@ fn awake(there: core_affinity::CoreId) -> Vec<u64> {
             }
             hops_ns
         });
+        // It begins on this core, and must have moved.
+        while !is_up.load(Ordering::Acquire) {
+            std::thread::yield_now();
+        }
         send(&mut sender, begun, HOPS_AWAKE, APART_AWAKE, || {});
         far.join().expect("the far core counts")
     })

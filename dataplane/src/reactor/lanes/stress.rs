@@ -1,6 +1,6 @@
 //! Three workers that all send to each other over rings and sleep when nothing comes: what was sent arrives once, whole and
 //! in order, and nobody sleeps through a record. The interleavings of two are the model's (`spsc/model.rs`); this is for three, on
-//! real threads, and for ThreadSanitizer (`docs/state.md` has the command).
+//! real threads, and for ThreadSanitizer (the command is in `docs/state.md`).
 
 use super::*;
 use crate::reactor::sleep::Sleep;
