@@ -252,6 +252,8 @@ pub(crate) struct TunnelTuning {
     pub(crate) profile: Profile,
     /// For how many connections the window stands.
     pub(crate) window_floor: WindowFloor,
+    /// Share of what is sent that repair data may take, in percent.
+    pub(crate) repair_percent: u32,
 }
 
 /// Which reading of the blender's algorithm runs.

@@ -24,7 +24,7 @@ pub(crate) const TABLE: [(Exit, u8, &str); 6] = [
     (Exit::Done, 0, "done"),
     (Exit::Failed, 1, "failed while running; the last lines of the log say why"),
     (Exit::Usage, 2, "wrong flags or files; nothing was started"),
-    (Exit::Different, 3, "a check found a difference (`demo --check`, `load --verify`)"),
+    (Exit::Different, 3, "a check found a difference (`demo --check`, `load --verify`, `sim`)"),
     (Exit::Unable, 4, "this machine is not able (`doctor`, `--io uring`)"),
     (Exit::TryAgain, 75, "not now: an address is in use or a resource is short; try again"),
 ];

@@ -35,6 +35,8 @@ mod scratch;
 mod serve;
 mod serve_dns;
 mod show;
+mod sim;
+mod sim_scenario;
 mod startup;
 mod tree;
 mod wan;
@@ -118,6 +120,7 @@ fn enter(door: &Door, entrance: &Entrance<'_>) -> Exit {
             Some(door) => wan::enter(door),
             None => entrance.pass(wan::configure(args), args.print_config, |_| Effective::new(), wan::run),
         },
+        Door::Sim(args) => sim::run(args),
         Door::Plot(args) => plot::run(args),
         Door::Key(args) => key::run(args),
         Door::Rules(args) => rule_door::run(args),

@@ -109,6 +109,7 @@ fn tunnels(config: &NodeConfig) -> Result<Option<TunnelSetup>, Exit> {
             keep_alive: tuning.keep_alive,
             profile: tuning.profile,
             window_floor: tuning.window_floor,
+            repair_percent: tuning.repair_percent,
             ..TunnelOptions::default()
         },
         blender: BlenderOptions {

@@ -16,6 +16,11 @@ impl Wrong {
         Self { what: what.into(), instead: instead.into(), is_secret: false }
     }
 
+    /// What is wrong, and what would be right.
+    pub(crate) fn halves(&self) -> (&str, &str) {
+        (&self.what, &self.instead)
+    }
+
     /// The same about a text that holds a secret: the message must not repeat it.
     pub(crate) fn about_secret(self) -> Self {
         Self { is_secret: true, ..self }

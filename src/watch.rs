@@ -9,6 +9,7 @@ use dataplane::node::{Running, WorkerView};
 use dataplane::role::control::{Control, Stage};
 use dataplane::role::counters::CounterKind;
 use dataplane::role::status::TunnelStatus;
+use dataplane::tmp::TunnelCounters;
 use serde_json::{Value, json};
 
 use crate::config::NodeConfig;
@@ -176,8 +177,45 @@ impl Watch {
                 samples.value(&[("worker", worker), ("to", &self.far_end(tunnel))], read(tunnel));
             }
         }
+        self.packet_metrics(text, &tunnels);
         self.flow_metrics(text, &tunnels);
         self.ring_metrics(text, &tunnels);
+    }
+
+    fn packet_metrics(&self, text: &mut MetricsText, tunnels: &[(usize, TunnelStatus)]) {
+        type Read = fn(&TunnelCounters) -> u64;
+        let counters: [(&str, Unit, &str, Read); 10] = [
+            ("longhaul_tunnel_sent_packets", Unit::None, "Packets sent.", |c| c.sent_packets),
+            ("longhaul_tunnel_sent_bytes", Unit::Bytes, "Their sizes as datagrams.", |c| c.sent_bytes),
+            ("longhaul_tunnel_received_packets", Unit::None, "Packets received.", |c| c.received_packets),
+            ("longhaul_tunnel_received_bytes", Unit::Bytes, "Their sizes as datagrams.", |c| {
+                c.received_bytes
+            }),
+            ("longhaul_tunnel_lost_packets", Unit::None, "Packets given up.", |c| c.lost_packets),
+            ("longhaul_tunnel_retransmitted_bytes", Unit::Bytes, "Stream bytes sent again.", |c| {
+                c.retransmitted_bytes
+            }),
+            ("longhaul_tunnel_repairs_sent", Unit::None, "Packets of repair data sent.", |c| c.repairs_sent),
+            ("longhaul_tunnel_repair_bytes", Unit::Bytes, "Their sizes as datagrams.", |c| {
+                c.repair_bytes_sent
+            }),
+            ("longhaul_tunnel_repairs_received", Unit::None, "Packets of repair data received.", |c| {
+                c.repairs_received
+            }),
+            (
+                "longhaul_tunnel_repaired_packets",
+                Unit::None,
+                "Packets of the peer that were lost and given back by repair data.",
+                |c| c.repaired_packets,
+            ),
+        ];
+        for (name, unit, help, read) in counters {
+            let mut samples = text.counter(name, unit, help);
+            for (worker, tunnel) in tunnels {
+                let to = self.far_end(tunnel);
+                samples.value(&[("worker", worker), ("to", &to)], read(&tunnel.transport.counters));
+            }
+        }
     }
 
     fn flow_metrics(&self, text: &mut MetricsText, tunnels: &[(usize, TunnelStatus)]) {
@@ -255,6 +293,9 @@ impl Watch {
             "received_packets": path.counters.received_packets, "received_bytes": path.counters.received_bytes,
             "lost_packets": path.counters.lost_packets, "spurious_packets": path.counters.spurious_packets,
             "retransmitted_bytes": path.counters.retransmitted_bytes,
+            "repairs_sent": path.counters.repairs_sent, "repair_bytes_sent": path.counters.repair_bytes_sent,
+            "repairs_received": path.counters.repairs_received, "repaired_packets": path.counters.repaired_packets,
+            "repairs_beyond": path.counters.repairs_beyond,
             "probe_timeouts": path.counters.probe_timeouts, "path_losses": path.counters.path_losses,
             "scale_bytes": tunnel.blender.scale_bytes, "rings": rings.collect::<Vec<_>>(),
         })

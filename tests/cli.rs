@@ -84,7 +84,8 @@ fn refused(flags: &[&str], sentences: &[&str]) {
 #[test]
 fn help_is_as_committed() {
     for door in [
-        "demo", "front", "back", "dns", "config", "explain", "key", "doctor", "origin", "load", "wan", "plot",
+        "demo", "front", "back", "dns", "config", "explain", "key", "doctor", "origin", "load", "wan", "sim",
+        "plot",
     ] {
         let output = longhaul(&[door, "--help"]);
         assert_eq!(status(&output), 0);
@@ -417,4 +418,36 @@ fn the_tools_doors_say_what_is_wrong() {
     );
     refused(&["load", "ftp://x/"], &["cannot use"]);
     refused(&["demo", "--admin", "127.0.0.1:8080"], &["--admin: listens where --listen does"]);
+}
+
+#[test]
+fn the_simulator_shows_a_seed_and_says_what_is_wrong_with_a_scenario() {
+    let scratch = Scratch::new();
+    let (scenario, plot) = (scratch.path("scenario.toml"), scratch.path("seed.svg"));
+    let text = "topology = 'pair'\nfaults = ['Reordering']\nlatency = '20ms'\nexchanges = 4\n\
+                [[incident]]\nat = '100ms'\nwhat = 'partition'\nlasts = '200ms'\n";
+    fs::write(&scenario, text).unwrap();
+    let flags = ["sim", "--seed", "3", "--scenario", &scenario, "--plot", &plot];
+    let first = longhaul(&flags);
+    assert_eq!(status(&first), 0, "{}", stderr(&first));
+    let said = stdout(&first);
+    for text in ["front to back: INIT, 1200 B, ", "client asks", "4 exchanges", "every promise was kept"] {
+        assert!(said.contains(text), "{text:?} is missing:\n{said}");
+    }
+    assert_eq!(said, stdout(&longhaul(&flags)), "equal seeds run equally");
+    assert!(fs::read_to_string(&plot).unwrap().contains("back to front, time and sequence"));
+
+    let many = longhaul(&["sim", "--seeds", "0..4", "--scenario", &scenario]);
+    assert_eq!(status(&many), 0, "{}", stderr(&many));
+    assert!(stdout(&many).contains("4 seeds, 16 exchanges"), "{}", stdout(&many));
+
+    fs::write(&scenario, "faults = ['Los']\n [[incident]]\n at = 1\n").unwrap();
+    refused(
+        &["sim", "--seed", "3", "--scenario", &scenario],
+        &[
+            "line 1, column 11: there is no fault \"Los\"; write Loss",
+            "line 3, column 7: at is 1; give a string",
+        ],
+    );
+    refused(&["sim", "--seeds", "9..3"], &["--seeds 9..3: holds no seed"]);
 }

@@ -11,6 +11,7 @@ use crate::args::load::LoadArgs;
 use crate::args::origin::OriginArgs;
 use crate::args::plot::PlotArgs;
 use crate::args::rule_door::RuleDoorArgs;
+use crate::args::sim::SimArgs;
 use crate::args::wan::WanArgs;
 use crate::exit;
 
@@ -68,5 +69,6 @@ pub(crate) enum Door {
     Origin(Box<OriginArgs>),
     Load(Box<LoadArgs>),
     Wan(Box<WanArgs>),
+    Sim(SimArgs),
     Plot(PlotArgs),
 }

@@ -20,6 +20,7 @@ pub(crate) mod process;
 pub(crate) mod rule_door;
 pub(crate) mod rules;
 pub(crate) mod seeing;
+pub(crate) mod sim;
 pub(crate) mod stopping;
 pub(crate) mod timeouts;
 pub(crate) mod tunnel;

@@ -24,6 +24,10 @@ const DATAGRAM_BYTES_MAX: u32 = 65_507;
 /// Streams that one tunnel numbers.
 const STREAMS_MAX: usize = 65_535;
 
+/// Repair data in percent of what is sent: usually, and at most.
+const REPAIR_PERCENT: u32 = 5;
+const REPAIR_PERCENT_MAX: u32 = 50;
+
 /// The kernel's bound for one send (UDP_MAX_SEGMENTS).
 const GSO_SEGMENTS_MAX: usize = 64;
 
@@ -61,6 +65,10 @@ pub(crate) struct TunnelArgs {
     /// the open ones (`hosted`) or `fixed:N`
     #[arg(long, value_name = "FLOOR", default_value_t = Given::of(WindowFloor::Active))]
     window_floor: Given<Floor>,
+    /// Share of what is sent that may be spent, on long paths that lose packets, on repair data: what is small and urgent
+    /// then arrives though a packet of it was lost; 1 to 50, in percent, and 64 kbit/s besides; `off` for none
+    #[arg(long, value_name = "PERCENT", default_value_t = Given::of(Some(REPAIR_PERCENT)))]
+    repair: Given<Otherwise<Off, Count<u32>>>,
     /// Most datagrams handed to the kernel in one send (UDP_SEGMENT), 2 to 64; `off` sends each by itself
     #[arg(long, value_name = "COUNT", default_value_t = Given::of(Some(GSO_SEGMENTS_MAX)))]
     gso: Given<Otherwise<Off, Count<usize>>>,
@@ -104,6 +112,7 @@ impl TunnelArgs {
             keep_alive: self.keep_alive.take_or("keep_alive", problems, Duration::ZERO),
             profile: self.profile.take_or("profile", problems, Profile::Balanced),
             window_floor: self.window_floor.take_or("window_floor", problems, WindowFloor::Active),
+            repair_percent: self.repair.take_or("repair", problems, None).unwrap_or(0),
         };
         check(&tuning, block_bytes, problems);
         tuning
@@ -158,6 +167,12 @@ fn check(tuning: &TunnelTuning, block_bytes: usize, problems: &mut Problems) {
         "--credit-min",
         "is no usable credit",
         "give 1k to 1m",
+    );
+    problems.require(
+        tuning.repair_percent <= REPAIR_PERCENT_MAX,
+        format_args!("--repair {}", tuning.repair_percent),
+        "would send everything twice, and more",
+        format!("give 1 to {REPAIR_PERCENT_MAX}, or off"),
     );
     let least = receive_bytes_min(tuning, block_bytes);
     problems.require(

@@ -19,6 +19,7 @@ pub(crate) mod otherwise;
 pub(crate) mod peer;
 pub(crate) mod percents;
 pub(crate) mod route;
+pub(crate) mod seeds;
 pub(crate) mod site;
 pub(crate) mod size;
 pub(crate) mod span;

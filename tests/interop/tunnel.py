@@ -19,15 +19,15 @@ STREAM_CREDIT = 256 << 10
 class Stream:
     """One stream that this end has opened."""
 
-    def __init__(self, id_: bytes, request: bytes):
-        self.id, self.request = id_, request
+    def __init__(self, id_: bytes, request: bytes, class_: int):
+        self.id, self.request, self.class_ = id_, request, class_
         self.is_opened = False
         self.received, self.ahead, self.end = bytearray(), {}, None
         self.reset = None
         self.credit = STREAM_CREDIT
 
     def frame(self) -> bytes:
-        return sub(self.id, 0, self.request, True, (0, 0, STREAM_CREDIT))
+        return sub(self.id, 0, self.request, True, (self.class_, 0, STREAM_CREDIT))
 
     def take(self, frame: Sub):
         offset = nearest(frame.offset_low, len(self.received))
@@ -162,9 +162,9 @@ class Tunnel:
 
     # Streams
 
-    def fetch(self, request: bytes) -> Stream:
+    def fetch(self, request: bytes, class_: int = 0) -> Stream:
         """Opens a stream with one request, reads it to its end. [TMP-41] [TMP-112]"""
-        stream = Stream(self.slot.to_bytes(2, "big") + b"\0", request)
+        stream = Stream(self.slot.to_bytes(2, "big") + b"\0", request, class_)
         self.slot += 1
         self.streams[stream.id] = stream
         deadline, resend_at = time.monotonic() + PATIENCE, 0.0

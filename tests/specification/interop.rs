@@ -111,10 +111,12 @@ fn a_client_written_from_the_specification_gets_its_page() {
             ("unauthentic", 1.0),
             ("unknown_id", 1.0),
             ("too_busy", 1.0),
+            ("unasked", 1.0),
         ] {
             let sample =
                 format!("longhaul_tunnel_datagrams_dropped_total{{worker=\"0\",reason=\"{reason}\"}}");
             crate::process::until(&sample, || back.metric(&sample).filter(|value| *value >= least));
         }
+        back.wait_metric("longhaul_tunnel_violations_total{worker=\"0\"}", 1.0);
     });
 }

@@ -104,6 +104,17 @@ impl<'a> Section<'a> {
         texts
     }
 
+    /// A list of texts, which may be empty.
+    pub fn list(&self, key: &'static str) -> Option<Vec<Text<'a>>> {
+        let item = self.item(key)?;
+        let list = item.as_array().map(|list| list.iter().map(|value| as_text(Some(value))));
+        let texts = list.and_then(Iterator::collect::<Option<Vec<_>>>);
+        if texts.is_none() {
+            self.wrong_type(item, key, "a list of strings");
+        }
+        texts
+    }
+
     /// A whole number within bounds, and where it stands.
     pub fn integer(&self, key: &'static str, bounds: RangeInclusive<i64>) -> Option<i64> {
         let item = self.item(key)?;

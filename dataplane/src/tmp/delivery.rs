@@ -39,6 +39,8 @@ pub struct Delivery {
     is_timed: bool,
     /// Samples of packets sent before so much was delivered are app-limited.
     app_limited_until: u64,
+    /// Until then there was nothing to send: a sample that reaches back beyond it has a pause in it.
+    dry_until: Instant,
 }
 
 impl Delivery {
@@ -59,7 +61,7 @@ impl Delivery {
             sending_us: u32::try_from(now.us_since(self.sent)).unwrap_or(u32::MAX),
             received_us: self.received_us,
             is_timed: self.is_timed,
-            is_app_limited: self.bytes < self.app_limited_until,
+            is_app_limited: self.bytes < self.app_limited_until || self.sent < self.dry_until,
         }
     }
 
@@ -69,7 +71,8 @@ impl Delivery {
     }
 
     /// There is nothing more to send, with so much in flight.
-    pub fn ran_dry(&mut self, in_flight_bytes: u64) {
+    pub fn ran_dry(&mut self, now: Instant, in_flight_bytes: u64) {
+        self.dry_until = now;
         self.app_limited_until = self.bytes + in_flight_bytes.max(1);
     }
 
@@ -133,18 +136,22 @@ mod tests {
     fn a_pause_is_not_counted_and_running_dry_is_told() {
         let mut delivery = Delivery::new();
         let first = delivery.departs(at(0), true, Some(10_000));
-        delivery.ran_dry(1_000);
+        delivery.ran_dry(at(0), 1_000);
         delivery.delivered(1_000);
         let sample = delivery.sample(first, at(0), 10_000, 20_000).unwrap();
         assert_eq!(sample, RateSample { bytes_per_s: 50_000, is_app_limited: false });
         let burst: Vec<_> =
             (0..10).map(|n| delivery.departs(at(9_000_000 + n), n == 0, Some(9_010_000))).collect();
-        delivery.ran_dry(10_000);
+        delivery.ran_dry(at(9_000_009), 10_000);
         delivery.delivered(10_000);
         let sample = delivery.sample(burst[9], at(9_000_009), 9_012_000, 20_000).unwrap();
         assert_eq!(sample.bytes_per_s, 500_000, "ten thousand bytes in one round trip");
         let after = delivery.departs(at(9_030_000), false, None);
         assert!(!after.is_app_limited, "all that was in flight then is delivered");
+        delivery.ran_dry(at(9_030_001), 0);
+        delivery.delivered(2_000);
+        let after = delivery.departs(at(9_030_001), false, None);
+        assert!(after.is_app_limited, "a sample of it would reach back over the pause");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use crate::tmp::ack_frame::Ack;
 use crate::tmp::error::Malformed;
 use crate::tmp::id::StreamId;
+use crate::tmp::limits::REPAIR_RUN_MAX;
 
 pub(in crate::tmp) const PAD: u8 = 0x00;
 pub(in crate::tmp) const PING: u8 = 0x01;
@@ -25,6 +26,7 @@ pub(in crate::tmp) const SUB: u8 = 0x20;
 pub(in crate::tmp) const SUB_FIN: u8 = 1;
 pub(in crate::tmp) const SUB_LAST: u8 = 2;
 pub(in crate::tmp) const SUB_OPEN: u8 = 4;
+pub(in crate::tmp) const REPAIR: u8 = 0x30;
 const SUB_TYPE_MAX: u8 = SUB | SUB_FIN | SUB_LAST | SUB_OPEN;
 
 /// What one end tells the other about the path it sends on. [TMP-47]
@@ -103,6 +105,17 @@ pub struct Sub<'a> {
     pub data: &'a [u8],
 }
 
+/// The exclusive or of the packets before the one that has it. [TMP-150]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sum<'a> {
+    /// How many packets, the last of which has the number before this one's: 1 to `REPAIR_RUN_MAX`.
+    pub count: u8,
+    /// Sum of the lengths of their payloads.
+    pub length_sum: u16,
+    /// Sum of their payloads, the shorter ones filled up with zeroes.
+    pub payload_sum: &'a [u8],
+}
+
 /// One frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Frame<'a> {
@@ -173,6 +186,8 @@ pub enum Frame<'a> {
     Blocked(Blocked),
     /// A piece of a stream.
     Sub(Sub<'a>),
+    /// What one of the packets before may be made of, if it was lost.
+    Repair(Sum<'a>),
 }
 
 /// Walks the frames of one payload.
@@ -211,6 +226,7 @@ impl<'a> Frames<'a> {
             CLOSE => self.close(),
             BLOCKED => self.blocked(),
             SUB..=SUB_TYPE_MAX => self.sub(kind),
+            REPAIR => self.repair(),
             unknown => Err(Malformed::UnknownType(unknown)),
         }
     }
@@ -268,6 +284,14 @@ impl<'a> Frames<'a> {
         let len = if kind & SUB_LAST != 0 { self.rest.len() } else { usize::from(self.u16()?) };
         let data = self.bytes(len)?;
         Ok(Frame::Sub(Sub { stream, offset_low, is_final: kind & SUB_FIN != 0, opening, data }))
+    }
+
+    fn repair(&mut self) -> Result<Frame<'a>, Malformed> {
+        let (count, length_sum) = (self.u8()?, self.u16()?);
+        if !(1..=REPAIR_RUN_MAX).contains(&usize::from(count)) {
+            return Err(Malformed::Value);
+        }
+        Ok(Frame::Repair(Sum { count, length_sum, payload_sum: core::mem::take(&mut self.rest) }))
     }
 
     fn opening(&mut self) -> Result<Opening, Malformed> {
@@ -343,6 +367,9 @@ mod tests {
         assert_eq!(first(&[STOP, 0xff, 0xff, 0, 0, 1]), Err(Malformed::Value));
         assert_eq!(first(&[BLOCKED, 2]), Err(Malformed::Value));
         assert_eq!(first(&[CLOSE, 0, 1, 3, b'a', b'b']), Err(Malformed::Truncated));
+        assert_eq!(first(&[REPAIR, 0, 0, 0]), Err(Malformed::Value));
+        assert_eq!(first(&[REPAIR, 33, 0, 0]), Err(Malformed::Value));
+        assert_eq!(first(&[REPAIR, 1, 0]), Err(Malformed::Truncated));
         assert_eq!(first(&[SUB, 0, 1, 0, 0, 0, 0, 0, 0, 2, 9]), Err(Malformed::Truncated));
     }
 

@@ -6,7 +6,7 @@
 use crate::tmp::ack_frame::{AckHeader, encode_ack};
 use crate::tmp::frame::{self, Blocked, Frame, Opening, Quality};
 use crate::tmp::id::StreamId;
-use crate::tmp::limits::CLOSE_REASON_BYTES_MAX;
+use crate::tmp::limits::{CLOSE_REASON_BYTES_MAX, REPAIR_OVERHEAD_BYTES};
 
 const SUB_FIXED_BYTES: usize = 8;
 const SUB_LEN_BYTES: usize = 2;
@@ -45,6 +45,7 @@ pub const fn encoded_len(frame: &Frame<'_>) -> Option<usize> {
         Frame::Close { reason, .. } => 4 + reason.len(),
         Frame::Blocked(Blocked::Stream(..)) => 9,
         Frame::Blocked(Blocked::Tunnel(_)) => 10,
+        Frame::Repair(sum) => REPAIR_OVERHEAD_BYTES + sum.payload_sum.len(),
         Frame::Ack(_) | Frame::Sub(_) => return None,
     })
 }
@@ -65,6 +66,11 @@ impl<'a> FrameWriter<'a> {
     /// Bytes written so far.
     pub const fn len(&self) -> usize {
         self.at
+    }
+
+    /// What was written so far.
+    pub const fn written(&self) -> &[u8] {
+        self.payload.split_at(self.at).0
     }
 
     /// Nothing was written.
@@ -114,6 +120,11 @@ impl<'a> FrameWriter<'a> {
             Frame::PathResponse(token) => self.tagged_u64(frame::PATH_RESPONSE, token),
             Frame::Close { code, reason } => self.close(code, reason),
             Frame::Blocked(blocked) => self.blocked(blocked),
+            Frame::Repair(sum) => {
+                self.bytes(&[frame::REPAIR, sum.count]);
+                self.bytes(&sum.length_sum.to_be_bytes());
+                self.bytes(sum.payload_sum);
+            }
             Frame::Ack(_) | Frame::Sub(_) => {}
         }
         true

@@ -12,6 +12,10 @@ use crate::tmp::plain_carrier::PlainCarrier;
 use crate::tmp::random::PredictableRandom;
 use core::net::SocketAddr;
 
+pub use crate::tmp::fuzz_handshake::fuzz_handshake;
+pub use crate::tmp::fuzz_pieces::{fuzz_ack_ranges, fuzz_reassembly};
+pub use crate::tmp::fuzz_tunnel::fuzz_tunnel;
+
 struct Nobody;
 
 impl Blend for Nobody {
@@ -106,11 +110,35 @@ mod tests {
         }
     }
 
+    #[test]
+    fn random_choices_keep_every_promise_of_the_transport() {
+        let mut prng = Prng::new(12);
+        for turn in 0..1_500u64 {
+            let mut bytes = vec![0; prng.below(1 + turn.min(700)) as usize];
+            prng.fill(&mut bytes);
+            fuzz_ack_ranges(&bytes);
+            fuzz_reassembly(&bytes);
+            if turn % 3 == 0 {
+                fuzz_tunnel(&bytes);
+            }
+            if turn % 50 == 0 {
+                fuzz_handshake(&bytes);
+            }
+        }
+    }
+
     /// Every input that the fuzzers found worth keeping; their targets bear the names of the folders.
     #[test]
     fn the_committed_corpus_does_no_harm() {
         type Target = (&'static str, fn(&[u8]));
-        let targets: [Target; 2] = [("framing", fuzz_frames), ("datagram", fuzz_datagram)];
+        let targets: [Target; 6] = [
+            ("framing", fuzz_frames),
+            ("datagram", fuzz_datagram),
+            ("handshake", fuzz_handshake),
+            ("ack_ranges", fuzz_ack_ranges),
+            ("reassembly", fuzz_reassembly),
+            ("tunnel", fuzz_tunnel),
+        ];
         for (target, check) in targets {
             let folder = format!("{}/../fuzz/corpus/{target}", env!("CARGO_MANIFEST_DIR"));
             let entries = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{folder}: {error}"));

@@ -36,6 +36,12 @@ pub const ACK_RANGES_SENT_MAX: usize = 32;
 /// Most ranges that we accept in one ACK frame; bounds the work that one frame can cause. [TMP-44]
 pub const ACK_RANGES_ACCEPTED_MAX: usize = 64;
 
+/// Packets that one REPAIR may name: with more of them the odds that just one is missing fall. [TMP-150]
+pub const REPAIR_RUN_MAX: usize = 32;
+
+/// What a REPAIR has besides the sum. [TMP-150]
+pub const REPAIR_OVERHEAD_BYTES: usize = 4;
+
 /// Unit of the delay fields of ACK and ACK_POLICY, in µs; sixteen bits reach 524 ms. [TMP-44]
 pub const ACK_DELAY_UNIT_US: u64 = 8;
 

@@ -5,7 +5,7 @@
 //! `carrier` (the seam) · `key`, `random`, `seal`, `cookie`, `reset`, `handshake` · `session` · `endpoint`.
 //! The transport, lowest first: `rtt`, `pacer`, `mtu`, `cubic`, `hystart`, `delivery`, `record`, `ranges` · congestion
 //! control: `ensemble`, `model`, `supervisor` · `congestion` · `sent`, `received`, `loss`, `credit`, `quality`,
-//! `activity` · `send_stream`, `receive_stream` · `streams` · `path` · `tunnel`.
+//! `activity`, `repair`, `mending` · `send_stream`, `receive_stream` · `streams` · `path` · `tunnel`.
 //! No I/O, no clock.
 
 pub mod ack_frame;
@@ -47,6 +47,14 @@ pub mod frame;
 pub mod frame_writer;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+#[cfg(any(test, fuzzing))]
+mod fuzz_handshake;
+#[cfg(any(test, fuzzing))]
+mod fuzz_input;
+#[cfg(any(test, fuzzing))]
+mod fuzz_pieces;
+#[cfg(any(test, fuzzing))]
+mod fuzz_tunnel;
 mod handshake;
 pub mod hystart;
 pub mod id;
@@ -56,6 +64,7 @@ mod link;
 pub mod loss;
 mod mac;
 pub mod marks;
+pub mod mending;
 pub mod model;
 pub mod mtu;
 pub mod offset;
@@ -87,8 +96,11 @@ pub mod receive_stream;
 pub mod received;
 mod receivers;
 pub mod record;
+pub mod repair;
 mod reset;
 pub mod rtt;
+#[cfg(test)]
+mod rule_breaker_tests;
 pub mod seal;
 #[cfg(test)]
 mod sealed_tunnel_tests;

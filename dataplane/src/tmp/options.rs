@@ -38,6 +38,10 @@ pub struct TunnelOptions {
     pub keep_alive: Duration,
     /// Send the PING also while no stream is open.
     pub keep_alive_idle: bool,
+    /// Share of what is sent that repair data may take, in percent; 0: none is sent.
+    pub repair_percent: u32,
+    /// Streams of classes below this are urgent: what is small of them is repaired beside bulk, too.
+    pub urgent_classes: u8,
     /// How the tunnel behaves beside others.
     pub profile: Profile,
     /// What the number of virtual flows is, and the floor of the window in packets.
@@ -61,6 +65,8 @@ impl Default for TunnelOptions {
             path_lost_timeouts: 3,
             keep_alive: Duration::from_secs(10),
             keep_alive_idle: true,
+            repair_percent: 5,
+            urgent_classes: 1,
             profile: Profile::Balanced,
             window_floor: WindowFloor::Active,
         }
@@ -82,6 +88,8 @@ pub enum BadOption {
     Datagram,
     /// `packets_in_flight_max` is below 64.
     PacketsInFlight,
+    /// `repair_percent` is above 50.
+    Repair,
 }
 
 impl TunnelOptions {
@@ -110,6 +118,9 @@ impl TunnelOptions {
         }
         if self.packets_in_flight_max < 64 {
             return Err(BadOption::PacketsInFlight);
+        }
+        if self.repair_percent > 50 {
+            return Err(BadOption::Repair);
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! payload:  CHALLENGE RESPONSE PING │ ACK │ QUALITY │ stream control │ SUB SUB … │ PAD
+//!           REPAIR
 //! ```
 //! The blender is asked as late as possible, with the room that is left. A run of grants of one stream becomes
 //! one SUB (a second one only where a lost range lies between); what of a grant finds no room is carried into
@@ -11,11 +12,12 @@
 use crate::time::Instant;
 use crate::tmp::carrier::{Ecn, Fill, Filled};
 use crate::tmp::carries::Carry;
-use crate::tmp::frame::Frame;
+use crate::tmp::frame::{Frame, Sum};
 use crate::tmp::frame_writer::{FrameWriter, SubHeader};
 use crate::tmp::limits::{DATA_OVERHEAD_BYTES, PAYLOAD_BYTES_MIN};
 use crate::tmp::path::{Built, Leave, Path};
 use crate::tmp::record::NO_RECORD;
+use crate::tmp::repair::Outgoing;
 use crate::tmp::sent::Purpose;
 use crate::tmp::signals::Signals;
 use crate::tmp::streams::Streams;
@@ -40,6 +42,7 @@ struct Draft<'a> {
     records: u32,
     acked_below: u64,
     is_eliciting: bool,
+    outgoing: Outgoing,
 }
 
 impl Source<'_> {
@@ -64,12 +67,18 @@ impl Source<'_> {
             }
             Leave::Any | Leave::Probe | Leave::WindowFull | Leave::Paced(_) => {}
         }
+        if self.path.repair.is_due(now)
+            && let Some(filled) = self.build_repair(now, leave, payload)
+        {
+            return Some(filled);
+        }
         let len = payload.len().min(self.path.payload_bytes());
         let mut draft = Draft {
             writer: FrameWriter::new(&mut payload[..len]),
             records: NO_RECORD,
             acked_below: 0,
             is_eliciting: false,
+            outgoing: Outgoing::default(),
         };
         self.write_signals(&mut draft);
         self.write_ack(now, &mut draft);
@@ -182,8 +191,12 @@ impl Source<'_> {
     fn write_run(&mut self, draft: &mut Draft<'_>, run: Carry) -> bool {
         let before = draft.writer.len();
         let Draft { writer, records, .. } = draft;
+        let is_urgent = self.streams.is_urgent(run.handle);
         let left = self.streams.write_pieces(run.handle, run.bytes, writer, &mut self.path.sent, records);
         draft.is_eliciting |= draft.writer.len() > before;
+        draft.outgoing.has_data |= draft.writer.len() > before;
+        draft.outgoing.is_urgent |= is_urgent;
+        draft.outgoing.more_urgent |= is_urgent && self.streams.has_more(run.handle);
         if left > 0 {
             self.streams.carries.push(Carry { handle: run.handle, bytes: left });
         }
@@ -222,6 +235,12 @@ impl Source<'_> {
         let bytes = (len_bytes + DATA_OVERHEAD_BYTES) as u16;
         let built = Built { purpose, bytes, records: draft.records, acked_below: draft.acked_below };
         let number = self.path.account_sent(now, built);
+        if purpose == Purpose::MtuProbe {
+            self.path.repair.drop_run();
+        } else {
+            let outgoing = Outgoing { more: self.streams.has_waiting(), ..draft.outgoing };
+            self.path.repair.sent(now, draft.writer.written(), outgoing);
+        }
         Filled { number, len_bytes, ecn: Ecn::Capable0, is_eliciting: purpose != Purpose::AckOnly }
     }
 
@@ -229,8 +248,35 @@ impl Source<'_> {
         let mut writer = FrameWriter::new(payload);
         writer.put(&Frame::Ping);
         writer.pad_to(usize::MAX);
-        let draft = Draft { writer, records: NO_RECORD, acked_below: 0, is_eliciting: true };
+        let outgoing = Outgoing::default();
+        let draft = Draft { writer, records: NO_RECORD, acked_below: 0, is_eliciting: true, outgoing };
         Some(self.account(now, draft, Purpose::MtuProbe))
+    }
+
+    /// The repair data that is due. Where the window is full there is too much under way for it to be of use, and
+    /// what is missing shows soon.
+    fn build_repair(&mut self, now: Instant, leave: Leave, payload: &mut [u8]) -> Option<Filled> {
+        match leave {
+            Leave::Any => {}
+            Leave::Paced(until) => {
+                self.path.repair.wait_until(until);
+                return None;
+            }
+            Leave::Probe | Leave::WindowFull | Leave::Nothing => {
+                self.path.repair.drop_run();
+                return None;
+            }
+        }
+        let (count, length_sum, payload_sum) = self.path.repair.take(now, payload.len())?;
+        let mut writer = FrameWriter::new(payload);
+        writer.put(&Frame::Repair(Sum { count, length_sum, payload_sum }));
+        let len_bytes = writer.len();
+        let bytes = (len_bytes + DATA_OVERHEAD_BYTES) as u16;
+        let built = Built { purpose: Purpose::Data, bytes, records: NO_RECORD, acked_below: 0 };
+        let number = self.path.account_sent(now, built);
+        self.path.counters.repairs_sent += 1;
+        self.path.counters.repair_bytes_sent += u64::from(bytes);
+        Some(Filled { number, len_bytes, ecn: Ecn::Capable0, is_eliciting: true })
     }
 
     fn build_close(&mut self, now: Instant, payload: &mut [u8]) -> Option<Filled> {
@@ -243,7 +289,8 @@ impl Source<'_> {
         if self.path.sent.is_full() {
             return None;
         }
-        let draft = Draft { writer, records: NO_RECORD, acked_below: 0, is_eliciting: false };
+        let outgoing = Outgoing::default();
+        let draft = Draft { writer, records: NO_RECORD, acked_below: 0, is_eliciting: false, outgoing };
         Some(self.account(now, draft, Purpose::AckOnly))
     }
 }

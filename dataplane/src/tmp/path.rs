@@ -7,11 +7,13 @@ use crate::tmp::congestion::{Controller, Setting, View};
 use crate::tmp::delivery::Delivery;
 use crate::tmp::limits::{DATA_OVERHEAD_BYTES, PAYLOAD_BYTES_BASE};
 use crate::tmp::loss::{ACK_DELAY_US_MAX, Loss, PROBES};
+use crate::tmp::mending::Mending;
 use crate::tmp::mtu::Mtu;
 use crate::tmp::options::TunnelOptions;
 use crate::tmp::pacer::Pacer;
 use crate::tmp::quality::PathQuality;
 use crate::tmp::received::Received;
+use crate::tmp::repair::Repair;
 use crate::tmp::rtt::Rtt;
 use crate::tmp::sent::{Purpose, Sent, SentPacket};
 use crate::tmp::stats::TunnelCounters;
@@ -65,6 +67,8 @@ pub struct Path {
     pub(in crate::tmp) mtu: Mtu,
     pub(in crate::tmp) received: Received,
     pub(in crate::tmp) quality: PathQuality,
+    pub(in crate::tmp) repair: Repair,
+    pub(in crate::tmp) mending: Mending,
     pub(in crate::tmp) counters: TunnelCounters,
     /// Packets that a probe time-out still lets out.
     pub(in crate::tmp) probes_left: u32,
@@ -111,6 +115,8 @@ impl Path {
             mtu,
             received: Received::new(),
             quality: PathQuality::new(),
+            repair: Repair::new(options.repair_percent, now),
+            mending: Mending::default(),
             counters: TunnelCounters::default(),
             probes_left: 0,
             repeat_from: 0,
@@ -173,7 +179,15 @@ impl Path {
         if self.loss.timeouts() >= TIMEOUTS_BEFORE_BASE_SIZE {
             return PAYLOAD_BYTES_BASE;
         }
-        usize::from(self.mtu.current_bytes()) - DATA_OVERHEAD_BYTES
+        usize::from(self.mtu.current_bytes()) - DATA_OVERHEAD_BYTES - self.repair.reserve_bytes()
+    }
+
+    /// Length of the next payload, which may be more than full: of an mtu probe, or of a repair.
+    pub fn payload_bytes_next(&self, now: Instant) -> usize {
+        if self.repair.is_due(now) {
+            return usize::from(self.mtu.current_bytes()) - DATA_OVERHEAD_BYTES;
+        }
+        self.probe_payload_bytes(now).unwrap_or_else(|| self.payload_bytes())
     }
 
     /// Length of the payload of an mtu probe, if one is wanted: after the first rtt sample, and not while the
@@ -198,13 +212,13 @@ impl Path {
         let Built { purpose, bytes, records, acked_below } = built;
         let mut packet = SentPacket::new(now, bytes, purpose, records, acked_below);
         if purpose != Purpose::AckOnly {
-            self.note_dry_if_idle();
+            self.note_dry_if_idle(now);
             let is_idle = self.sent.in_flight_packets() == 0;
             packet.departure = self.delivery.departs(now, is_idle, self.quality.arrival_us(now));
             packet.tag = self.controller.own(u64::from(bytes));
         }
         let number = self.sent.push(packet);
-        self.note_dry_if_idle();
+        self.note_dry_if_idle(now);
         self.counters.sent_packets += 1;
         self.counters.sent_bytes += u64::from(bytes);
         self.last_sent = now;
@@ -273,15 +287,15 @@ impl Path {
     }
 
     /// Where nothing more waits to be sent, rate samples say how much we had, not how much would pass.
-    fn note_dry_if_idle(&mut self) {
+    fn note_dry_if_idle(&mut self, now: Instant) {
         if self.is_idle {
-            self.delivery.ran_dry(self.sent.in_flight_bytes());
+            self.delivery.ran_dry(now, self.sent.in_flight_bytes());
         }
     }
 
     /// A tunnel that had nothing to send has something again.
     pub fn wake(&mut self, now: Instant) {
-        self.note_dry_if_idle();
+        self.note_dry_if_idle(now);
         self.pacer.restart(now, self.packet_bytes(), self.controller.measured_bytes_per_s());
         self.is_idle = false;
     }

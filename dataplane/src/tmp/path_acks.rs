@@ -56,6 +56,7 @@ impl Path {
         self.detect_losses(now, streams);
         self.sent.forget(self.horizon(now));
         self.received.set_rtt(self.rtt.smoothed_us());
+        self.repair.judge(self.rtt.min_us(), self.quality.loss_ppm_worst());
         self.set_pace(now);
         let found = self.is_lost && self.loss.timeouts() == 0;
         self.is_lost &= !found;

@@ -173,6 +173,12 @@ impl PathQuality {
         self.seconds.ppm()
     }
 
+    /// The worst of what is known of either direction, over ten seconds or ten minutes.
+    pub fn loss_ppm_worst(&self) -> u32 {
+        let peer = self.peer.map_or(0, |peer| peer.loss_ppm_10s.max(peer.loss_ppm_10min));
+        self.seconds.ppm().max(self.minutes.ppm()).max(peer)
+    }
+
     /// Whether the peer should be told: time has passed, and bytes.
     pub fn is_report_due(&self, now: Instant, rtt_us: u64) -> bool {
         self.delivered_bytes > self.reported_bytes

@@ -136,6 +136,11 @@ impl ReceiveStream {
         self.end == Some(self.data.read_offset())
     }
 
+    /// Whether the peer has ended its half and what can be read now is all that is left of it.
+    pub fn is_front_last(&self) -> bool {
+        self.end == Some(self.data.front_end())
+    }
+
     /// Whether more credit is of any use to the peer.
     pub fn wants_credit(&self) -> bool {
         self.phase == Phase::Open && self.end.is_none()
@@ -199,6 +204,15 @@ mod tests {
             stream.consume(&mut memory, count);
         }
         assert!(stream.is_done() && stream.is_read_to_end() && memory.blocks.used() == 0);
+    }
+
+    #[test]
+    fn the_last_bytes_are_known_when_the_end_is_and_nothing_is_missing() {
+        let (mut memory, mut stream) = stream(100);
+        stream.receive(&mut memory, 3, b"def", true).unwrap();
+        assert!(!stream.is_front_last());
+        stream.receive(&mut memory, 0, b"abc", false).unwrap();
+        assert!(stream.is_front_last() && !stream.is_read_to_end());
     }
 
     #[test]

@@ -154,6 +154,11 @@ impl SendStream {
         if bytes == 0 && self.is_end_due() { 1 } else { bytes as usize }
     }
 
+    /// Bytes sent once, or more often.
+    pub const fn sent_bytes(&self) -> u64 {
+        self.next
+    }
+
     /// Bytes written and never sent, whatever the peer's credit says; none of a half that was given up.
     pub fn waiting_bytes(&self) -> usize {
         self.end().saturating_sub(self.next) as usize

@@ -66,6 +66,16 @@ pub struct TunnelCounters {
     pub lost_packets: u64,
     /// Packets given up that were only late.
     pub spurious_packets: u64,
+    /// Packets with repair data that were sent, and their sizes as datagrams.
+    pub repairs_sent: u64,
+    /// See `repairs_sent`.
+    pub repair_bytes_sent: u64,
+    /// Packets with repair data that were received.
+    pub repairs_received: u64,
+    /// Lost packets whose content they gave back.
+    pub repaired_packets: u64,
+    /// Those of them that gave nothing back because more than one packet was missing.
+    pub repairs_beyond: u64,
     /// Stream bytes sent again.
     pub retransmitted_bytes: u64,
     /// ACK frames sent.

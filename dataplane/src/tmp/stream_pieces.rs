@@ -17,6 +17,9 @@ const CONTROL_RECORDS_MAX: usize = 5;
 /// Writers woken per acknowledged piece when memory becomes free: more would only find it gone again.
 const WAKE_MAX: usize = 4;
 
+/// What of an urgent stream is repaired beside bulk; what is longer is bulk itself.
+const URGENT_BYTES_MAX: u64 = 64 << 10;
+
 impl Streams {
     /// Writes control frames of streams while there is room; true if any was written.
     pub(in crate::tmp) fn write_control(
@@ -62,6 +65,19 @@ impl Streams {
     pub(in crate::tmp) fn header_bytes(&self, handle: Handle) -> usize {
         let opens = self.table.get(handle).is_some_and(|stream| stream.opening.is_some());
         SubHeader::encoded_len(opens, true)
+    }
+
+    /// Whether the stream is one whose next bytes a loss would hurt most: it is being opened, or urgent and small yet.
+    pub(in crate::tmp) fn is_urgent(&self, handle: Handle) -> bool {
+        self.table.get(handle).is_some_and(|stream| {
+            let is_small = stream.send.sent_bytes() < URGENT_BYTES_MAX;
+            stream.opening.is_some() || stream.class < self.urgent_classes && is_small
+        })
+    }
+
+    /// Whether the stream has more that could leave at once.
+    pub(in crate::tmp) fn has_more(&self, handle: Handle) -> bool {
+        self.table.get(handle).is_some_and(|stream| stream.send.sendable_bytes() > 0)
     }
 
     /// Writes `bytes` of a stream, lost ones first, as far as there is room; how many are left.

@@ -54,6 +54,7 @@ pub struct Streams {
     pub(in crate::tmp) opened: u64,
     pub(in crate::tmp) late_frames: u64,
     pub(in crate::tmp) retransmitted_bytes: u64,
+    pub(in crate::tmp) urgent_classes: u8,
     send_buffer_bounds: (usize, usize),
 }
 
@@ -96,6 +97,7 @@ impl Streams {
             opened: 0,
             late_frames: 0,
             retransmitted_bytes: 0,
+            urgent_classes: options.urgent_classes,
             send_buffer_bounds: (options.send_buffer_bytes, options.send_buffer_bytes_max),
         }
     }
@@ -201,6 +203,11 @@ impl Streams {
     /// See `Tunnel::is_read_finished`.
     pub fn is_read_finished(&self, id: StreamId) -> bool {
         self.get(id).is_some_and(|stream| stream.receive.is_read_to_end())
+    }
+
+    /// See `Tunnel::is_read_last`.
+    pub fn is_read_last(&self, id: StreamId) -> bool {
+        self.get(id).is_some_and(|stream| stream.receive.is_front_last())
     }
 
     /// See `Tunnel::set_class`.

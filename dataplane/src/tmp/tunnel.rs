@@ -103,6 +103,11 @@ impl Tunnel {
         self.streams.is_read_finished(stream)
     }
 
+    /// Whether the peer finished the stream and nothing will come behind what can be read now.
+    pub fn is_read_last(&self, stream: StreamId) -> bool {
+        self.streams.is_read_last(stream)
+    }
+
     /// Changes the class here and at the peer.
     pub fn set_class(&mut self, stream: StreamId, class: u8) {
         self.streams.set_class(stream, class);
@@ -251,7 +256,7 @@ impl Carrier for Tunnel {
     }
 
     fn payload_bytes_next(&self, now: Instant) -> usize {
-        self.path.probe_payload_bytes(now).unwrap_or_else(|| self.path.payload_bytes())
+        self.path.payload_bytes_next(now)
     }
 
     fn fill_packet(&mut self, now: Instant, payload: &mut [u8], fill: &mut dyn Fill) -> Option<Filled> {
@@ -274,6 +279,7 @@ impl Carrier for Tunnel {
             self.path.received.due(),
             self.path.lost_at.or_else(|| self.path.probe_deadline()),
             self.paced_until.filter(|_| waits),
+            self.path.repair.due(),
             self.keep_alive_at(),
         ];
         timers.into_iter().flatten().min()

@@ -19,6 +19,11 @@ macro_rules! faults {
             pub(crate) const fn name(self) -> &'static str {
                 match self { $(Self::$name => concat!("fault ", stringify!($name)),)* }
             }
+
+            /// Its name in scenarios.
+            pub(crate) const fn word(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name),)* }
+            }
         }
     };
 }
@@ -104,6 +109,11 @@ impl Faults {
             }
         }
         chosen
+    }
+
+    /// These and one more.
+    pub(crate) const fn with(self, fault: Fault) -> Self {
+        Self(self.0 | 1 << fault as u32)
     }
 
     /// Whether it is among them.

@@ -8,11 +8,14 @@
 //! Not here: the tunnel protocol's own tests, which stand beside it.
 
 mod audit;
+mod chart;
 mod check;
 mod client;
 mod content;
 mod driver;
 mod fault;
+mod film;
+mod given;
 mod many;
 mod message;
 mod network;
@@ -26,6 +29,9 @@ mod speech;
 mod stage;
 mod world;
 
+pub use chart::plots;
+pub use film::{Fate, Film, Note, Sight};
+pub use given::{Given, Incident, PathGiven, Topology, Trouble};
 pub use many::{Report, run_many};
 pub use run::{Options, Outcome, run};
 

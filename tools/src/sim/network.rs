@@ -4,6 +4,8 @@ use core::net::SocketAddr;
 
 use crate::sim::driver::{Departure, Packet};
 use crate::sim::fault::{Fault, Faults};
+use crate::sim::film::{Fate, Sight};
+use crate::sim::given::PathGiven;
 use crate::sim::world::{Event, Hits, World};
 
 /// A path both ways.
@@ -25,10 +27,10 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    /// Draws a path.
-    pub(crate) fn draw(world: &mut World, faults: Faults) -> Self {
+    /// Draws a path, but for what is given of it.
+    pub(crate) fn draw(world: &mut World, faults: Faults, given: &PathGiven) -> Self {
         let dice = &mut world.dice.net;
-        Self {
+        let mut drawn = Self {
             latency_us: dice.between(50, 60_000),
             jitter_us: dice.between(0, 2_000),
             us_per_kib: dice.between(1, 400),
@@ -40,7 +42,14 @@ impl Network {
             mtu_bytes: usize::MAX,
             packets: Vec::new(),
             spare: Vec::new(),
-        }
+        };
+        drawn.latency_us = given.latency_us.unwrap_or(drawn.latency_us);
+        drawn.jitter_us = given.jitter_us.unwrap_or(drawn.jitter_us);
+        drawn.queue_us_max = given.queue_us.unwrap_or(drawn.queue_us_max);
+        drawn.loss_ppm = given.loss_ppm.unwrap_or(drawn.loss_ppm);
+        // 1,024 bytes are 8,192 bits; a kbit/s is a bit per ms.
+        drawn.us_per_kib = given.rate_kbit.map_or(drawn.us_per_kib, |rate| 8_192_000 / rate.max(1));
+        drawn
     }
 
     /// Sends a train off, cut into its datagrams.
@@ -80,16 +89,17 @@ impl Network {
             }
             does
         };
+        let sight = |fate| move |at_us| sight_of(at_us, way, datagram, fate);
         let start = self.free_us[way].max(world.now_us);
         if start - world.now_us > self.queue_us_max {
-            return;
+            return world.show(sight(Fate::Overflowed));
         }
         self.free_us[way] = start + self.us_per_kib * datagram.len() as u64 / 1_024;
         if world.now_us < self.heals_us || happens(Fault::Loss, world, self.loss_ppm) {
-            return;
+            return world.show(sight(Fate::Lost));
         }
         if datagram.len() > self.mtu_bytes {
-            return;
+            return world.show(sight(Fate::TooLarge));
         }
         let mut bytes = datagram.to_vec();
         if happens(Fault::Corruption, world, 20_000) {
@@ -106,6 +116,7 @@ impl Network {
                 at_us += world.dice.net.below(self.jitter_us + self.latency_us / 2 + 1);
             }
             let packet = Packet { from, ecn: train.ecn, bytes: bytes.clone() };
+            world.show(sight(Fate::Arrives(at_us)));
             let index = self.keep(train.to, packet);
             world.at(at_us, Event::Datagram(index));
         }
@@ -119,4 +130,9 @@ impl Network {
         self.packets.push(Some((to, packet)));
         (self.packets.len() - 1) as u32
     }
+}
+
+fn sight_of(at_us: u64, way: usize, datagram: &[u8], fate: Fate) -> Sight {
+    let number = datagram.get(5..9).and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_be_bytes);
+    Sight { at_us, way, bytes: datagram.len(), kind: datagram.first().copied().unwrap_or(0), number, fate }
 }

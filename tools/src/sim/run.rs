@@ -14,6 +14,8 @@ use crate::sim::check::Book;
 use crate::sim::client::{Client, Manners};
 use crate::sim::driver::{Departure, Worker, Yard};
 use crate::sim::fault::{Fault, Faults};
+use crate::sim::film::Film;
+use crate::sim::given::{Given, Topology as TopologyGiven, Trouble};
 use crate::sim::network::Network;
 use crate::sim::origin::OriginEnd;
 use crate::sim::pipe::{Owner, Pipes};
@@ -34,12 +36,16 @@ const TIDY_US: u64 = 30_000_000;
 const EMPTY_US: u64 = 40_000_000;
 
 /// What is run; nothing given is drawn from the seed.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Runs one node without a tunnel.
     pub alone: bool,
     /// No faults at all.
     pub calm: bool,
+    /// What is not drawn.
+    pub given: Given,
+    /// Keeps a film of the run.
+    pub films: bool,
 }
 
 /// What came of a seed.
@@ -57,6 +63,8 @@ pub struct Outcome {
     pub violation: Option<String>,
     /// How often each fault, refusal and ending was met.
     pub hits: Vec<(&'static str, u64)>,
+    /// What it looked like, if that was wanted.
+    pub film: Option<Film>,
 }
 
 /// An actor with the time for which it has asked.
@@ -116,16 +124,22 @@ pub fn run(seed: u64, options: &Options) -> Outcome {
 impl Sim {
     fn new(seed: u64, options: &Options) -> Self {
         let mut dice = Prng::new(seed);
-        let topology = match dice.below(4) {
+        let drawn = dice.below(4);
+        let topology = match (options.given.topology, drawn) {
             _ if options.alone => Topology::Alone,
-            0 => Topology::Alone,
-            1 => Topology::Pair(2),
-            _ => Topology::Pair(1),
+            (Some(TopologyGiven::Alone), _) | (None, 0) => Topology::Alone,
+            (Some(TopologyGiven::Pair(workers)), _) => Topology::Pair(workers.clamp(1, 2)),
+            (None, 1) => Topology::Pair(2),
+            (None, _) => Topology::Pair(1),
         };
         let faults =
             if options.calm { Faults::NONE } else { Faults::draw(&mut dice, topology != Topology::Alone) };
+        let faults = options.given.faults(faults);
         let scenario = Scenario::draw(seed, topology, &faults);
         let mut world = World::new(seed);
+        if options.films {
+            world.start_film();
+        }
         let is_tiny = faults.has(Fault::TinyBuffers);
         let scale = Scale {
             body_bytes: if is_tiny {
@@ -145,7 +159,7 @@ impl Sim {
             capacity_bytes: if is_tiny { 2_000 } else { dice.between(4_000, 200_000) as usize },
         };
         let mut sim = Self {
-            network: Network::draw(&mut world, faults),
+            network: Network::draw(&mut world, faults, &options.given.path),
             world,
             pipes: Pipes::default(),
             book: Book::new(&faults),
@@ -164,8 +178,12 @@ impl Sim {
         };
         faults.each().for_each(|fault| sim.world.note(fault.name(), 0, 0));
         sim.start_processes();
-        sim.draw_clients(&mut dice);
-        sim.draw_actions(&mut dice);
+        sim.draw_clients(&mut dice, options.given.exchanges);
+        if options.given.incidents.is_empty() {
+            sim.draw_actions(&mut dice);
+        } else {
+            sim.plan_incidents(&options.given);
+        }
         sim
     }
 
@@ -179,9 +197,10 @@ impl Sim {
         self.workers.iter_mut().for_each(|worker| worker.wake(&mut self.world));
     }
 
-    fn draw_clients(&mut self, dice: &mut Prng) {
+    fn draw_clients(&mut self, dice: &mut Prng, given: Option<usize>) {
         let faults = self.setting.faults;
-        let mut left = 20 + dice.below(20) as usize;
+        let drawn = 20 + dice.below(20) as usize;
+        let mut left = given.unwrap_or(drawn);
         let is_burst = faults.has(Fault::Bursts);
         let spread_us = if is_burst { 1 } else { dice.between(1_000, 3_000_000) };
         while left > 0 {
@@ -210,30 +229,46 @@ impl Sim {
         }
     }
 
+    fn plan(&mut self, at_us: u64, action: Action) {
+        self.actions.push(action);
+        self.world.at(at_us, Event::Fault(self.actions.len() as u32 - 1));
+    }
+
+    fn plan_incidents(&mut self, given: &Given) {
+        for incident in &given.incidents {
+            let action = match incident.trouble {
+                Trouble::Partition(span_us) => Action::Partition(span_us),
+                Trouble::Shrink(bytes) => Action::Shrink(bytes),
+                Trouble::KillFront(down_us) => Action::Kill(0, down_us),
+                Trouble::KillBack(_) if self.scenario.processes() < 2 => continue,
+                Trouble::KillBack(down_us) => Action::Kill(1, down_us),
+                Trouble::Drain => Action::Drain(0),
+                Trouble::Reset => Action::Reset,
+            };
+            self.plan(incident.at_us, action);
+        }
+    }
+
     fn draw_actions(&mut self, dice: &mut Prng) {
         let faults = self.setting.faults;
         let span_us = dice.between(20_000, 4_000_000);
-        let plan = |sim: &mut Self, at_us: u64, action: Action| {
-            sim.actions.push(action);
-            sim.world.at(at_us, Event::Fault(sim.actions.len() as u32 - 1));
-        };
         if faults.has(Fault::Partition) {
             let span = dice.between(10_000, 12_000_000);
-            plan(self, dice.below(span_us), Action::Partition(span));
+            self.plan(dice.below(span_us), Action::Partition(span));
         }
         if faults.has(Fault::MtuDrop) {
-            plan(self, dice.below(span_us), Action::Shrink(dice.between(1_230, 1_400) as usize));
+            self.plan(dice.below(span_us), Action::Shrink(dice.between(1_230, 1_400) as usize));
         }
         for (fault, process) in [(Fault::RestartFront, 0), (Fault::RestartBack, 1)] {
             if faults.has(fault) && process < self.scenario.processes() {
-                plan(self, dice.below(span_us), Action::Kill(process, dice.between(1_000, 2_000_000)));
+                self.plan(dice.below(span_us), Action::Kill(process, dice.between(1_000, 2_000_000)));
             }
         }
         if faults.has(Fault::Drain) {
-            plan(self, dice.below(span_us), Action::Drain(0));
+            self.plan(dice.below(span_us), Action::Drain(0));
         }
         if faults.has(Fault::Resets) {
-            (0..dice.between(1, 6)).for_each(|_| plan(self, dice.below(span_us), Action::Reset));
+            (0..dice.between(1, 6)).for_each(|_| self.plan(dice.below(span_us), Action::Reset));
         }
     }
 
@@ -358,8 +393,7 @@ impl Sim {
     }
 
     fn plan_start(&mut self, process: usize, after_us: u64) {
-        self.actions.push(Action::Start(process));
-        self.world.at(self.world.now_us + after_us, Event::Fault(self.actions.len() as u32 - 1));
+        self.plan(self.world.now_us + after_us, Action::Start(process));
     }
 
     fn tell(&mut self, pipe: u32, end: u8) {
@@ -572,6 +606,7 @@ impl Sim {
             events: self.events,
             violation,
             hits: hits.into_iter().collect(),
+            film: self.world.take_film(),
         }
     }
 }

@@ -7,6 +7,8 @@ use std::collections::{BinaryHeap, VecDeque};
 use dataplane::stdx::prng::Prng;
 use dataplane::time::Instant;
 
+use crate::sim::film::{Film, Sight};
+
 /// Notes kept for the report of a failed seed.
 const NOTES_MAX: usize = 400;
 
@@ -51,6 +53,7 @@ pub(crate) struct World {
     sequence: u64,
     hash: u64,
     notes: VecDeque<(u64, &'static str, u64, u64)>,
+    film: Option<Film>,
     violation: Option<String>,
 }
 
@@ -64,6 +67,7 @@ impl World {
             sequence: 0,
             hash: 0xcbf2_9ce4_8422_2325,
             notes: VecDeque::with_capacity(NOTES_MAX),
+            film: None,
             violation: None,
         }
     }
@@ -92,6 +96,26 @@ impl World {
             self.notes.pop_front();
         }
         self.notes.push_back((self.now_us, what, a, b));
+        if let Some(film) = &mut self.film {
+            film.notes.push((self.now_us, what, a, b));
+        }
+    }
+
+    /// Keeps a film from now on.
+    pub(crate) fn start_film(&mut self) {
+        self.film = Some(Film::default());
+    }
+
+    /// The film, if one was kept.
+    pub(crate) fn take_film(&mut self) -> Option<Film> {
+        self.film.take()
+    }
+
+    /// Shows a datagram to the film.
+    pub(crate) fn show(&mut self, sight: impl FnOnce(u64) -> Sight) {
+        if let Some(film) = &mut self.film {
+            film.datagrams.push(sight(self.now_us));
+        }
     }
 
     /// Lets something go into the hash that is too frequent for the report.

@@ -291,8 +291,8 @@ impl Trunk {
         let bytes = tunnel.read(id);
         let (envelope, length) = match OpeningEnvelope::parse(bytes) {
             Parsed::Complete(envelope, length) => (envelope, length),
-            Parsed::Partial => return false,
-            Parsed::Invalid => {
+            Parsed::Partial if !tunnel.is_read_last(id) => return false,
+            Parsed::Partial | Parsed::Invalid => {
                 stream.end = End::Nobody;
                 tunnel.abort(id, Failure::BadStream.code());
                 return true;
