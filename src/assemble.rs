@@ -25,6 +25,7 @@ use dataplane::role::plan::{Listener, Origin};
 use dataplane::rules::Rules;
 use dataplane::stdx::network::Network as Prefix;
 use dataplane::tmp::key::{PresharedKey, PrivateKey};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Everything but sites, ways and addresses.
@@ -40,6 +41,7 @@ pub(crate) struct Common {
     pub(crate) rules: Arc<Rules>,
     pub(crate) rule_source: RuleSource,
     pub(crate) identity: Option<Identity>,
+    pub(crate) control: Option<PathBuf>,
     pub(crate) memory_limit_bytes: Option<u64>,
 }
 
@@ -67,6 +69,7 @@ pub(crate) fn common(args: &NodeArgs, problems: &mut Problems) -> Common {
         rules: Arc::new(rules),
         rule_source,
         identity: args.process.identity(problems),
+        control: args.process.control.clone(),
         memory_limit_bytes: args.cores.memory_limit_bytes(&machine, problems),
         limits,
     }

@@ -44,6 +44,7 @@ pub(crate) fn configure(args: &BackArgs) -> Result<NodeConfig, Problems> {
         rules: _,
         rule_source,
         identity,
+        control,
         memory_limit_bytes,
     } = common;
     let config = NodeConfig {
@@ -63,6 +64,7 @@ pub(crate) fn configure(args: &BackArgs) -> Result<NodeConfig, Problems> {
         blender,
         seeing,
         identity,
+        control,
         rule_source,
         memory_limit_bytes,
     };

@@ -72,6 +72,8 @@ pub(crate) struct NodeConfig {
     pub(crate) seeing: Seeing,
     /// Where the rules come from, to read them again.
     pub(crate) rule_source: RuleSource,
+    /// Where commands are taken while it runs, if anywhere.
+    pub(crate) control: Option<PathBuf>,
     /// Whom the process becomes once everything is bound; `None`: it stays who it is.
     pub(crate) identity: Option<Identity>,
     /// Bytes that the sum of the bounds may reach in the whole process; `None`: not looked at.
@@ -246,6 +248,8 @@ pub(crate) struct TunnelTuning {
     pub(crate) credit_bytes_min: usize,
     /// Largest datagram (UDP payload) to search for and to fill.
     pub(crate) datagram_bytes_max: u16,
+    /// Largest that `datagram_bytes_max` may become while it runs.
+    pub(crate) datagram_bytes_largest: u16,
     /// A tunnel that has sent nothing for so long sends a PING; zero: never.
     pub(crate) keep_alive: Duration,
     /// How a tunnel behaves beside others.

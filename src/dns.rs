@@ -2,6 +2,7 @@
 
 use crate::args::dns::DnsArgs;
 use crate::form::given::take_all;
+use crate::guide;
 use crate::key_file;
 use crate::machine::Machine;
 use crate::print_config::{Effect, Effective};
@@ -11,6 +12,7 @@ use controlplane::dns::cookie::{Secret, Secrets};
 use controlplane::dns::engine::Settings;
 use controlplane::dns::limits::{NSID_BYTES_MAX, UDP_BYTES_DEFAULT, UDP_BYTES_MIN};
 use controlplane::dns::load::ZoneSource;
+use controlplane::dns::policy::orders::Orders;
 use controlplane::dns::rate::Rate;
 use controlplane::dns::server::options::{ServerOptions, TcpOptions};
 use controlplane::dns::subnets::Subnets;
@@ -41,6 +43,12 @@ pub(crate) struct DnsConfig {
     pub(crate) admin_hosts: Vec<String>,
     pub(crate) query_log: LogTarget,
     pub(crate) log_level: Level,
+    /// Where commands are taken while it runs, if anywhere.
+    pub(crate) control: Option<PathBuf>,
+    /// Where orders about servers are kept, if anywhere.
+    pub(crate) overrides: Option<PathBuf>,
+    /// What was kept there.
+    pub(crate) orders: Orders,
     /// Values that the tree gave in place of flags.
     from_tree: Vec<&'static str>,
 }
@@ -100,9 +108,20 @@ pub(crate) fn configure(args: &DnsArgs) -> Result<DnsConfig, Problems> {
             Some(_) | None => LogTarget::File(args.query_log.clone()),
         },
         log_level: args.log_level.take_or("log_level", &mut problems, Level::Info),
+        control: args.control.clone(),
+        overrides: args.overrides.clone(),
+        orders: orders(args, &mut problems),
         from_tree,
     };
     problems.into_result(config)
+}
+
+fn orders(args: &DnsArgs, problems: &mut Problems) -> Orders {
+    let Some(file) = &args.overrides else { return Orders::default() };
+    guide::kept_orders(file).unwrap_or_else(|wrong| {
+        problems.add(format_args!("--overrides {}", file.display()), &wrong);
+        Orders::default()
+    })
 }
 
 /// Opens the tree, or in its place the last one that worked.

@@ -38,6 +38,13 @@ impl Exit {
     }
 }
 
+impl Exit {
+    /// What a number means.
+    pub(crate) fn of_status(status: u8) -> Option<Self> {
+        TABLE.iter().find(|(_, known, _)| *known == status).map(|(exit, _, _)| *exit)
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit.status())

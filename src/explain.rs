@@ -2,21 +2,21 @@
 
 use crate::args::explain::{ExplainArgs, ExplainDoor};
 use crate::exit::Exit;
+use crate::guide;
 use crate::show;
 use crate::tree;
 use controlplane::dns::catalog::Catalog;
 use controlplane::dns::name::Name;
 use controlplane::dns::policy::decide::{Client, Decision, Family};
 use controlplane::dns::policy::explain;
+use controlplane::dns::policy::steering::Steering;
 use core::net::IpAddr;
 use dataplane::reactor::clock;
 use dataplane::tmp::random::{Random, SystemRandom};
-use std::path::Path;
 
 /// Explains.
 pub(crate) fn run(args: &ExplainArgs) -> Exit {
-    let ExplainDoor::Dns { name, client, config, figures, r#type } = &args.door;
-    match dns(name, *client, config, figures.as_deref(), r#type) {
+    match dns(&args.door) {
         Ok(text) => {
             show::text(&text);
             Exit::Done
@@ -29,11 +29,27 @@ pub(crate) fn run(args: &ExplainArgs) -> Exit {
     }
 }
 
-fn dns(
+fn dns(door: &ExplainDoor) -> Result<String, Vec<String>> {
+    let ExplainDoor::Dns { name, client, config, figures, overrides, r#type } = door;
+    let (loaded, mut steering) = tree::load(&tree::open(config)?.network)?;
+    if let Some(path) = figures {
+        let read = tree::figures(path, &steering)?;
+        steering = steering.with_figures(read);
+    }
+    if let Some(path) = overrides {
+        let orders = guide::kept_orders(path)
+            .map_err(|wrong| vec![format!("--overrides {}: {wrong}", path.display())])?;
+        steering = guide::with_orders(&steering, &orders);
+    }
+    explained(&loaded.catalog, &steering, name, *client, r#type)
+}
+
+/// The decision for a client now, in words.
+pub(crate) fn explained(
+    catalog: &Catalog,
+    steering: &Steering,
     name: &str,
     client: IpAddr,
-    config: &Path,
-    figures: Option<&Path>,
     qtype: &str,
 ) -> Result<String, Vec<String>> {
     let family = match qtype.to_ascii_uppercase().as_str() {
@@ -42,12 +58,7 @@ fn dns(
         _ => return Err(vec![format!("--type {qtype}: is not what a policy answers; give A or AAAA")]),
     };
     let wire = Name::from_text(name).ok_or_else(|| vec![format!("{name} is no domain name")])?;
-    let (loaded, mut steering) = tree::load(&tree::open(config)?.network)?;
-    if let Some(path) = figures {
-        let read = tree::figures(path, &steering)?;
-        steering = steering.with_figures(read);
-    }
-    let number = loaded.catalog.policy_of(&wire).ok_or_else(|| vec![no_policy(&loaded.catalog, &wire)])?;
+    let number = catalog.policy_of(&wire).ok_or_else(|| vec![no_policy(catalog, &wire)])?;
     let mut nonce = [0; 8];
     SystemRandom::new().fill(&mut nonce);
     let now_s = clock::unix_us() / 1_000_000;
@@ -55,7 +66,7 @@ fn dns(
     steering.decide(number, Client::of(client), family, now_s, u64::from_le_bytes(nonce), &mut decision);
     let policy = &steering.policies()[number as usize];
     let head = format!("name      {wire}\nclient    {client}\n");
-    Ok(head + &explain::text(&steering, policy, &decision, now_s))
+    Ok(head + &explain::text(steering, policy, &decision, now_s))
 }
 
 fn no_policy(catalog: &Catalog, name: &Name) -> String {

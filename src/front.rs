@@ -42,6 +42,7 @@ pub(crate) fn configure(args: &FrontArgs) -> Result<NodeConfig, Problems> {
         rules: _,
         rule_source,
         identity,
+        control,
         memory_limit_bytes,
     } = common;
     let config = NodeConfig {
@@ -61,6 +62,7 @@ pub(crate) fn configure(args: &FrontArgs) -> Result<NodeConfig, Problems> {
         blender,
         seeing,
         identity,
+        control,
         rule_source,
         memory_limit_bytes,
     };

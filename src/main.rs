@@ -7,6 +7,8 @@ mod args;
 mod assemble;
 mod back;
 mod config;
+mod control;
+mod ctl;
 mod demo;
 mod demo_wan;
 mod dns;
@@ -15,6 +17,7 @@ mod exit;
 mod explain;
 mod form;
 mod front;
+mod guide;
 mod key;
 mod key_file;
 mod load;
@@ -34,6 +37,7 @@ mod rule_source;
 mod scratch;
 mod serve;
 mod serve_dns;
+mod settings;
 mod show;
 mod sim;
 mod sim_scenario;
@@ -126,6 +130,7 @@ fn enter(door: &Door, entrance: &Entrance<'_>) -> Exit {
         Door::Rules(args) => rule_door::run(args),
         Door::Config(args) => tree::run(args),
         Door::Explain(args) => explain::run(args),
+        Door::Ctl(args) => ctl::run(args),
         Door::Doctor => doctor::run(),
     }
 }

@@ -6,21 +6,25 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use controlplane::control::{Answer, Door, Inbox, Order, Word};
 use controlplane::logs::{LogOptions, LogTarget, LogWriter, Records, Reopen, daemon};
 use controlplane::notify;
 use controlplane::resolve::{ResolveOptions, Resolver};
 use controlplane::signal::{Signal, Signals};
-use controlplane::view::Admin;
+use controlplane::view::{Admin, Reloads, Source};
 use dataplane::node::{self, NodeOptions, Running, StartError};
 use dataplane::reactor::machine;
 use dataplane::reactor::spsc::Consumer;
 use dataplane::role::control::Stage;
 use dataplane::role::counters::Counters;
 
+use crate::args::ctl::CtlCommand;
 use crate::config::{AccessLog, NodeConfig};
+use crate::control;
 use crate::exit::Exit;
 use crate::outfit;
 use crate::rule_source::RuleSource;
+use crate::settings::Board;
 use crate::watch::Watch;
 
 /// How often the main thread looks whether the workers still run while it waits for signals.
@@ -35,6 +39,10 @@ pub(crate) struct Node {
     end: &'static str,
     drain_timeout: Duration,
     rule_source: RuleSource,
+    board: Arc<Board>,
+    reloads: Arc<Reloads>,
+    /// What `ctl status` shows: the same as the page.
+    watch: Watch,
 }
 
 /// Runs a node until it is told to stop. Blocks; what went wrong has been logged when it returns.
@@ -44,15 +52,23 @@ pub(crate) fn run(config: &NodeConfig) -> Exit {
         Ok(signals) => signals,
         Err(error) => return failed("cannot listen to signals", &error),
     };
-    match Node::start(config) {
-        Ok(node) => node.serve(&signals),
-        Err(exit) => exit,
+    let door = match control::open(config.control.as_deref()) {
+        Ok(door) => door,
+        Err(exit) => return exit,
+    };
+    let node = match Node::start(config, door.as_ref()) {
+        Ok(node) => node,
+        Err(exit) => return exit,
+    };
+    match Inbox::new(signals, door) {
+        Ok(inbox) => node.serve(inbox),
+        Err(error) => failed("cannot listen to signals and commands", &error),
     }
 }
 
 impl Node {
     /// Starts everything; what went wrong has been logged on an error.
-    pub(crate) fn start(config: &NodeConfig) -> Result<Self, Exit> {
+    pub(crate) fn start(config: &NodeConfig, door: Option<&Door>) -> Result<Self, Exit> {
         machine::forbid_core_dumps().map_err(|error| failed("cannot forbid core dumps", &error))?;
         let options = outfit::options(config)?;
         let driver = options.io;
@@ -60,8 +76,14 @@ impl Node {
         let records = running.take_records();
         let log = start_log(config, &running, records)?;
         let resolver = start_resolver(config, &running)?;
-        let page = start_page(config, &running, &log, &resolver)?;
-        take_on(config)?;
+        let (board, reloads) = (Arc::new(Board::of_node(config)), Arc::new(Reloads::default()));
+        let watch = || {
+            let changing = (board.clone(), reloads.clone());
+            Watch::new(config, &running, log.stats(), resolver.stats(), changing)
+        };
+        let page = start_page(config, watch())?;
+        let watch = watch();
+        take_on(config, door)?;
         let listening: Vec<String> = running.listening().iter().map(ToString::to_string).collect();
         let tunnels: Vec<String> = running.tunnel_addresses().iter().map(ToString::to_string).collect();
         daemon::notice(
@@ -77,7 +99,7 @@ impl Node {
         notify::ready("serving");
         let (end, drain_timeout) = (config.end.name(), config.limits.drain_timeout);
         let rule_source = config.rule_source.clone();
-        Ok(Self { running, log, resolver, page, end, drain_timeout, rule_source })
+        Ok(Self { running, log, resolver, page, end, drain_timeout, rule_source, board, reloads, watch })
     }
 
     /// The workers, for a demo that looks at them.
@@ -86,7 +108,7 @@ impl Node {
         &self.running
     }
 
-    fn serve(self, signals: &Signals) -> Exit {
+    fn serve(mut self, mut inbox: Inbox) -> Exit {
         let alive_every = notify::alive_interval();
         let mut alive_at = Instant::now();
         let mut loops_seen = Vec::new();
@@ -101,14 +123,52 @@ impl Node {
                 loops_seen = loops;
                 alive_at = Instant::now() + alive_every.unwrap_or(LOOK_EVERY);
             }
-            match signals.wait(LOOK_EVERY) {
-                Some(Signal::Terminate) => self.advance(),
-                Some(Signal::Reopen) => self.reopen(),
-                Some(Signal::Reload) => self.reload(),
+            match inbox.wait(LOOK_EVERY) {
+                Some(Word::Signal(Signal::Terminate)) => self.advance(),
+                Some(Word::Signal(Signal::Reopen)) => self.reopen(),
+                Some(Word::Signal(Signal::Reload)) => {
+                    let _told = self.reload();
+                }
+                Some(Word::Order(order)) => {
+                    let answer = control::obey(&order, |command| self.obey(&order, command));
+                    inbox.answer(&order, &answer);
+                }
                 None => {}
             }
         }
         self.finish()
+    }
+
+    fn obey(&mut self, order: &Order, command: CtlCommand) -> Answer {
+        match command {
+            CtlCommand::Show => Answer::done(self.board.lines()),
+            CtlCommand::Set { setting, value } => {
+                let publish = |settings| self.running.publish_settings(settings);
+                control::set(&self.board, &setting, &value, order.from.uid, publish)
+            }
+            CtlCommand::Reload => self.reload(),
+            CtlCommand::Reopen => {
+                self.reopen();
+                Answer::done(vec!["the access log is opened again".to_owned()])
+            }
+            CtlCommand::Drain => self.drain(),
+            CtlCommand::Status => Answer::done(vec![format!("{:#}", self.watch.status())]),
+            CtlCommand::Override { .. } => control::not_here("override", "a name server"),
+            CtlCommand::Figures { .. } => control::not_here("figures", "a name server"),
+            CtlCommand::Explain { .. } => control::not_here("explain", "a name server"),
+        }
+    }
+
+    /// Unlike a second signal, a second command cuts nothing.
+    fn drain(&self) -> Answer {
+        let seconds = self.drain_timeout.as_secs();
+        let state = if self.running.control().stage() == Stage::Running {
+            self.advance();
+            "draining"
+        } else {
+            "is draining already"
+        };
+        Answer::done(vec![format!("{state}; what is left is cut after {seconds} s")])
     }
 
     /// The first word drains, the second ends at once.
@@ -134,23 +194,28 @@ impl Node {
     }
 
     /// Reads the rules again; with anything wrong the old ones stay.
-    fn reload(&self) {
+    fn reload(&self) -> Answer {
         if self.rule_source.file.is_none() {
-            daemon::notice(
-                "nothing to reload: there is no --rules file, and flags are read at start only",
-                &[],
-            );
-            return;
+            let why = "nothing to reload: there is no --rules file, and flags are read at start only";
+            daemon::notice(why, &[]);
+            return Answer::wrong(vec![why.to_owned()]);
         }
         match self.rule_source.load() {
             Ok(rules) => {
                 let (requests, answers) = (rules.requests.len(), rules.answers.len());
                 self.running.publish_rules(Arc::new(rules));
+                self.reloads.worked();
                 daemon::notice("rules are read again", &[("rules", &requests), ("answers", &answers)]);
+                Answer::done(vec![format!(
+                    "rules are read again: {requests} about requests, {answers} about answers"
+                )])
             }
             Err(unread) => {
-                let lines = unread.lines();
+                let mut lines = unread.lines();
                 lines.iter().for_each(|line| daemon::error("the old rules stay", &[("why", line)]));
+                self.reloads.failed(lines.clone());
+                lines.push("the old rules stay".to_owned());
+                Answer::wrong(lines)
             }
         }
     }
@@ -207,19 +272,13 @@ fn start_resolver(config: &NodeConfig, running: &Running) -> Result<Resolver, Ex
 
 type Page = Option<(JoinHandle<io::Result<()>>, Arc<AtomicBool>)>;
 
-fn start_page(
-    config: &NodeConfig,
-    running: &Running,
-    log: &LogWriter,
-    names: &Resolver,
-) -> Result<Page, Exit> {
+fn start_page(config: &NodeConfig, watch: Watch) -> Result<Page, Exit> {
     let Some(address) = config.seeing.admin else { return Ok(None) };
     let mut admin = Admin::bind(address).map_err(|error| failed("cannot serve the admin page", &error))?;
     config.seeing.admin_hosts.iter().for_each(|name| admin.allow_host(name));
     if let Ok(bound) = admin.local_addr() {
         daemon::notice("admin page", &[("address", &bound)]);
     }
-    let watch = Watch::new(config, running, log.stats(), names.stats());
     let stop = Arc::new(AtomicBool::new(false));
     let told = stop.clone();
     let thread = std::thread::Builder::new().name("admin".to_owned());
@@ -229,11 +288,15 @@ fn start_page(
 }
 
 /// Becomes the operator's unprivileged user: the last act of starting, when all that needs root is done.
-fn take_on(config: &NodeConfig) -> Result<(), Exit> {
+fn take_on(config: &NodeConfig, door: Option<&Door>) -> Result<(), Exit> {
     let Some(identity) = &config.identity else { return Ok(()) };
     if let Some(AccessLog::File(path)) = &config.seeing.access_log {
         std::os::unix::fs::chown(path, Some(identity.user), Some(identity.group))
             .map_err(|error| failed("cannot give the access log to the new user", &error))?;
+    }
+    if let Some(door) = door {
+        door.give_to(identity.user, identity.group)
+            .map_err(|error| failed("cannot give the control door to the new user", &error))?;
     }
     identity.take_on().map_err(|error| failed("cannot become another user", &error))?;
     daemon::notice("privileges dropped", &[("uid", &identity.user), ("gid", &identity.group)]);

@@ -1,18 +1,24 @@
 //! The name server running: loads, starts, reloads whole or not at all, reads figures when they change, ends.
 
+use crate::args::ctl::CtlCommand;
+use crate::control;
 use crate::dns::{DnsConfig, TreeSource};
 use crate::exit::Exit;
+use crate::explain;
+use crate::guide::{self, Guide};
+use crate::settings::Board;
 use crate::tree;
+use controlplane::control::{Answer, Inbox, Order, Word};
 use controlplane::dns::load::{self, Loaded};
 use controlplane::dns::policy::steering::Steering;
 use controlplane::dns::server::query_log::QueryLog;
 use controlplane::dns::server::start::{Server, StartError};
-use controlplane::dns::server::watch::{DnsWatch, Reloads};
+use controlplane::dns::server::watch::DnsWatch;
 use controlplane::logs::daemon;
 use controlplane::notify;
 use controlplane::signal::{Signal, Signals};
 use controlplane::tree::network::Network;
-use controlplane::view::Admin;
+use controlplane::view::{Admin, Reloads, Source};
 use core::time::Duration;
 use dataplane::reactor::machine;
 use std::fs;
@@ -36,9 +42,17 @@ pub(crate) fn run(config: &DnsConfig) -> Exit {
         Ok(signals) => signals,
         Err(error) => return failed("cannot listen to signals", &error),
     };
-    match Running::start(config) {
-        Ok(running) => running.serve(&signals),
-        Err(exit) => exit,
+    let door = match control::open(config.control.as_deref()) {
+        Ok(door) => door,
+        Err(exit) => return exit,
+    };
+    let running = match Running::start(config) {
+        Ok(running) => running,
+        Err(exit) => return exit,
+    };
+    match Inbox::new(signals, door) {
+        Ok(inbox) => running.serve(inbox),
+        Err(error) => failed("cannot listen to signals and commands", &error),
     }
 }
 
@@ -49,7 +63,10 @@ struct Running<'c> {
     log: Option<QueryLog>,
     page: Option<(JoinHandle<io::Result<()>>, Arc<AtomicBool>)>,
     reloads: Arc<Reloads>,
+    is_stopping: Arc<AtomicBool>,
     figures: FiguresFile,
+    board: Board,
+    guide: Guide,
 }
 
 /// The file of figures and when it was last written.
@@ -106,15 +123,31 @@ impl<'c> Running<'c> {
         })?;
         let log = QueryLog::start(&config.query_log)
             .map_err(|error| failed("cannot open the query log", &error))?;
-        let server =
-            Server::start(config.server.clone(), catalog, steering, log.as_ref()).map_err(|error| {
-                daemon::error("cannot start", &[("why", &error)]);
-                match error {
-                    StartError::Bind(_, _, error) if error.kind() == ErrorKind::AddrInUse => Exit::TryAgain,
-                    StartError::Bind(..) | StartError::System(_) => Exit::Failed,
-                }
-            })?;
-        let mut running = Self { config, server, log, page: None, reloads, figures };
+        let server = Server::start(
+            config.server.clone(),
+            catalog,
+            guide::with_orders(&steering, &config.orders),
+            log.as_ref(),
+        )
+        .map_err(|error| {
+            daemon::error("cannot start", &[("why", &error)]);
+            match error {
+                StartError::Bind(_, _, error) if error.kind() == ErrorKind::AddrInUse => Exit::TryAgain,
+                StartError::Bind(..) | StartError::System(_) => Exit::Failed,
+            }
+        })?;
+        let guide = Guide::new(server.published(), steering, config.orders.clone(), config.overrides.clone());
+        let mut running = Self {
+            config,
+            server,
+            log,
+            page: None,
+            reloads,
+            is_stopping: Arc::default(),
+            figures,
+            board: Board::of_log_level(config.log_level),
+            guide,
+        };
         running.start_page()?;
         if let Some(tree) = config.tree.as_ref().filter(|tree| tree.broken.is_empty()) {
             keep(tree, &tree.text);
@@ -136,14 +169,7 @@ impl<'c> Running<'c> {
         if let Ok(bound) = admin.local_addr() {
             daemon::notice("admin page", &[("address", &bound)]);
         }
-        let watch = DnsWatch {
-            version: env!("CARGO_PKG_VERSION"),
-            counters: self.server.counters().to_vec(),
-            published: self.server.published(),
-            reloads: self.reloads.clone(),
-            listening: self.server.listening().iter().map(ToString::to_string).collect(),
-            log_lines: self.log.as_ref().map(QueryLog::written),
-        };
+        let watch = self.watch();
         let stop = Arc::new(AtomicBool::new(false));
         let told = stop.clone();
         let thread = std::thread::Builder::new().name("admin".to_owned());
@@ -153,7 +179,19 @@ impl<'c> Running<'c> {
         Ok(())
     }
 
-    fn serve(mut self, signals: &Signals) -> Exit {
+    fn watch(&self) -> DnsWatch {
+        DnsWatch {
+            version: env!("CARGO_PKG_VERSION"),
+            counters: self.server.counters().to_vec(),
+            published: self.server.published(),
+            reloads: self.reloads.clone(),
+            is_stopping: self.is_stopping.clone(),
+            listening: self.server.listening().iter().map(ToString::to_string).collect(),
+            log_lines: self.log.as_ref().map(QueryLog::written),
+        }
+    }
+
+    fn serve(mut self, mut inbox: Inbox) -> Exit {
         let alive_every = notify::alive_interval();
         let mut alive_at = Instant::now();
         let mut turns_seen = Vec::new();
@@ -167,12 +205,26 @@ impl<'c> Running<'c> {
                 turns_seen = turns;
                 alive_at = Instant::now() + alive_every.unwrap_or(LOOK_EVERY);
             }
-            match signals.wait(LOOK_EVERY) {
-                Some(Signal::Terminate) => return self.finish(true),
-                Some(Signal::Reopen) => self.reopen(),
-                Some(Signal::Reload) => self.reload(),
+            match inbox.wait(LOOK_EVERY) {
+                Some(Word::Signal(Signal::Terminate)) => return self.finish(true),
+                Some(Word::Signal(Signal::Reopen)) => self.reopen(),
+                Some(Word::Signal(Signal::Reload)) => {
+                    let _told = self.reload();
+                }
+                Some(Word::Order(order)) => {
+                    let mut drains = false;
+                    let answer = control::obey(&order, |command| {
+                        drains = matches!(command, CtlCommand::Drain);
+                        self.obey(&order, command)
+                    });
+                    inbox.answer(&order, &answer);
+                    if drains {
+                        return self.finish(true);
+                    }
+                }
                 None => self.look_at_figures(),
             }
+            self.guide.end_orders();
         }
         self.finish(false)
     }
@@ -185,16 +237,19 @@ impl<'c> Running<'c> {
     }
 
     /// Whole or not at all.
-    fn reload(&mut self) {
+    fn reload(&mut self) -> Answer {
         match self.load_anew() {
             Ok(generation) => {
                 self.reloads.worked();
                 daemon::notice("zones are serving anew", &[("generation", &generation)]);
+                Answer::done(vec![format!("zones are serving anew, generation {generation}")])
             }
-            Err(problems) => {
+            Err(mut problems) => {
                 self.reloads.failed(problems.clone());
                 say_all(&problems);
                 daemon::error("nothing was reloaded; the old zones stay", &[("problems", &problems.len())]);
+                problems.push("nothing was reloaded; the old zones stay".to_owned());
+                Answer::wrong(problems)
             }
         }
     }
@@ -204,7 +259,7 @@ impl<'c> Running<'c> {
         let network = opened.as_ref().map(|opened| &opened.network);
         let figures = FiguresFile::of(network);
         let (Loaded { catalog, .. }, steering) = load(self.config, network)?;
-        let generation = self.server.published().replace(catalog, steering);
+        let generation = self.guide.replace(catalog, steering);
         self.figures = figures;
         if let (Some(source), Some(opened)) = (&self.config.tree, &opened) {
             keep(source, &opened.text);
@@ -217,11 +272,10 @@ impl<'c> Running<'c> {
         if !self.figures.has_changed() {
             return;
         }
-        let (Some(path), published) = (&self.figures.path, self.server.published()) else { return };
-        let steering = published.newest().steering.clone();
-        match tree::figures(path, &steering) {
+        let Some(path) = &self.figures.path else { return };
+        match tree::figures(path, self.guide.steering()) {
             Ok(figures) => {
-                published.replace_steering(steering.with_figures(figures));
+                self.guide.take_figures(figures);
                 daemon::debug("figures read", &[]);
             }
             Err(problems) => {
@@ -232,9 +286,34 @@ impl<'c> Running<'c> {
         }
     }
 
+    fn obey(&mut self, order: &Order, command: CtlCommand) -> Answer {
+        match command {
+            CtlCommand::Show => Answer::done(self.board.lines()),
+            CtlCommand::Set { setting, value } => {
+                control::set(&self.board, &setting, &value, order.from.uid, |_| {})
+            }
+            CtlCommand::Reload => self.reload(),
+            CtlCommand::Reopen => {
+                self.reopen();
+                Answer::done(vec!["the query log is opened again".to_owned()])
+            }
+            CtlCommand::Drain => Answer::done(vec!["ending".to_owned()]),
+            CtlCommand::Status => Answer::done(vec![format!("{:#}", self.watch().status())]),
+            CtlCommand::Override { order: wanted } => self.guide.obey(order.from.uid, &wanted),
+            CtlCommand::Figures { table } => self.guide.read_figures(&table),
+            CtlCommand::Explain { name, client, r#type } => {
+                let world = self.server.published().newest();
+                let text = explain::explained(&world.catalog, &world.steering, &name, client, &r#type);
+                text.map_or_else(Answer::wrong, |text| {
+                    Answer::done(text.lines().map(str::to_owned).collect())
+                })
+            }
+        }
+    }
+
     fn finish(self, was_asked: bool) -> Exit {
         notify::stopping();
-        self.reloads.stopping();
+        self.is_stopping.store(true, Ordering::Relaxed);
         let ended = self.server.stop();
         if let Some((thread, stop)) = self.page {
             stop.store(true, Ordering::Release);

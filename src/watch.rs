@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use controlplane::logs::RecordStats;
 use controlplane::resolve::ResolveStats;
-use controlplane::view::{Health, MetricsText, Source, Unit};
+use controlplane::view::{Health, MetricsText, Reloads, Source, Unit};
 use dataplane::node::{Running, WorkerView};
 use dataplane::role::control::{Control, Stage};
 use dataplane::role::counters::CounterKind;
@@ -13,6 +13,7 @@ use dataplane::tmp::TunnelCounters;
 use serde_json::{Value, json};
 
 use crate::config::NodeConfig;
+use crate::settings::Board;
 use crate::watch_endpoint;
 
 /// The page's source.
@@ -26,6 +27,8 @@ pub(crate) struct Watch {
     peers: Vec<String>,
     origins: Vec<String>,
     listening: Vec<String>,
+    board: Arc<Board>,
+    reloads: Arc<Reloads>,
 }
 
 impl Watch {
@@ -34,6 +37,7 @@ impl Watch {
         running: &Running,
         records: Arc<RecordStats>,
         names: Arc<ResolveStats>,
+        (board, reloads): (Arc<Board>, Arc<Reloads>),
     ) -> Self {
         Self {
             end: config.end.name(),
@@ -45,6 +49,8 @@ impl Watch {
             peers: config.plan.peers.iter().map(|peer| peer.label.clone()).collect(),
             origins: config.plan.origins.iter().map(|origin| origin.label.clone()).collect(),
             listening: running.listening().iter().map(ToString::to_string).collect(),
+            board,
+            reloads,
         }
     }
 
@@ -272,7 +278,7 @@ impl Watch {
         let path = &tunnel.transport;
         let rings = tunnel.blender.rings.iter().map(|ring| {
             json!({
-                "sources": ring.sources, "ready": ring.ready, "bytes": ring.bytes,
+                "weight": ring.weight, "sources": ring.sources, "ready": ring.ready, "bytes": ring.bytes,
                 "quota_bytes": ring.quota_bytes, "sub_packets": ring.sub_packets, "bytes_sent": ring.bytes_sent,
             })
         });
@@ -297,7 +303,8 @@ impl Watch {
             "repairs_received": path.counters.repairs_received, "repaired_packets": path.counters.repaired_packets,
             "repairs_beyond": path.counters.repairs_beyond,
             "probe_timeouts": path.counters.probe_timeouts, "path_losses": path.counters.path_losses,
-            "scale_bytes": tunnel.blender.scale_bytes, "rings": rings.collect::<Vec<_>>(),
+            "scale_bytes": tunnel.blender.scale_bytes, "loops": tunnel.blender.loops,
+            "sub_packet_bytes": tunnel.blender.sub_packet_bytes, "rings": rings.collect::<Vec<_>>(),
         })
     }
 }
@@ -315,6 +322,7 @@ impl Source for Watch {
         watch_endpoint::metrics(&self.workers, text);
         self.records.metrics(text);
         self.names.metrics(text);
+        self.reloads.metrics(text, "longhaul_rule_reloads");
     }
 
     fn status(&mut self) -> Value {
@@ -339,6 +347,8 @@ impl Source for Watch {
             "origins": self.origins,
             "names": self.names.status(),
             "log": self.records.status(),
+            "settings": self.board.status(),
+            "reload": self.reloads.status(),
         })
     }
 

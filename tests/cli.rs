@@ -84,8 +84,8 @@ fn refused(flags: &[&str], sentences: &[&str]) {
 #[test]
 fn help_is_as_committed() {
     for door in [
-        "demo", "front", "back", "dns", "config", "explain", "key", "doctor", "origin", "load", "wan", "sim",
-        "plot",
+        "demo", "front", "back", "dns", "config", "explain", "ctl", "key", "doctor", "origin", "load", "wan",
+        "sim", "plot",
     ] {
         let output = longhaul(&[door, "--help"]);
         assert_eq!(status(&output), 0);

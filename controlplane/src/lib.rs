@@ -1,8 +1,10 @@
 //! The control plane: what runs beside the workers and is never waited for by them.
 //!
 //! Its threads block, allocate and talk to files and name servers as they please. Imports from the data plane are
-//! what both planes share and nothing else: `access`, `rules`, `stdx` and `time`. Unsafe code stands in `signal` only.
+//! what both planes share and nothing else (`tests/arrows.rs` has the list). Unsafe code stands in `signal` only.
 
+#[forbid(unsafe_code)]
+pub mod control;
 #[forbid(unsafe_code)]
 pub mod dns;
 #[forbid(unsafe_code)]

@@ -3,13 +3,15 @@
 //!
 //! Contract: [`Signals::block`] in the main thread before any other thread is started (threads inherit the mask),
 //! then [`Signals::wait`] in one thread. What arrives in between stays pending; several of
-//! one kind may arrive as one. SIGPIPE is ignored by the runtime already.
+//! one kind may arrive as one. Whoever waits for other things too polls the descriptor ([`AsFd`]) and then waits for
+//! no time at all. SIGPIPE is ignored by the runtime already.
 
 #![allow(unsafe_code, reason = "the C library's signal sets have no safe form")]
 
 use core::mem::MaybeUninit;
 use core::time::Duration;
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::time::Instant;
 
 /// What a signal asks for.
@@ -34,6 +36,8 @@ const MEANINGS: [(libc::c_int, Signal); 4] = [
 /// The blocked set. Lives as long as the process; dropping it unblocks nothing.
 pub struct Signals {
     set: libc::sigset_t,
+    /// Readable while one is pending; nothing is read from it.
+    pending: OwnedFd,
 }
 
 impl core::fmt::Debug for Signals {
@@ -48,7 +52,17 @@ impl Signals {
         let set = set()?;
         // SAFETY: `set` is initialised and outlives the call; the old mask is not asked for.
         let code = unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, core::ptr::null_mut()) };
-        if code == 0 { Ok(Self { set }) } else { Err(io::Error::from_raw_os_error(code)) }
+        if code != 0 {
+            return Err(io::Error::from_raw_os_error(code));
+        }
+        // SAFETY: `set` is initialised and outlives the call; -1 asks for a new descriptor.
+        let fd = unsafe { libc::signalfd(-1, &raw const set, libc::SFD_NONBLOCK | libc::SFD_CLOEXEC) };
+        if fd < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: the call succeeded, so `fd` is open, and nobody else has it.
+        let pending = unsafe { OwnedFd::from_raw_fd(fd) };
+        Ok(Self { set, pending })
     }
 
     /// Waits for the next signal, but no longer than `span`.
@@ -75,6 +89,12 @@ impl Signals {
     }
 }
 
+impl AsFd for Signals {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.pending.as_fd()
+    }
+}
+
 fn set() -> io::Result<libc::sigset_t> {
     let mut set = MaybeUninit::<libc::sigset_t>::uninit();
     // SAFETY: the pointer is to memory of the right size, which the call initialises.
@@ -92,11 +112,18 @@ fn set() -> io::Result<libc::sigset_t> {
     Ok(set)
 }
 
+/// Sends the calling thread a SIGHUP, for tests of whoever waits for one.
+#[cfg(test)]
+pub(crate) fn raise_hangup() {
+    tests::raise(libc::SIGHUP);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn raise(number: libc::c_int) {
+    /// In a thread in which the signal is blocked.
+    pub(super) fn raise(number: libc::c_int) {
         // SAFETY: `raise` sends to the calling thread, in which the signal is blocked: it only becomes pending.
         assert_eq!(unsafe { libc::raise(number) }, 0);
     }

@@ -5,7 +5,7 @@ use crate::form::given::Given;
 use crate::form::size::Size;
 use crate::form::weights::Weights;
 use crate::form::word::Word;
-use crate::problem::Problems;
+use crate::problem::{Problems, Wrong};
 
 /// Bytes of a sub-packet: two slivers of 64 B at least, so that a piece can always be cut in two; at most what a
 /// datagram holds.
@@ -27,16 +27,19 @@ pub(crate) struct BlenderArgs {
     sub_packet: Given<Size<u32>>,
 }
 
+/// The size, if it will do.
+pub(crate) fn check_sub_packet(bytes: u32) -> Result<u32, Wrong> {
+    let is_good = SUB_PACKET_BYTES.contains(&bytes);
+    if is_good { Ok(bytes) } else { Err(Wrong::new("is no usable sub-packet", "give 128 to 65535")) }
+}
+
 impl BlenderArgs {
     /// What the flags say.
     pub(crate) fn tuning(&self, problems: &mut Problems) -> BlenderTuning {
         let sub_packet_bytes = self.sub_packet.take_or("sub_packet", problems, 512);
-        problems.require(
-            SUB_PACKET_BYTES.contains(&sub_packet_bytes),
-            format_args!("--sub-packet {}", self.sub_packet),
-            "is no usable sub-packet",
-            "give 128 to 65535",
-        );
+        if let Err(wrong) = check_sub_packet(sub_packet_bytes) {
+            problems.add(format_args!("--sub-packet {}", self.sub_packet), &wrong);
+        }
         BlenderTuning {
             weights: self.weights.take_or("weights", problems, [1; 5]),
             sub_packet_bytes,

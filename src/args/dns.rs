@@ -120,6 +120,12 @@ pub(crate) struct DnsArgs {
     /// How much the server itself says on standard error: error, warning, notice, info, debug
     #[arg(long, value_name = "LEVEL", default_value_t = Given::of(Level::Info), help_heading = "Seeing it")]
     pub(crate) log_level: Given<Word<Level>>,
+    /// Take commands of `longhaul ctl` on this Unix socket, which only the server's user and root may use
+    #[arg(long, value_name = "PATH", help_heading = "Changing it")]
+    pub(crate) control: Option<PathBuf>,
+    /// Keep the orders of `longhaul ctl override` here, so that they outlive this process
+    #[arg(long, value_name = "FILE", requires = "control", help_heading = "Changing it")]
+    pub(crate) overrides: Option<PathBuf>,
     /// Print every effective value, one per line with where it comes from, and stop
     #[arg(long, help_heading = "Seeing it")]
     pub(crate) print_config: bool,

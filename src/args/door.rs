@@ -2,6 +2,7 @@
 
 use crate::args::back::BackArgs;
 use crate::args::config::ConfigArgs;
+use crate::args::ctl::CtlArgs;
 use crate::args::demo::DemoArgs;
 use crate::args::dns::DnsArgs;
 use crate::args::explain::ExplainArgs;
@@ -61,6 +62,7 @@ pub(crate) enum Door {
     Dns(Box<DnsArgs>),
     Config(ConfigArgs),
     Explain(ExplainArgs),
+    Ctl(CtlArgs),
     Key(KeyArgs),
     Rules(RuleDoorArgs),
     /// Tries what the data plane needs of this machine and says what to do about each

@@ -38,6 +38,9 @@ pub(crate) enum ExplainDoor {
         /// What was measured, in place of the tree's own file
         #[arg(long, value_name = "FILE")]
         figures: Option<PathBuf>,
+        /// What was ordered through `longhaul ctl override`, as `longhaul dns --overrides` keeps it
+        #[arg(long, value_name = "FILE")]
+        overrides: Option<PathBuf>,
         /// A or AAAA
         #[arg(long, value_name = "TYPE", default_value = "A")]
         r#type: String,

@@ -5,6 +5,7 @@ pub(crate) mod blender;
 pub(crate) mod bounds;
 pub(crate) mod config;
 pub(crate) mod cores;
+pub(crate) mod ctl;
 pub(crate) mod demo;
 pub(crate) mod dns;
 pub(crate) mod door;

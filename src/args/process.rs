@@ -4,8 +4,9 @@ use crate::form::given::Given;
 use crate::form::user::User;
 use crate::problem::Problems;
 use dataplane::reactor::privileges::{self, Identity};
+use std::path::PathBuf;
 
-/// One flag so far.
+/// Who it is, and who may change it.
 #[derive(clap::Args, Clone, Debug)]
 #[command(next_help_heading = "Process")]
 pub(crate) struct ProcessArgs {
@@ -13,6 +14,9 @@ pub(crate) struct ProcessArgs {
     /// folder must let that user make files, or it cannot be opened again
     #[arg(long, value_name = "NAME[:GROUP]")]
     pub(crate) user: Option<Given<User>>,
+    /// Take commands of `longhaul ctl` on this Unix socket, which only the process's user and root may use
+    #[arg(long, value_name = "PATH")]
+    pub(crate) control: Option<PathBuf>,
 }
 
 impl ProcessArgs {

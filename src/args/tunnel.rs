@@ -8,7 +8,7 @@ use crate::form::otherwise::{Auto, Off, Otherwise};
 use crate::form::size::Size;
 use crate::form::span::SpanOrOff;
 use crate::form::word::Word;
-use crate::problem::Problems;
+use crate::problem::{Problems, Wrong};
 use dataplane::time::Duration;
 use dataplane::tmp::profile::{Profile, WindowFloor};
 
@@ -99,6 +99,7 @@ pub(crate) struct Offload {
 impl TunnelArgs {
     /// What the flags say about the tunnels; `block_bytes` is the size of the blocks that streams are kept in.
     pub(crate) fn tuning(&self, block_bytes: usize, problems: &mut Problems) -> TunnelTuning {
+        let (datagram_bytes_max, datagram_bytes_largest) = self.datagram_bytes(problems);
         let tuning = TunnelTuning {
             streams_max: self.streams_max.take_or("streams_max", problems, 1),
             send_budget_bytes: self.tunnel_send_bytes.take_or("tunnel_send_bytes", problems, usize::MAX),
@@ -108,7 +109,8 @@ impl TunnelArgs {
                 usize::MAX,
             ),
             credit_bytes_min: self.credit_min.take_or("credit_min", problems, 1),
-            datagram_bytes_max: self.datagram_bytes_max(problems),
+            datagram_bytes_max,
+            datagram_bytes_largest,
             keep_alive: self.keep_alive.take_or("keep_alive", problems, Duration::ZERO),
             profile: self.profile.take_or("profile", problems, Profile::Balanced),
             window_floor: self.window_floor.take_or("window_floor", problems, WindowFloor::Active),
@@ -135,7 +137,8 @@ impl TunnelArgs {
         }
     }
 
-    fn datagram_bytes_max(&self, problems: &mut Problems) -> u16 {
+    /// The size to fill, and the largest that goes with --mtu.
+    fn datagram_bytes(&self, problems: &mut Problems) -> (u16, u16) {
         let mtu = self.mtu.take_or("mtu", problems, 1_500);
         let largest = mtu.saturating_sub(HEADERS_BYTES);
         problems.require(
@@ -145,14 +148,22 @@ impl TunnelArgs {
             "give 1248 to 65535",
         );
         let chosen = self.packet_bytes.take_or("packet_bytes", problems, None).unwrap_or(largest);
-        problems.require(
-            (DATAGRAM_BYTES_MIN..=largest.max(DATAGRAM_BYTES_MIN)).contains(&chosen),
-            format_args!("--packet-bytes {chosen}"),
-            format!("does not go with --mtu {mtu}"),
-            format!("give {DATAGRAM_BYTES_MIN} to {largest}, or auto, or a larger --mtu"),
-        );
-        u16::try_from(chosen).unwrap_or(u16::MAX)
+        let largest = u16::try_from(largest.max(DATAGRAM_BYTES_MIN)).unwrap_or(u16::MAX);
+        let checked = check_packet(chosen, largest).map_err(|wrong| {
+            problems.add(format_args!("--packet-bytes {chosen}"), &wrong);
+        });
+        (checked.unwrap_or(largest), largest)
     }
+}
+
+/// The size of a datagram, if it goes with the largest.
+pub(crate) fn check_packet(bytes: u32, largest: u16) -> Result<u16, Wrong> {
+    let fits = u16::try_from(bytes).ok().filter(|bytes| *bytes <= largest);
+    fits.filter(|bytes| u32::from(*bytes) >= DATAGRAM_BYTES_MIN).ok_or_else(|| {
+        let mtu = u32::from(largest) + HEADERS_BYTES;
+        let instead = format!("give {DATAGRAM_BYTES_MIN} to {largest}, or a larger --mtu at the start");
+        Wrong::new(format!("does not go with --mtu {mtu}"), instead)
+    })
 }
 
 fn check(tuning: &TunnelTuning, block_bytes: usize, problems: &mut Problems) {

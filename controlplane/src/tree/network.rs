@@ -208,7 +208,7 @@ impl Making<'_> {
             let until_s = until.and_then(|until| u64::try_from(until.as_second()).ok());
             match self.server(name) {
                 Some(server) => {
-                    let order = Some(Override { action, reason, until_s });
+                    let order = Some(Override { action, reason, until_s, by_uid: None });
                     self.network.servers[usize::from(server.0)].order = order;
                 }
                 None => self.no_server(&path, name),

@@ -159,6 +159,7 @@ impl Blender {
         for (index, counters) in rings.iter_mut().enumerate() {
             let ring = &self.rings.all()[index];
             *counters = RingCounters {
+                weight: self.options().weights[index],
                 sources: ring.sources,
                 ready: ring.ready,
                 bytes: ring.bytes,
@@ -167,7 +168,7 @@ impl Blender {
                 bytes_sent: self.bytes_sent[index],
             };
         }
-        Counters { rings, scale_bytes, loops }
+        Counters { rings, scale_bytes, loops, sub_packet_bytes: self.options().sub_packet_bytes }
     }
 
     fn adopt(&mut self, options: Options) -> Result<(), &'static str> {

@@ -5,6 +5,8 @@ use crate::blender::options::RINGS;
 /// One ring, now and since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RingCounters {
+    /// Bytes per loop of a ready source, relative to the other rings.
+    pub weight: u32,
     /// Sources of this class, idle ones included (the seeds' nSockets).
     pub sources: u32,
     /// Sources with bytes waiting (nReady).
@@ -28,4 +30,6 @@ pub struct Counters {
     pub scale_bytes: u64,
     /// Composing loops begun since the start.
     pub loops: u64,
+    /// The largest piece of one source that leaves in one turn.
+    pub sub_packet_bytes: u32,
 }

@@ -10,6 +10,7 @@ use crate::reactor::spsc::Consumer;
 use crate::reactor::wake::Waker;
 use crate::role::control::{Control, Stage};
 use crate::role::counters::Counters;
+use crate::role::settings::Settings;
 use crate::role::status::StatusBoard;
 use crate::rules::Rules;
 
@@ -75,6 +76,12 @@ impl Running {
     /// Gives all workers other rules.
     pub fn publish_rules(&self, rules: Arc<Rules>) {
         self.control.publish_rules(rules);
+        self.wakers.iter().for_each(Waker::wake);
+    }
+
+    /// Gives all workers other settings.
+    pub fn publish_settings(&self, settings: Settings) {
+        self.control.publish_settings(settings);
         self.wakers.iter().for_each(Waker::wake);
     }
 

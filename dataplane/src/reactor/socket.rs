@@ -9,10 +9,13 @@
 
 use core::net::SocketAddr;
 use core::time::Duration;
+use std::fs::{File, Permissions};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
-use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, TcpKeepalive, Type};
 
 /// Unsent bytes below which a TCP socket is writable: 1 ms of 1 Gbit/s, so that a busy worker need not come back
 /// more often, and little enough that what waits can still be put in another order.
@@ -324,6 +327,49 @@ fn set_buffer(socket: &Socket, forced: i32, plain: i32, bytes: usize) -> io::Res
     let bytes = bytes.min(i32::MAX as usize / 2) as i32;
     set_option(socket.as_fd(), libc::SOL_SOCKET, forced, bytes)
         .or_else(|_| set_option(socket.as_fd(), libc::SOL_SOCKET, plain, bytes))
+}
+
+/// A listening Unix socket at a path where nothing is yet, open to its owner and nobody else. The mode stands before the
+/// socket has a name, so that there is no moment in which others could connect.
+pub fn listen_privately(path: &Path, backlog: i32) -> io::Result<OwnedFd> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking().cloexec(), None)?;
+    let file = File::from(OwnedFd::from(socket));
+    file.set_permissions(Permissions::from_mode(0o600))?;
+    let socket = Socket::from(OwnedFd::from(file));
+    socket.bind(&SockAddr::unix(path)?)?;
+    socket.listen(backlog)?;
+    Ok(socket.into())
+}
+
+/// Who is at the other end of a Unix socket, as the kernel noted it when they connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeerCredentials {
+    /// The process.
+    pub pid: i32,
+    /// Its effective user.
+    pub uid: u32,
+}
+
+/// Asks the kernel who is at the other end of a connected Unix socket (SO_PEERCRED).
+pub fn peer_credentials(socket: BorrowedFd<'_>) -> io::Result<PeerCredentials> {
+    let mut found = libc::ucred { pid: 0, uid: 0, gid: 0 };
+    let mut length = size_of_val(&found) as libc::socklen_t;
+    // SAFETY: the pointers are to `found` and to its length, both live through the call, and the kernel writes no more
+    // than that length.
+    let code = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_PEERCRED,
+            (&raw mut found).cast(),
+            &raw mut length,
+        )
+    };
+    if code == 0 {
+        Ok(PeerCredentials { pid: found.pid, uid: found.uid })
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }
 
 pub(crate) fn set_option(socket: BorrowedFd<'_>, level: i32, name: i32, value: i32) -> io::Result<()> {

@@ -1,13 +1,14 @@
-//! How other threads tell a worker what changed: a stage of life, the origins' addresses, the rules.
+//! How other threads tell a worker what changed: a stage of life, the origins' addresses, the rules, settings.
 //!
-//! The worker compares one atomic per loop. The addresses (and the rules, in the same way) lie behind a mutex that the worker only ever tries, and
-//! only when the generation has moved; if the publisher holds it just then, the next loop takes them. So no request
-//! touches a lock and the worker never waits.
+//! The worker compares one atomic of each. What changed lies behind a mutex that the worker only ever tries, and only
+//! when the generation has moved; if the publisher holds it just then, the next loop takes it. So no request touches a
+//! lock and the worker never waits.
 
 use core::net::SocketAddr;
 use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::role::settings::Settings;
 use crate::rules::Rules;
 
 /// The stages of a node's life, in order.
@@ -32,6 +33,9 @@ pub struct Control {
     rules_generation: AtomicU64,
     /// The newest rules; `None` while those of the plan hold.
     rules: Mutex<Option<Arc<Rules>>>,
+    settings_generation: AtomicU64,
+    /// The newest settings; `None` while those of the start hold.
+    settings: Mutex<Option<Settings>>,
 }
 
 impl Control {
@@ -44,6 +48,8 @@ impl Control {
             addresses: Mutex::new(vec![Vec::new(); origins]),
             rules_generation: AtomicU64::new(0),
             rules: Mutex::new(None),
+            settings_generation: AtomicU64::new(0),
+            settings: Mutex::new(None),
         }
     }
 
@@ -117,6 +123,23 @@ impl Control {
             *into = rules.clone();
         }
         generation
+    }
+
+    /// Publishes settings for all workers.
+    pub fn publish_settings(&self, settings: Settings) {
+        *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = Some(settings);
+        self.settings_generation.fetch_add(1, Ordering::Release);
+    }
+
+    /// The newest settings, if they changed since `seen`, which then is their generation.
+    pub fn newer_settings(&self, seen: &mut u64) -> Option<Settings> {
+        let generation = self.settings_generation.load(Ordering::Acquire);
+        if generation == *seen {
+            return None;
+        }
+        let settings = (*self.settings.try_lock().ok()?)?;
+        *seen = generation;
+        Some(settings)
     }
 }
 

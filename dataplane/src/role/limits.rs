@@ -59,12 +59,6 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Exchanges under way beyond which a class is refused.
-    pub fn exchanges_max_of(&self, class: u8) -> usize {
-        let percent = self.shed_at_percent[usize::from(class.min(4))] as usize;
-        self.exchanges_max * percent.min(100) / 100
-    }
-
     /// TCP connections to origins that are open at once, on one worker: a busy or idle one for each exchange, and some
     /// that are still closing. Beyond as many as exchanges the one that has been idle longest makes room for a new one.
     pub const fn origin_connections_max(&self) -> usize {

@@ -10,6 +10,7 @@ pub mod node;
 pub mod origins;
 pub mod plan;
 pub mod proxy_protocol;
+pub mod settings;
 pub mod status;
 pub mod token;
 pub mod trunk;

@@ -70,6 +70,7 @@ pub struct Node {
     retry_at: Option<Instant>,
     /// This worker has said that it has clients.
     reports_clients: bool,
+    settings_seen: u64,
     is_finished: bool,
     cut: usize,
 }
@@ -104,6 +105,7 @@ impl Node {
             status_at: origin,
             retry_at: None,
             reports_clients,
+            settings_seen: 0,
             is_finished: false,
             cut: 0,
         }
@@ -187,6 +189,16 @@ impl Node {
             let mut down =
                 Askers { worker: *worker, clients: clients.as_mut(), trunk: None, crossing: Some(crossing) };
             trunk.transmit(now, port, &mut Parts { up: &mut up, down: &mut down, plan });
+        }
+    }
+
+    fn adopt_settings(&mut self) {
+        let Some(settings) = self.parts.control.newer_settings(&mut self.settings_seen) else { return };
+        if let Some(trunk) = &mut self.parts.trunk {
+            trunk.configure(&settings);
+        }
+        if let Some(clients) = &mut self.parts.clients {
+            clients.shed_at(settings.shed_at_percent);
         }
     }
 
@@ -343,6 +355,7 @@ impl Role for Node {
         if self.is_finished {
             return;
         }
+        self.adopt_settings();
         self.receive(now, port);
         if let Some(trunk) = &mut self.parts.trunk {
             trunk.tick(now);

@@ -96,10 +96,19 @@ impl Mtu {
         *self = Self::new(self.option_bytes_max);
     }
 
+    /// Another bound from now on. A lower one holds at once, a higher one is searched for at once; packets in flight
+    /// keep their size.
+    pub fn set_bytes_max(&mut self, bytes_max: u16) {
+        let bytes_max = bytes_max.max(MTU_BYTES_BASE);
+        (self.option_bytes_max, self.ceiling_bytes) = (bytes_max, bytes_max);
+        self.floor_bytes = self.floor_bytes.min(bytes_max);
+        (self.phase, self.probes_lost) = (Phase::Search, 0);
+    }
+
     /// The probe arrived: packets may have its size from now on.
     pub fn probe_acked(&mut self, now: Instant) {
         let Some(bytes) = self.probe_bytes.take() else { return };
-        self.floor_bytes = self.floor_bytes.max(bytes);
+        self.floor_bytes = self.floor_bytes.max(bytes.min(self.option_bytes_max));
         self.ceiling_bytes = self.ceiling_bytes.max(self.floor_bytes);
         (self.probes_lost, self.large_lost, self.large_lost_bytes) = (0, 0, u16::MAX);
         self.rest_if_found(now);
@@ -110,7 +119,7 @@ impl Mtu {
         let Some(bytes) = self.probe_bytes.take() else { return };
         self.probes_lost += 1;
         if self.probes_lost >= PROBES_MAX {
-            self.ceiling_bytes = (bytes - 1).max(self.floor_bytes);
+            self.ceiling_bytes = (bytes - 1).min(self.option_bytes_max).max(self.floor_bytes);
             self.probes_lost = 0;
         }
         self.rest_if_found(now);
@@ -215,6 +224,25 @@ mod tests {
         assert!(lost(&mut mtu, 1_472), "what is smaller than the lost ones proves nothing");
         assert_eq!((mtu.current_bytes(), mtu.wanted_probe_bytes(Instant::ORIGIN)), (1_200, None));
         assert_eq!(search(&mut mtu, Instant::ORIGIN + RETRY_AFTER, 1_300).0 / 10, 129);
+    }
+
+    #[test]
+    fn another_bound_holds_at_once_and_whatever_is_in_flight() {
+        let mut mtu = Mtu::new(1_472);
+        search(&mut mtu, Instant::ORIGIN, 1_472);
+        mtu.set_bytes_max(1_300);
+        assert_eq!((mtu.current_bytes(), mtu.wanted_probe_bytes(Instant::ORIGIN)), (1_300, None));
+        mtu.set_bytes_max(1_452);
+        assert_eq!(mtu.wanted_probe_bytes(Instant::ORIGIN), Some(1_452));
+        mtu.probe_sent(1_452);
+        mtu.set_bytes_max(1_250);
+        mtu.probe_acked(Instant::ORIGIN);
+        assert_eq!(mtu.current_bytes(), 1_250, "a probe that was under way lifts nothing above the bound");
+        mtu.set_bytes_max(1_452);
+        mtu.probe_sent(1_452);
+        mtu.set_bytes_max(1_300);
+        (0..3).for_each(|_| mtu.probe_lost(Instant::ORIGIN));
+        assert_eq!(search(&mut mtu, Instant::ORIGIN, 1_472).0, 1_300);
     }
 
     #[test]

@@ -113,6 +113,11 @@ impl Tunnel {
         self.streams.set_class(stream, class);
     }
 
+    /// Another bound on the size of datagrams, from now on.
+    pub fn set_datagram_bytes_max(&mut self, bytes: u16) {
+        self.path.mtu.set_bytes_max(bytes);
+    }
+
     /// The class as last set by either end.
     pub fn class(&self, stream: StreamId) -> Option<u8> {
         self.streams.get(stream).map(|stream| stream.class)

@@ -383,6 +383,7 @@ impl Scenario {
             tunnel_wait: self.limits.tunnel_wait,
             segments_max: self.segments_max,
             workers: self.workers(process),
+            datagram_bytes_max: self.transport.datagram_bytes_max,
         };
         let mut trunk = Trunk::new(endpoint, vec![(SocketId(0), true)], 1, options);
         let peer_key = keys[1 - process].public();

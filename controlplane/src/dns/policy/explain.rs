@@ -1,9 +1,10 @@
 //! A decision in words, for people: every member, its score by parts, the age of each figure, what became of it and why.
 
 use crate::dns::policy::decide::{Decision, Fate, Judged, Rule, Standing};
-use crate::dns::policy::model::{Kind, Persistence, Policy};
+use crate::dns::policy::model::{Kind, Override, Persistence, Policy};
 use crate::dns::policy::steering::Steering;
 use core::fmt::Write;
+use jiff::Timestamp;
 
 /// The words.
 pub fn text(steering: &Steering, policy: &Policy, decision: &Decision, now_s: u64) -> String {
@@ -117,14 +118,26 @@ fn fate(one: &Judged) -> String {
 }
 
 fn standing(steering: &Steering, one: &Judged) -> String {
-    let reason = steering.server(one.server).order.as_ref().map_or("", |order| &order.reason);
+    let order = steering.server(one.server).order.as_ref().map_or_else(String::new, ordered);
     match one.standing {
         Standing::Up(age_s) => format!("up, {age_s} s ago"),
-        Standing::OrderedUp => format!("up by order: {reason}"),
+        Standing::OrderedUp => format!("up by order: {order}"),
         Standing::Unmeasured => "never measured".to_owned(),
         Standing::Stale(age_s) => format!("unknown: measured {age_s} s ago, too old"),
         Standing::Down(age_s) => format!("down, {age_s} s ago"),
-        Standing::OrderedDown => format!("down by order: {reason}"),
-        Standing::Drained => format!("drained: {reason}"),
+        Standing::OrderedDown => format!("down by order: {order}"),
+        Standing::Drained => format!("drained: {order}"),
     }
+}
+
+/// An order's reason, its end and where it comes from.
+fn ordered(order: &Override) -> String {
+    let end = order.until_s.and_then(moment).map_or_else(String::new, |end| format!(" until {end}"));
+    let by = order.by_uid.map_or_else(|| "the tree".to_owned(), |uid| format!("uid {uid} through ctl"));
+    format!("{} (by {by}{end})", order.reason)
+}
+
+/// Unix seconds as people and the tree write them.
+pub fn moment(unix_s: u64) -> Option<Timestamp> {
+    Timestamp::from_second(i64::try_from(unix_s).ok()?).ok()
 }

@@ -2,12 +2,13 @@
 //! decision out of closed sets; whoever answers obeys, whoever explains shows the same decision.
 //!
 //! Lowest first: `model` (servers, policies) · `figures` (what was measured), `rendezvous` · `decide` · `steering`, which
-//! holds them all for an answer · `explain`.
+//! holds them all for an answer · `explain`, and `orders`, which an operator gives while it runs.
 
 pub mod decide;
 pub mod explain;
 pub mod figures;
 pub mod geo;
 pub mod model;
+pub mod orders;
 pub mod rendezvous;
 pub mod steering;

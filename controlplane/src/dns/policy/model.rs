@@ -42,6 +42,19 @@ pub struct Override {
     pub reason: String,
     /// Unix seconds until which it holds; `None`: until it is taken back.
     pub until_s: Option<u64>,
+    /// The user who ordered it through the control door; `None`: the tree says it.
+    pub by_uid: Option<u32>,
+}
+
+impl Action {
+    /// Its word, in the tree and in commands.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Drain => "drain",
+            Self::Up => "up",
+            Self::Down => "down",
+        }
+    }
 }
 
 /// What can be ordered.

@@ -5,7 +5,7 @@ use crate::dns::code::rtype;
 use crate::dns::policy::decide::{Client, Decision, Family, Grounds, Rule, decide};
 use crate::dns::policy::figures::Figures;
 use crate::dns::policy::geo::{Locations, Place};
-use crate::dns::policy::model::{Kind, Policy, Server, ServerId, WhenAllDown};
+use crate::dns::policy::model::{Kind, Override, Policy, Server, ServerId, WhenAllDown};
 use crate::dns::policy::rendezvous;
 use crate::dns::writer::Full;
 use core::net::{IpAddr, Ipv6Addr};
@@ -17,7 +17,7 @@ pub struct Steering {
     servers: Vec<Server>,
     hashes: Vec<u64>,
     policies: Vec<Policy>,
-    figures: Figures,
+    figures: Arc<Figures>,
     locations: Option<Arc<Locations>>,
 }
 
@@ -25,12 +25,21 @@ impl Steering {
     /// Servers and policies, about which nothing is known yet.
     pub fn new(servers: Vec<Server>, policies: Vec<Policy>, locations: Option<Arc<Locations>>) -> Self {
         let hashes = servers.iter().map(|server| rendezvous::server_hash(&server.name)).collect();
-        Self { servers, hashes, policies, figures: Figures::default(), locations }
+        Self { servers, hashes, policies, figures: Arc::default(), locations }
     }
 
     /// The same with other figures, which are for the same servers.
     pub fn with_figures(&self, figures: Figures) -> Self {
-        Self { figures, ..self.clone() }
+        Self { figures: Arc::new(figures), ..self.clone() }
+    }
+
+    /// The same with other orders: where `order` has one for a server's name, it counts instead of the tree's.
+    pub fn with_orders(&self, order: impl Fn(&str) -> Option<Override>) -> Self {
+        let mut steering = self.clone();
+        for server in &mut steering.servers {
+            server.order = order(&server.name).or_else(|| server.order.take());
+        }
+        steering
     }
 
     /// The servers.

@@ -5,43 +5,14 @@ use crate::dns::counters::{Count, Counters, TYPES_COUNTED};
 use crate::dns::policy::model::{Server, ServerId};
 use crate::dns::policy::steering::Steering;
 use crate::dns::server::world::Published;
-use crate::view::{Health, MetricsText, Source, Unit};
+use crate::view::{Health, MetricsText, Reloads, Source, Unit};
 use dataplane::reactor::clock;
 use serde_json::{Value, json};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 /// Zones that `/status` names one by one.
 const ZONES_SHOWN_MAX: usize = 1_000;
-
-/// How reloading went, told by the thread that does it.
-#[derive(Debug, Default)]
-pub struct Reloads {
-    done: AtomicU64,
-    failed: AtomicU64,
-    /// What the last failed one said; empty after one that worked.
-    problems: Mutex<Vec<String>>,
-    is_stopping: AtomicBool,
-}
-
-impl Reloads {
-    /// A reload worked.
-    pub fn worked(&self) {
-        self.done.fetch_add(1, Ordering::Relaxed);
-        self.problems.lock().unwrap_or_else(PoisonError::into_inner).clear();
-    }
-
-    /// A reload failed; the old zones stay.
-    pub fn failed(&self, problems: Vec<String>) {
-        self.failed.fetch_add(1, Ordering::Relaxed);
-        *self.problems.lock().unwrap_or_else(PoisonError::into_inner) = problems;
-    }
-
-    /// The server is about to end.
-    pub fn stopping(&self) {
-        self.is_stopping.store(true, Ordering::Relaxed);
-    }
-}
 
 /// The source of the pages.
 #[derive(Debug)]
@@ -54,6 +25,8 @@ pub struct DnsWatch {
     pub published: Arc<Published>,
     /// How reloading went.
     pub reloads: Arc<Reloads>,
+    /// The server is about to end.
+    pub is_stopping: Arc<AtomicBool>,
     /// Where it listens.
     pub listening: Vec<String>,
     /// Lines that the query log has written, if there is one.
@@ -137,9 +110,7 @@ impl DnsWatch {
             .value(&[], world.catalog.record_count() as f64);
         text.gauge("longhaul_dns_catalog_bytes", Unit::Bytes, "Memory of all zones.")
             .value(&[], world.catalog.bytes() as f64);
-        let mut samples = text.counter("longhaul_dns_reloads", Unit::None, "Reloads, by outcome.");
-        samples.value(&[("outcome", &"done")], self.reloads.done.load(Ordering::Relaxed));
-        samples.value(&[("outcome", &"failed")], self.reloads.failed.load(Ordering::Relaxed));
+        self.reloads.metrics(text, "longhaul_dns_reloads");
     }
 }
 
@@ -159,9 +130,10 @@ fn servers(steering: &Steering) -> Vec<Value> {
             "load_age_s": health.load.map(|load| load.age_s(now_s)),
             "loss": health.loss.map(|loss| loss.value),
             "loss_age_s": health.loss.map(|loss| loss.age_s(now_s)),
-            "order": order.map(|order| format!("{:?}", order.action).to_lowercase()),
+            "order": order.map(|order| order.action.name()),
             "order_reason": order.map(|order| order.reason.as_str()),
             "order_until_s": order.and_then(|order| order.until_s),
+            "order_by_uid": order.and_then(|order| order.by_uid),
         })
     };
     servers.map(one).collect()
@@ -186,7 +158,6 @@ impl Source for DnsWatch {
         let world = self.published.newest();
         let zone = |zone: &crate::dns::catalog::Zone| json!({ "apex": zone.apex.to_string(), "serial": zone.serial, "records": zone.records });
         let zones: Vec<Value> = world.catalog.zones().iter().take(ZONES_SHOWN_MAX).map(zone).collect();
-        let problems = self.reloads.problems.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let total = |read: fn(&Counters) -> u64| self.counters.iter().map(|c| read(c)).sum::<u64>();
         json!({
             "version": self.version,
@@ -202,16 +173,12 @@ impl Source for DnsWatch {
             "records": world.catalog.record_count(),
             "catalog_bytes": world.catalog.bytes(),
             "requests": { "udp": total(|c| c.udp.get()), "tcp": total(|c| c.tcp.get()) },
-            "reload": {
-                "done": self.reloads.done.load(Ordering::Relaxed),
-                "failed": self.reloads.failed.load(Ordering::Relaxed),
-                "problems": problems,
-            },
+            "reload": self.reloads.status(),
             "query_log": { "lines": self.log_lines.as_ref().map(|lines| lines.load(Ordering::Relaxed)) },
         })
     }
 
     fn health(&mut self) -> Health {
-        if self.reloads.is_stopping.load(Ordering::Relaxed) { Health::Draining } else { Health::Ok }
+        if self.is_stopping.load(Ordering::Relaxed) { Health::Draining } else { Health::Ok }
     }
 }

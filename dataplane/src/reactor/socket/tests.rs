@@ -90,3 +90,19 @@ fn free_ports_are_nobody_elses() {
     assert_eq!(ports.len(), groups.len());
     assert!(groups.iter().all(|group| port(&group[0]) == port(&group[1])));
 }
+
+#[test]
+fn a_private_socket_is_its_owner_s_alone_and_knows_who_calls() {
+    use std::os::unix::net::UnixStream;
+    let path = std::env::temp_dir().join(format!("longhaul-private-{}", std::process::id()));
+    let listener = listen_privately(&path, 4).unwrap();
+    let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    assert_eq!(listen_privately(&path, 4).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+    let caller = UnixStream::connect(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    let (accepted, _) = Socket::from(listener).accept().unwrap();
+    let found = peer_credentials(accepted.as_fd()).unwrap();
+    assert_eq!(found.pid, std::process::id() as i32);
+    drop(caller);
+}

@@ -4,6 +4,7 @@ use core::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::access::Ended;
+use crate::blender::RINGS;
 use crate::exchange::link::{Answer, Ask, Asker, Downstream, Served, Upstream, Way};
 use crate::http::{FieldTable, ImfFixdate, format_imf_fixdate};
 use crate::port::{ListenerId, Port, Reading, TcpId, Token};
@@ -57,6 +58,8 @@ pub struct ClientsOptions {
 pub struct Clients {
     pub(crate) plan: Arc<Plan>,
     pub(crate) limits: Arc<Limits>,
+    /// As in the limits, until an operator changes it.
+    shed_at_percent: [u32; RINGS],
     pub(crate) counters: Arc<Counters>,
     pub(crate) worker: u8,
     pub(crate) unix_origin_us: u64,
@@ -113,6 +116,7 @@ impl Clients {
             unix_origin_us: options.unix_origin_us,
             decision: options.decision_seed,
             records: options.records,
+            shed_at_percent: limits.shed_at_percent,
             limits,
         }
     }
@@ -121,6 +125,17 @@ impl Clients {
     /// request may stand before it.
     pub(crate) fn adopt_rules(&mut self) {
         self.rules_seen = self.control.adopt_rules(self.rules_seen, &mut self.rules);
+    }
+
+    /// How full the exchanges may be from now on, in percent, before requests of each class are refused.
+    pub fn shed_at(&mut self, percent: [u32; RINGS]) {
+        self.shed_at_percent = percent;
+    }
+
+    /// Exchanges under way beyond which a class is refused.
+    pub(crate) fn exchanges_max_of(&self, class: u8) -> usize {
+        let percent = self.shed_at_percent[usize::from(class).min(RINGS - 1)] as usize;
+        self.limits.exchanges_max * percent.min(100) / 100
     }
 
     /// When `flush` has something to do by itself.

@@ -520,7 +520,7 @@ impl Clients {
     fn must_shed(&self, class: u8) -> bool {
         let count = self.exchanges.len();
         count < self.limits.exchanges_max
-            && count >= self.limits.exchanges_max_of(class)
+            && count >= self.exchanges_max_of(class)
             && !self.rules.requests.is_empty()
     }
 

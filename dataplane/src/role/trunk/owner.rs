@@ -9,6 +9,7 @@ use crate::blender::{Blender, Options as BlenderOptions};
 use crate::exchange::failure::Failure;
 use crate::exchange::link::{Answer, Ask, Asker, Downstream, Opening, Served, Upstream, Way};
 use crate::port::{Ecn, Port, SocketId};
+use crate::role::settings::Settings;
 use crate::role::status::{StatusBoard, TunnelStatus};
 use crate::role::trunk::line::Line;
 use crate::role::trunk::stream::{End, Queued, Stream, Streams};
@@ -36,6 +37,8 @@ pub struct TrunkOptions {
     pub segments_max: usize,
     /// Workers of this process.
     pub workers: usize,
+    /// Largest datagram to search for and to fill.
+    pub datagram_bytes_max: u16,
 }
 
 /// The tunnels of one worker.
@@ -107,6 +110,25 @@ impl Trunk {
     /// The tunnels.
     pub fn lines(&self) -> impl Iterator<Item = &Line> {
         self.lines.iter().flatten()
+    }
+
+    /// Takes other settings over, for the tunnels that there are and for those to come.
+    pub fn configure(&mut self, settings: &Settings) {
+        let Settings { weights, sub_packet_bytes, datagram_bytes_max, .. } = *settings;
+        let blender = BlenderOptions { weights, sub_packet_bytes, ..self.options.blender };
+        // What did not change is left alone: a blender would begin a new loop, a tunnel search its path again.
+        let (is_new_blend, is_new_size) =
+            (blender != self.options.blender, datagram_bytes_max != self.options.datagram_bytes_max);
+        (self.options.blender, self.options.datagram_bytes_max) = (blender, datagram_bytes_max);
+        for line in self.lines.iter_mut().flatten() {
+            if is_new_blend {
+                let taken = line.blender.configure(weights, sub_packet_bytes);
+                assert_eq!(taken, Ok(()), "settings are checked where they come from");
+            }
+            if is_new_size && let Some(tunnel) = self.endpoint.tunnel(line.tunnel) {
+                tunnel.set_datagram_bytes_max(datagram_bytes_max);
+            }
+        }
     }
 
     /// Streams open, in all tunnels.
@@ -189,6 +211,10 @@ impl Trunk {
         }
         let blender = Blender::new(self.options.blender, self.options.streams_max);
         let streams = Streams::new(self.options.streams_max);
+        if let Some(transport) = self.endpoint.tunnel(tunnel) {
+            // It was made with the size of the start.
+            transport.set_datagram_bytes_max(self.options.datagram_bytes_max);
+        }
         self.lines[slot] = Some(Line::new(tunnel, peer, route, blender, streams, down));
     }
 

@@ -71,6 +71,7 @@ fn trunk() -> (Trunk, Port) {
         tunnel_wait: Duration::from_secs(5),
         segments_max: 1,
         workers: 1,
+        datagram_bytes_max: 1_452,
     };
     let mut trunk = Trunk::new(endpoint, vec![(SocketId(0), true)], 1, options);
     let address = SocketAddr::from(([10, 0, 0, 1], 7_000));

@@ -196,7 +196,7 @@ fn static_names_have_all_and_several_answers_are_spread() {
 
 #[test]
 fn orders_count_more_than_figures_and_end() {
-    let order = |action, until_s| Some(Override { action, reason: "r".into(), until_s });
+    let order = |action, until_s| Some(Override { action, reason: "r".into(), until_s, by_uid: None });
     let mut bench = Bench::new(3).states("udu");
     let first = policy(Kind::Failover, 3);
     bench.servers[0].order = order(Action::Drain, Some(NOW_S + 1));
