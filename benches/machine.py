@@ -22,10 +22,16 @@ TLS_PEERS = ("haproxy", "nginx")
 def about_run(binary, peers=()):
     """The command; when, where and with which versions it ran. `binary`: our program, if it ran."""
     command = shlex.join([os.path.relpath(sys.argv[0], ROOT), *sys.argv[1:]])
-    git = subprocess.run(["git", "-C", ROOT, "describe", "--always", "--dirty"], capture_output=True, text=True)
-    commit = git.stdout.strip() or "unknown"
-    parts = [about_machine(), *([about_versions(binary, peers)] if binary else []), f"commit {commit}"]
+    parts = [about_machine(), *([about_versions(binary, peers)] if binary else []), f"commit {commit()}"]
     return f"    {command}\n\n{'; '.join(parts)}."
+
+
+def commit():
+    """Of the tree; a changed page or result changes no figure."""
+    def git(*words):
+        return subprocess.run(["git", "-C", ROOT, *words], capture_output=True, text=True)
+    changed = git("diff", "--quiet", "HEAD", "--", ".", ":!*.md", ":!benches/results").returncode != 0
+    return (git("rev-parse", "--short", "HEAD").stdout.strip() or "unknown") + ("-dirty" if changed else "")
 
 
 def about_machine():
