@@ -56,6 +56,7 @@ pub(crate) fn configure(args: &BackArgs) -> Result<NodeConfig, Problems> {
         origins: origins.addresses,
         key,
         psk,
+        key_log: args.keys.key_log.clone(),
         listen_udp,
         cores,
         driver,

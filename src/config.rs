@@ -55,6 +55,8 @@ pub(crate) struct NodeConfig {
     pub(crate) key: Option<PrivateKey>,
     /// The secret shared with every peer or route, if any.
     pub(crate) psk: Option<PresharedKey>,
+    /// Where the secrets of sessions are written, if anywhere.
+    pub(crate) key_log: Option<PathBuf>,
     /// UDP addresses of the tunnels. A back-end listens there; a front-end sends from there (port 0: any), one
     /// address per family that its routes use.
     pub(crate) listen_udp: Vec<SocketAddr>,
@@ -214,6 +216,8 @@ pub(crate) struct DriverTuning {
     pub(crate) spin_us: u32,
     /// µs to wait for a batch to fill.
     pub(crate) batch_wait_us: u32,
+    /// µs to let the datagrams of a long path gather.
+    pub(crate) coalesce_us: u32,
     /// Most datagrams of one send (UDP_SEGMENT), 1..=64; 1 is off.
     pub(crate) gso_segments_max: usize,
     /// Whether the kernel may hand over several datagrams at once (UDP_GRO).

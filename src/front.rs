@@ -54,6 +54,7 @@ pub(crate) fn configure(args: &FrontArgs) -> Result<NodeConfig, Problems> {
         origins: sites.origins.addresses,
         key,
         psk,
+        key_log: args.keys.key_log.clone(),
         listen_udp,
         cores,
         driver,

@@ -20,6 +20,7 @@ mod front;
 mod guide;
 mod key;
 mod key_file;
+mod key_log;
 mod load;
 mod machine;
 mod memory;
@@ -42,6 +43,7 @@ mod show;
 mod sim;
 mod sim_scenario;
 mod startup;
+mod tmp_dump;
 mod tree;
 mod wan;
 mod watch;
@@ -127,6 +129,7 @@ fn enter(door: &Door, entrance: &Entrance<'_>) -> Exit {
         Door::Sim(args) => sim::run(args),
         Door::Plot(args) => plot::run(args),
         Door::Key(args) => key::run(args),
+        Door::Tmp(args) => tmp_dump::run(args),
         Door::Rules(args) => rule_door::run(args),
         Door::Config(args) => tree::run(args),
         Door::Explain(args) => explain::run(args),

@@ -12,7 +12,7 @@ use dataplane::tmp::options::TunnelOptions;
 
 use crate::config::{BlenderMode, Buffers, HugePages, Io, NodeConfig};
 use crate::exit::Exit;
-use crate::memory;
+use crate::{key_log, memory};
 
 /// Access records that may wait for the log per worker: 40 ms at 100,000 requests a second.
 const RECORD_SLOTS: usize = 4_096;
@@ -82,6 +82,7 @@ fn driver(config: &NodeConfig) -> DriverOptions {
         datagrams: buffers(config.driver.datagrams),
         spin_us: config.driver.spin_us,
         batch_wait_us: config.driver.batch_wait_us,
+        coalesce_us: config.driver.coalesce_us,
         gso_segments_max: config.driver.gso_segments_max,
         submission_entries: config.driver.submission_entries,
         completion_entries: config.driver.completion_entries,
@@ -91,6 +92,7 @@ fn driver(config: &NodeConfig) -> DriverOptions {
 
 fn tunnels(config: &NodeConfig) -> Result<Option<TunnelSetup>, Exit> {
     let Some(key) = &config.key else { return Ok(None) };
+    let key_log = config.key_log.as_deref().map(key_log::open).transpose()?;
     let routes = config.routes.iter().map(|route| (route.public_key, route.addresses.clone()));
     let peers = config.peers.iter().map(|peer| peer.public_key);
     let tuning = &config.tunnel;
@@ -122,6 +124,7 @@ fn tunnels(config: &NodeConfig) -> Result<Option<TunnelSetup>, Exit> {
             ..BlenderOptions::default()
         },
         tunnels_max: TUNNELS_MAX,
+        key_log,
     }))
 }
 

@@ -138,6 +138,7 @@ fn setup(key: PrivateKey, routes: Vec<(PublicKey, Vec<SocketAddr>)>, peers: Vec<
         transport: TunnelOptions::default(),
         blender: BlenderOptions::default(),
         tunnels_max: 16,
+        key_log: None,
     }
 }
 

@@ -85,7 +85,7 @@ fn refused(flags: &[&str], sentences: &[&str]) {
 fn help_is_as_committed() {
     for door in [
         "demo", "front", "back", "dns", "config", "explain", "ctl", "key", "doctor", "origin", "load", "wan",
-        "sim", "plot",
+        "sim", "tmp", "plot",
     ] {
         let output = longhaul(&[door, "--help"]);
         assert_eq!(status(&output), 0);
@@ -450,4 +450,14 @@ fn the_simulator_shows_a_seed_and_says_what_is_wrong_with_a_scenario() {
         ],
     );
     refused(&["sim", "--seeds", "9..3"], &["--seeds 9..3: holds no seed"]);
+}
+
+#[test]
+fn a_capture_that_is_none_is_refused() {
+    let scratch = Scratch::new();
+    let file = scratch.path("capture");
+    fs::write(&file, "no capture").unwrap();
+    refused(&["tmp", "dump", &file], &["FILE: ", "it is neither pcap nor pcapng; give another file"]);
+    refused(&["tmp", "dump", &scratch.path("none")], &["No such file"]);
+    refused(&["tmp", "dump", &file, "--key-log", &scratch.path("none")], &["--key-log: "]);
 }

@@ -161,6 +161,12 @@ pub trait Role {
     /// When the role next wants a `Tick`, if ever.
     fn deadline(&self) -> Option<Instant>;
 
+    /// How long, in µs, a driver that sleeps may let inputs gather before it wakes, if it can; it wakes for the first
+    /// one that comes later. 0: it wakes for each.
+    fn patience_us(&self) -> u32 {
+        0
+    }
+
     /// Announces that the driver is about to sleep; false if work from other threads has come meanwhile.
     fn may_sleep(&mut self) -> bool;
 

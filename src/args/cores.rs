@@ -66,6 +66,10 @@ pub(crate) struct CoreArgs {
     /// Microseconds to wait for a batch to fill while busy (io_uring); 0 does not wait
     #[arg(long, value_name = "US", default_value_t = Given::of(0))]
     batch_wait_us: Given<Count<u32>>,
+    /// Microseconds that datagrams of a long path may gather before a sleeping worker wakes for them (io_uring), a 128th of
+    /// the least rtt at most; 0 wakes for each
+    #[arg(long, value_name = "US", default_value_t = Given::of(500))]
+    coalesce_us: Given<Count<u32>>,
     /// Receive buffer of client connections (SO_RCVBUF), bytes; `auto` leaves it to the kernel
     #[arg(long, value_name = "SIZE", default_value = "auto")]
     so_rcvbuf: Given<Otherwise<Auto, Size<usize>>>,
@@ -120,6 +124,7 @@ impl CoreArgs {
             huge_pages: self.hugepages.take_or("hugepages", problems, HugePages::Off),
             spin_us: self.spin_us.take_or("spin_us", problems, 0),
             batch_wait_us: self.batch_wait_us.take_or("batch_wait_us", problems, 0),
+            coalesce_us: self.coalesce_us.take_or("coalesce_us", problems, 0),
             gso_segments_max: offload.gso_segments_max,
             gro: offload.gro,
         };
@@ -213,7 +218,11 @@ impl CoreArgs {
             "is no usable number of trains",
             "give 1 to 4096",
         );
-        for (name, us) in [("--spin-us", tuning.spin_us), ("--batch-wait-us", tuning.batch_wait_us)] {
+        for (name, us) in [
+            ("--spin-us", tuning.spin_us),
+            ("--batch-wait-us", tuning.batch_wait_us),
+            ("--coalesce-us", tuning.coalesce_us),
+        ] {
             let flag = format!("{name} {us}");
             problems.require(us <= WAIT_US_MAX, flag, "is longer than a tenth of a second", "give less");
         }

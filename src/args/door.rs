@@ -13,6 +13,7 @@ use crate::args::origin::OriginArgs;
 use crate::args::plot::PlotArgs;
 use crate::args::rule_door::RuleDoorArgs;
 use crate::args::sim::SimArgs;
+use crate::args::tmp::TmpArgs;
 use crate::args::wan::WanArgs;
 use crate::exit;
 
@@ -64,6 +65,7 @@ pub(crate) enum Door {
     Explain(ExplainArgs),
     Ctl(CtlArgs),
     Key(KeyArgs),
+    Tmp(TmpArgs),
     Rules(RuleDoorArgs),
     /// Tries what the data plane needs of this machine and says what to do about each
     #[command(after_long_help = DOCTOR)]

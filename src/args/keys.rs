@@ -12,4 +12,8 @@ pub(crate) struct KeyFileArgs {
     /// File with the secret that both ends share beside their keys (`longhaul key psk --out FILE`)
     #[arg(long, value_name = "FILE")]
     pub(crate) psk: Option<PathBuf>,
+    /// Append the secrets of every session to this file, for `longhaul tmp dump`: whoever reads the file and a capture
+    /// reads every byte of the tunnels. For looking into trouble, never for long
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key_log: Option<PathBuf>,
 }

@@ -24,5 +24,6 @@ pub(crate) mod seeing;
 pub(crate) mod sim;
 pub(crate) mod stopping;
 pub(crate) mod timeouts;
+pub(crate) mod tmp;
 pub(crate) mod tunnel;
 pub(crate) mod wan;

@@ -3,11 +3,13 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dataplane::stdx::prng::Prng;
+use dataplane::tmp::key_log::LoggedSecret;
 
 use crate::process::{Folder, Node, each_driver, one_cpu};
 
@@ -87,7 +89,10 @@ fn a_client_written_from_the_specification_gets_its_page() {
         let peer = format!("{front_public}={SITE}");
         let site = format!("{SITE}=http://{}", origin.address);
         let flags = ["back", "--key", &back_key, "--peer", &peer, "--origin", &site, "--listen", any];
-        let back = Node::start(&[&flags[..], &["--io", io, "--cpus", &cpu, "--admin", any]].concat());
+        let key_log = folder.path("secrets");
+        let more = ["--io", io, "--cpus", &cpu, "--admin", any, "--key-log", &key_log];
+        let back = Node::start(&[&flags[..], &more].concat());
+        back.wait_for("SECRETS ARE LOGGED");
         let root = env!("CARGO_MANIFEST_DIR");
         let output = Command::new(python)
             .arg(format!("{root}/tests/interop/client.py"))
@@ -102,6 +107,14 @@ fn a_client_written_from_the_specification_gets_its_page() {
         assert!(output.status.success(), "{io}: {said}{failed}");
         println!("{said}");
         assert_eq!(origin.asked.load(Ordering::Relaxed), 3, "{io}: no replay asked the origin");
+        // The key log is its owner's alone and holds both directions of every handshake.
+        assert_eq!(std::fs::metadata(&key_log).unwrap().permissions().mode() & 0o777, 0o600);
+        let secrets = std::fs::read_to_string(&key_log).unwrap();
+        assert!(secrets.lines().count() >= 4 && secrets.lines().count().is_multiple_of(2));
+        assert!(
+            secrets.lines().all(|line| LoggedSecret::from_line(line).is_some()),
+            "every line is a secret"
+        );
         // Whatever was refused is counted by its reason.
         for (reason, least) in [
             ("bad_handshake", 1.0),

@@ -9,6 +9,7 @@ use crate::reactor::socket::{ListenOptions, UdpOptions};
 use crate::role::limits::Limits;
 use crate::role::plan::Plan;
 use crate::tmp::key::{PresharedKey, PrivateKey, PublicKey};
+use crate::tmp::key_log::KeyLog;
 use crate::tmp::options::TunnelOptions;
 
 /// Which driver runs the roles.
@@ -50,6 +51,8 @@ pub struct TunnelSetup {
     pub blender: BlenderOptions,
     /// Tunnels that one worker may have at once.
     pub tunnels_max: usize,
+    /// Where the secrets of sessions go, if anywhere.
+    pub key_log: Option<Arc<dyn KeyLog>>,
 }
 
 /// The whole node.

@@ -144,6 +144,7 @@ fn trunk(options: &NodeOptions, worker: u8) -> io::Result<Option<Trunk>> {
             owners: options.workers.len() as u8,
             is_responder,
             tunnels_max: setup.tunnels_max,
+            key_log: setup.key_log.clone(),
             ..EndpointOptions::new(setup.key.clone(), transport)
         },
         Box::new(SystemRandom::new()),
@@ -160,6 +161,7 @@ fn trunk(options: &NodeOptions, worker: u8) -> io::Result<Option<Trunk>> {
             stream_bytes: options.limits.stream_bytes,
             tunnel_wait: options.limits.tunnel_wait,
             segments_max: options.driver.gso_segments_max,
+            coalesce_us: options.driver.coalesce_us,
             workers: options.workers.len(),
             datagram_bytes_max: setup.transport.datagram_bytes_max,
         },

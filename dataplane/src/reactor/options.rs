@@ -38,6 +38,8 @@ pub struct DriverOptions {
     pub spin_us: u32,
     /// µs to wait for a batch to fill on a busy loop (io_uring min_wait); 0 is off. Not used by epoll.
     pub batch_wait_us: u32,
+    /// µs that a role may ask to let its inputs gather while the driver sleeps (io_uring min_wait); 0 is off. Not used by epoll.
+    pub coalesce_us: u32,
     /// Most segments of one UDP_SEGMENT send, 1..=64; 1 sends every datagram by itself.
     pub gso_segments_max: usize,
     /// Options of the connections that the role asks for.
@@ -62,6 +64,7 @@ impl Default for DriverOptions {
             batch: 256,
             spin_us: 0,
             batch_wait_us: 0,
+            coalesce_us: 0,
             gso_segments_max: GSO_SEGMENTS_MAX,
             connect: ConnectOptions::default(),
             submission_entries: 1_024,

@@ -66,6 +66,9 @@ const ADDRESSES: usize = 256;
 /// Completions of the last turn from which waiting for a batch pays.
 const BUSY_TURN: usize = 16;
 
+/// Completions for which a role that is patient is woken before its patience is over.
+const GATHERED: u32 = 16;
+
 /// Runs `role` on this thread until it is finished.
 ///
 /// `waker` is this worker's own bell; `peers` are the bells of all workers by number, for `Port::wake`.
@@ -279,7 +282,7 @@ impl Worker<'_> {
         if has_work {
             self.enter(Wait::No)
         } else if turn.role.may_sleep() {
-            let slept = self.sleep(deadline, taken, options);
+            let slept = self.sleep(deadline, taken, turn.role.patience_us(), options);
             turn.role.awake();
             slept
         } else {
@@ -304,7 +307,13 @@ impl Worker<'_> {
         [role, self.listeners.retry_at, self.datagrams.retry_at(), starved].into_iter().flatten().min()
     }
 
-    fn sleep(&mut self, deadline: Option<Instant>, taken: usize, options: &DriverOptions) -> io::Result<()> {
+    fn sleep(
+        &mut self,
+        deadline: Option<Instant>,
+        taken: usize,
+        patience_us: u32,
+        options: &DriverOptions,
+    ) -> io::Result<()> {
         self.counters.sleeps.bump();
         if let Some(deadline) = deadline
             && self.alarm.arm(deadline)?
@@ -312,9 +321,12 @@ impl Worker<'_> {
             self.counters.timer_arms.bump();
             self.counters.syscalls.bump();
         }
-        let fills = options.batch_wait_us > 0 && taken >= BUSY_TURN && self.ring.has_min_wait();
-        let completions = if fills { (taken as u32 / 2).min(64) } else { 1 };
-        let least_us = if fills { options.batch_wait_us } else { 0 };
+        let fills = options.batch_wait_us > 0 && taken >= BUSY_TURN;
+        let (completions, least_us) = match (self.ring.has_min_wait(), fills) {
+            (true, true) => ((taken as u32 / 2).min(64), options.batch_wait_us.max(patience_us)),
+            (true, false) if patience_us > 0 => (GATHERED, patience_us),
+            (..) => (1, 0),
+        };
         self.enter(Wait::For { completions, limit: None, least_us })
     }
 

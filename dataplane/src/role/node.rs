@@ -393,6 +393,10 @@ impl Role for Node {
         .min()
     }
 
+    fn patience_us(&self) -> u32 {
+        self.parts.trunk.as_ref().map_or(0, Trunk::patience_us)
+    }
+
     fn may_sleep(&mut self) -> bool {
         let parts = &self.parts;
         parts.sleeps[usize::from(parts.worker)].prepare();

@@ -8,6 +8,7 @@ use crate::tmp::cookie::{Cookie, open_cookie, sign_with_cookie};
 use crate::tmp::handshake::{Identity, Initiation, Keys};
 use crate::tmp::id::ReceiverId;
 use crate::tmp::key::{PresharedKey, PublicKey};
+use crate::tmp::key_log::KeyLog;
 use crate::tmp::limits::{COOKIE_USED_FOR, INIT_PAUSE_MAX, INIT_PAUSE_MIN, INIT_REPEATED_FOR};
 use crate::tmp::packet::INIT_BYTES;
 use crate::tmp::params::{InitParams, RespParams};
@@ -99,8 +100,13 @@ impl Dial {
     }
 
     /// A RESP came; `None` if it does not answer our INIT.
-    pub(in crate::tmp) fn finish(&mut self, identity: &Identity, resp: &[u8]) -> Option<(Keys, RespParams)> {
-        self.initiation.as_mut()?.finish(identity, resp)
+    pub(in crate::tmp) fn finish(
+        &mut self,
+        identity: &Identity,
+        resp: &[u8],
+        log: Option<&dyn KeyLog>,
+    ) -> Option<(Keys, RespParams)> {
+        self.initiation.as_mut()?.finish(identity, resp, log)
     }
 
     /// Puts the next INIT off: the peer has just ended the tunnel on purpose.

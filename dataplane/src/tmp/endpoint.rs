@@ -16,6 +16,7 @@ use crate::tmp::error::CLOSE_PROTOCOL;
 use crate::tmp::handshake::Identity;
 use crate::tmp::id::{PeerId, Side, TunnelId};
 use crate::tmp::key::{PresharedKey, PrivateKey, PublicKey};
+use crate::tmp::key_log::KeyLog;
 use crate::tmp::limits::{INIT_PAUSE_MAX, INIT_PAUSE_MIN, RECEIVER_SLOTS_MAX, RESETS_PER_SECOND_MAX};
 use crate::tmp::link::{CloseReason, Link};
 use crate::tmp::outbox::Outbox;
@@ -29,6 +30,7 @@ use crate::tmp::session::Session;
 use crate::tmp::unconfirmed::WaitingRoom;
 use core::net::SocketAddr;
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 /// Ids that one link has at most: current keys, previous keys, a handshake.
 const IDS_PER_LINK: usize = 3;
@@ -59,6 +61,8 @@ pub struct EndpointOptions<O> {
     pub silence_max: Duration,
     /// Whether to offer AES: `Cipher::aes_is_fast()` unless a test wants otherwise.
     pub aes_is_fast: bool,
+    /// Where the secrets of sessions go, if anywhere: whoever has them reads every byte.
+    pub key_log: Option<Arc<dyn KeyLog>>,
     /// What every carrier is made with.
     pub carrier: O,
 }
@@ -75,6 +79,7 @@ impl<O> EndpointOptions<O> {
             unconfirmed_max: 64,
             silence_max: Duration::from_secs(600),
             aes_is_fast: Cipher::aes_is_fast(),
+            key_log: None,
             carrier,
         }
     }

@@ -78,7 +78,8 @@ impl<C: Carrier> Endpoint<C> {
         let params = RespParams { cipher, continued: continues.is_some(), receiver: own_id };
         let mut resp = [0; RESP_BYTES_MAX];
         let psk = &self.peers[peer.0 as usize].psk;
-        let (keys, resp_bytes) = arrival.answer(psk, sender, &params, &mut resp);
+        let (keys, resp_bytes) =
+            arrival.answer(psk, sender, &params, &mut resp, self.options.key_log.as_deref());
         self.waiting.push(Unconfirmed {
             epoch: Epoch::new(now, own_id, sender, keys),
             peer,
@@ -206,7 +207,9 @@ impl<C: Carrier> Endpoint<C> {
         };
         let link = self.links.get_mut(tunnel.0).ok_or(Dropped::UnknownId)?;
         let dial = link.dial.as_mut().ok_or(Dropped::UnknownId)?;
-        let (keys, params) = dial.finish(&self.identity, datagram).ok_or(Dropped::BadHandshake)?;
+        let (keys, params) = dial
+            .finish(&self.identity, datagram, self.options.key_log.as_deref())
+            .ok_or(Dropped::BadHandshake)?;
         let was_asked = dial.params.continues.is_some();
         link.dial = None;
         self.receivers.rename(receiver, Named::Epoch(tunnel));

@@ -6,6 +6,7 @@
 
 use crate::tmp::id::ReceiverId;
 use crate::tmp::key::{PresharedKey, PrivateKey, PublicKey};
+use crate::tmp::key_log::{KeyLog, LoggedSecret};
 use crate::tmp::mac::{equal, hash, mac16};
 use crate::tmp::packet::{
     INIT_BYTES, INIT_HEADER_BYTES, MAC_BYTES, OWNER_ANY, RESP, RESP_BYTES_MAX, RESP_HEADER_BYTES,
@@ -120,7 +121,12 @@ impl Initiation {
     }
 
     /// Reads a RESP; `None`, and still waiting, if it does not answer this INIT. [TMP-63.2]
-    pub(in crate::tmp) fn finish(&mut self, identity: &Identity, resp: &[u8]) -> Option<(Keys, RespParams)> {
+    pub(in crate::tmp) fn finish(
+        &mut self,
+        identity: &Identity,
+        resp: &[u8],
+        log: Option<&dyn KeyLog>,
+    ) -> Option<(Keys, RespParams)> {
         let (body, code) = resp.split_last_chunk::<MAC_BYTES>()?;
         if !equal(code, &mac16(&identity.mac1_key, &[body])) {
             return None;
@@ -128,7 +134,8 @@ impl Initiation {
         let mut payload = [0; RESP_BYTES_MAX];
         let len = self.state.read_message(&body[RESP_HEADER_BYTES..], &mut payload).ok()?;
         let params = RespParams::read(&payload[..len])?;
-        Some((split(&mut self.state, params.cipher), params))
+        let ids = [params.receiver, answered(resp)];
+        Some((split(&mut self.state, params.cipher, ids, log), params))
     }
 }
 
@@ -170,6 +177,7 @@ impl Arrival {
         sender: ReceiverId,
         params: &RespParams,
         out: &mut [u8; RESP_BYTES_MAX],
+        log: Option<&dyn KeyLog>,
     ) -> (Keys, usize) {
         write_answer_header(out, RESP, sender);
         let mut payload = [0; RESP_PARAMS_BYTES_MAX];
@@ -181,7 +189,8 @@ impl Arrival {
         assert_eq!(written, Ok(end - RESP_HEADER_BYTES), "a RESP has a known length");
         let code = mac16(&mac1_key(&self.initiator), &[&out[..end]]);
         out[end..end + MAC_BYTES].copy_from_slice(&code);
-        (split(&mut self.state, params.cipher), end + MAC_BYTES)
+        let ids = [params.receiver, sender];
+        (split(&mut self.state, params.cipher, ids, log), end + MAC_BYTES)
     }
 }
 
@@ -219,9 +228,20 @@ fn builder<'a>(
         .psk(PSK_PLACE, psk.bytes())
 }
 
-fn split(state: &mut HandshakeState, cipher: Cipher) -> Keys {
+/// The initiator's id that a RESP names.
+fn answered(resp: &[u8]) -> ReceiverId {
+    ReceiverId(resp.get(1..5).and_then(|id| id.try_into().ok()).map_or(0, u32::from_be_bytes))
+}
+
+/// The keys of both directions. `ids` are what their packets name: those to the responder, those to the initiator.
+fn split(state: &mut HandshakeState, cipher: Cipher, ids: [ReceiverId; 2], log: Option<&dyn KeyLog>) -> Keys {
     let (from_initiator, to_initiator) = state.dangerously_get_raw_split();
     let (from_initiator, to_initiator) = (Zeroizing::new(from_initiator), Zeroizing::new(to_initiator));
+    if let Some(log) = log {
+        for (receiver, secret) in ids.into_iter().zip([&from_initiator, &to_initiator]) {
+            log.put(&LoggedSecret { receiver, cipher, secret: secret.clone() }.to_line());
+        }
+    }
     let (seal, open) = if state.is_initiator() {
         (&from_initiator, &to_initiator)
     } else {
@@ -315,7 +335,7 @@ mod tests {
             assert_eq!((arrival.params.lane, arrival.params.continues), (7, Some(ReceiverId(0x0900_0001))));
             let params = RespParams { cipher: Cipher::Aes256Gcm, continued: true, receiver: ReceiverId(8) };
             let mut out = [0; RESP_BYTES_MAX];
-            let (keys, len) = arrival.answer(psk, ReceiverId(3), &params, &mut out);
+            let (keys, len) = arrival.answer(psk, ReceiverId(3), &params, &mut out, None);
             (keys, out[..len].to_vec())
         }
     }
@@ -331,14 +351,14 @@ mod tests {
         let (mut theirs, resp) = ends.resp(&init, &psk);
         assert_eq!(Packet::parse(&resp), Some(Packet::Resp { receiver: ReceiverId(3) }));
         assert!(resp.len() < init.len());
-        let (mut ours, params) = initiation.finish(&ends.initiator, &resp).unwrap();
+        let (mut ours, params) = initiation.finish(&ends.initiator, &resp, None).unwrap();
         assert_eq!((params.continued, params.receiver), (true, ReceiverId(8)));
         let mut packet = [4; 60];
         ours.seal.seal(0, 1, &mut packet);
         assert!(theirs.open.open(0, 1, &mut packet).is_some());
         theirs.seal.seal(0, 1, &mut packet);
         assert!(ours.open.open(0, 1, &mut packet).is_some());
-        assert!(initiation.finish(&ends.initiator, &resp).is_none(), "a RESP serves once");
+        assert!(initiation.finish(&ends.initiator, &resp, None).is_none(), "a RESP serves once");
     }
 
     /// [TMP-63.2]
@@ -348,7 +368,7 @@ mod tests {
         let psk = PresharedKey::generate(&mut ends.random);
         let (mut initiation, init) = ends.init(&psk);
         let (_, wrong) = ends.resp(&init, &PresharedKey::none());
-        assert!(initiation.finish(&ends.initiator, &wrong).is_none());
+        assert!(initiation.finish(&ends.initiator, &wrong, None).is_none());
         assert!(Arrival::read(&ends.initiator, &init, &mut ends.random).is_none());
         for at in [1, 5, 8, 45, 500, INIT_MAC1_AT - 1] {
             let mut changed = init;
@@ -359,9 +379,12 @@ mod tests {
         for at in RESP_HEADER_BYTES..resp.len() {
             let mut changed = resp.clone();
             changed[at] ^= 1;
-            assert!(initiation.finish(&ends.initiator, &changed).is_none(), "byte {at}");
+            assert!(initiation.finish(&ends.initiator, &changed, None).is_none(), "byte {at}");
         }
-        assert!(initiation.finish(&ends.initiator, &resp).is_some(), "junk does not disturb a waiting INIT");
+        assert!(
+            initiation.finish(&ends.initiator, &resp, None).is_some(),
+            "junk does not disturb a waiting INIT"
+        );
     }
 
     #[test]
@@ -372,6 +395,6 @@ mod tests {
         let (mut second, init) = ends.init(&psk);
         assert_ne!(ephemeral_of(&first), ephemeral_of(&init));
         let (_, stale) = ends.resp(&first, &psk);
-        assert!(second.finish(&ends.initiator, &stale).is_none());
+        assert!(second.finish(&ends.initiator, &stale, None).is_none());
     }
 }

@@ -59,6 +59,7 @@ mod handshake;
 pub mod hystart;
 pub mod id;
 pub mod key;
+pub mod key_log;
 pub mod limits;
 mod link;
 pub mod loss;

@@ -5,8 +5,10 @@
 
 use crate::time::{Duration, Instant};
 
-/// A burst lasts at most this long at the pacing rate, or two packets.
-const BURST_US: u64 = 500;
+/// A burst lasts a sixteenth of the rtt at the pacing rate, within these bounds, or two packets: fewer and longer ones
+/// cost less, as each is a timer and a wake-up, but they queue at the bottleneck.
+const BURST_US: (u64, u64) = (100, 1_000);
+const BURST_RTT_PART: u64 = 16;
 /// Waits shorter than this are not worth a timer: the burst covers them.
 const GRANULARITY_US: u64 = 50;
 /// A burst on paths whose round trip is near the timers' granularity: one full segmentation train.
@@ -46,7 +48,7 @@ impl Pacer {
     pub fn set_rate(&mut self, now: Instant, bytes_per_s: u64, rtt_us: u64, packet_bytes: u64) {
         self.refill(now);
         self.rate_bytes_per_s = bytes_per_s.max(1);
-        let timed_bytes = self.bytes_in(BURST_US);
+        let timed_bytes = self.bytes_in((rtt_us / BURST_RTT_PART).clamp(BURST_US.0, BURST_US.1));
         let packets = if rtt_us < SHORT_RTT_US { TRAIN_PACKETS } else { 2 };
         // Above a train per timer tick (14 Gbit/s) the burst follows the rate: a timer cannot be the limit.
         self.burst_bytes = timed_bytes
@@ -86,7 +88,7 @@ impl Pacer {
         if self.tokens_bytes > 0 {
             return now;
         }
-        let missing_bytes = 1 + self.tokens_bytes.unsigned_abs();
+        let missing_bytes = self.burst_bytes + self.tokens_bytes.unsigned_abs();
         let wait_us = u128::from(missing_bytes) * 1_000_000 / u128::from(self.rate_now()) + 1;
         let wait_us = u64::try_from(wait_us).unwrap_or(u64::MAX).max(GRANULARITY_US);
         self.refilled + Duration::from_micros(wait_us)

@@ -4,8 +4,8 @@
 //! ```text
 //!            too old │ one bit per number, 16,384 of them │ end = largest + 1
 //! ```
-//! Packets are acknowledged every two, less often the longer the path is in order, down to every sixteen; at once on
-//! a gap, a filled gap and a congestion mark; and at the latest after an eighth of the rtt, 1 ms at least and 5 ms at
+//! Packets are acknowledged every two, less often the longer the path is in order, down to every sixteen, and for a
+//! moment every two after a gap; at once on a gap, a filled gap and a congestion mark; and at the latest after an eighth of the rtt, 1 ms at least and 5 ms at
 //! most, so that the ACK of a small answer travels with the next request. It writes no frame. Unit: packet numbers, µs.
 //! [TMP-101] [TMP-132]
 
@@ -26,6 +26,10 @@ const EVERY_MAX: u32 = 16;
 /// For so many packets in order an ACK covers one packet more: while the window doubles the sender gets thirty
 /// ACKs a round, which it needs to see the queue grow.
 const IN_ORDER_PER_STEP: u32 = 64;
+/// A gap takes away such a part of what came in order: random losses must not cost an ACK for every second packet.
+const GAP_PART: u32 = 8;
+/// So many packets after a gap are acknowledged as at first: three of them prove a loss to the sender.
+const AFTER_GAP: u32 = 4;
 
 /// The set and the policy.
 #[derive(Debug)]
@@ -39,6 +43,7 @@ pub struct Received {
     /// Packets that must be acknowledged and are not yet.
     waiting: u32,
     in_order: u32,
+    since_gap: u32,
     /// When the ACK is due at the latest.
     due: Option<Instant>,
     ecn: EcnCounts,
@@ -62,6 +67,7 @@ impl Received {
             largest_at: Instant::ORIGIN,
             waiting: 0,
             in_order: 0,
+            since_gap: 0,
             due: None,
             ecn: EcnCounts { capable: 0, congested: 0 },
             ecn_seen: false,
@@ -90,7 +96,12 @@ impl Received {
         self.set(number);
         self.report_from = self.report_from.min(number);
         self.count_mark(ecn);
-        self.in_order = if in_order { self.in_order.saturating_add(1) } else { 0 };
+        if in_order {
+            self.in_order = self.in_order.saturating_add(1).min(EVERY_MAX * IN_ORDER_PER_STEP);
+            self.since_gap = self.since_gap.saturating_add(1);
+        } else {
+            (self.in_order, self.since_gap) = (self.in_order - self.in_order / GAP_PART, 0);
+        }
         if eliciting {
             self.waiting += 1;
             let wait_us = if in_order && ecn != Ecn::Congested { self.delay_us_max } else { 0 };
@@ -101,7 +112,10 @@ impl Received {
 
     /// All packets that were there have been handed in.
     pub fn batch_end(&mut self, now: Instant) {
-        let every = (self.in_order / IN_ORDER_PER_STEP).clamp(EVERY_FIRST, EVERY_MAX);
+        let every = match self.since_gap {
+            0..AFTER_GAP => EVERY_FIRST,
+            _ => (self.in_order / IN_ORDER_PER_STEP).clamp(EVERY_FIRST, EVERY_MAX),
+        };
         if self.waiting >= every {
             self.due = Some(now);
         }
@@ -289,6 +303,22 @@ mod tests {
         received.reported();
         received.record(at(1_020), 1_020, false, Ecn::NotCapable);
         assert_eq!(received.due(), None, "an ACK is not acknowledged");
+    }
+
+    #[test]
+    fn random_losses_do_not_cost_an_ack_for_every_second_packet() {
+        let mut received = Received::new();
+        received.set_rtt(100_000);
+        let mut acks = 0;
+        for number in (0..10_000).filter(|number| number % 100 != 50) {
+            take(&mut received, [number]);
+            received.batch_end(at(number));
+            if received.due().is_some_and(|due| due <= at(number)) {
+                received.reported();
+                acks += u64::from(number >= 2_000);
+            }
+        }
+        assert!((700..1_000).contains(&acks), "{acks} for 8,000 packets");
     }
 
     #[test]

@@ -147,6 +147,11 @@ impl Tunnel {
         self.path.is_lost
     }
 
+    /// The least rtt, once any was measured.
+    pub fn rtt_us_min(&self) -> Option<u64> {
+        (self.path.rtt.samples() > 0).then(|| self.path.rtt.min_us())
+    }
+
     /// What the peer last said of its side of the path.
     pub const fn peer_quality(&self) -> Option<&Quality> {
         self.path.quality.peer()

@@ -382,6 +382,7 @@ impl Scenario {
             stream_bytes: self.limits.stream_bytes,
             tunnel_wait: self.limits.tunnel_wait,
             segments_max: self.segments_max,
+            coalesce_us: 0,
             workers: self.workers(process),
             datagram_bytes_max: self.transport.datagram_bytes_max,
         };

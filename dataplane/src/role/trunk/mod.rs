@@ -6,6 +6,7 @@
 //! At the front-end an exchange of a client is at this end of a stream, at the back-end a fetch from an origin;
 //! the pouring is the same. Not here: what the bytes mean.
 
+mod arrivals;
 mod line;
 mod owner;
 mod pour;

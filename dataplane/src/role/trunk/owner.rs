@@ -11,6 +11,7 @@ use crate::exchange::link::{Answer, Ask, Asker, Downstream, Opening, Served, Ups
 use crate::port::{Ecn, Port, SocketId};
 use crate::role::settings::Settings;
 use crate::role::status::{StatusBoard, TunnelStatus};
+use crate::role::trunk::arrivals::Arrivals;
 use crate::role::trunk::line::Line;
 use crate::role::trunk::stream::{End, Queued, Stream, Streams};
 use crate::stdx::slab::Handle;
@@ -35,6 +36,8 @@ pub struct TrunkOptions {
     pub tunnel_wait: Duration,
     /// Datagrams per train; 1 switches segmentation off.
     pub segments_max: usize,
+    /// How long a worker may let the datagrams of a long path gather before it wakes for them, in µs.
+    pub coalesce_us: u32,
     /// Workers of this process.
     pub workers: usize,
     /// Largest datagram to search for and to fill.
@@ -57,6 +60,7 @@ pub struct Trunk {
     /// Room could not be said to an asker on another core, because the ring to it was full.
     pub(crate) owes_room: bool,
     pub(crate) streams_opened: u64,
+    arrivals: Arrivals,
     /// Used within one call only.
     pub(crate) blocked: Vec<StreamId>,
 }
@@ -79,6 +83,7 @@ impl Trunk {
             unsaid: Vec::new(),
             owes_room: false,
             streams_opened: 0,
+            arrivals: Arrivals::default(),
             blocked: Vec::new(),
             options,
         }
@@ -154,6 +159,21 @@ impl Trunk {
         for datagram in bytes.chunks_mut(segment_bytes.max(1)) {
             self.endpoint.handle_datagram(now, from, ecn, datagram);
         }
+        self.arrivals.came(bytes.len().div_ceil(segment_bytes.max(1)) as u32);
+        if self.arrivals.is_judged_at(now) {
+            self.judge_arrivals(now);
+        }
+    }
+
+    /// How long this worker may let datagrams gather.
+    pub fn patience_us(&self) -> u32 {
+        self.arrivals.patience_us()
+    }
+
+    fn judge_arrivals(&mut self, now: Instant) {
+        let endpoint = &mut self.endpoint;
+        let rtts = self.lines.iter().flatten().filter_map(|line| endpoint.tunnel(line.tunnel)?.rtt_us_min());
+        self.arrivals.judge(now, rtts.min().unwrap_or(0), self.options.coalesce_us);
     }
 
     /// When `tick` has something to do.

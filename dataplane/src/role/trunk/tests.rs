@@ -70,6 +70,7 @@ fn trunk() -> (Trunk, Port) {
         stream_bytes: 64 << 10,
         tunnel_wait: Duration::from_secs(5),
         segments_max: 1,
+        coalesce_us: 0,
         workers: 1,
         datagram_bytes_max: 1_452,
     };
