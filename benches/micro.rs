@@ -17,6 +17,7 @@ use dataplane::http::{
     parse_response,
 };
 use dataplane::reactor::lanes::{LANES, Receiver, Sender, Verdict, lanes};
+use dataplane::role::waits::Waits;
 use dataplane::time::Instant as Now;
 use dataplane::tmp::limits::DATA_OVERHEAD_BYTES;
 use dataplane::tmp::seal::{Cipher, OpenKey, SealKey};
@@ -132,16 +133,24 @@ fn passed_on(head: &ResponseHead<'_>) -> ResponseEmission<'static> {
 }
 
 fn blending(criterion: &mut Criterion) {
-    for mode in [Mode::Bounded, Mode::Literal] {
-        let mut blender = Blender::new(Options { mode, ..Options::default() }, SOURCES as usize);
-        for key in 0..SOURCES {
+    let cases =
+        [(Mode::Bounded, 10), (Mode::Bounded, SOURCES), (Mode::Bounded, 60_000), (Mode::Literal, SOURCES)];
+    for (mode, sources) in cases {
+        let mut blender = Blender::new(Options { mode, ..Options::default() }, sources as usize);
+        for key in 0..sources {
             // More than can leave while it is measured.
             blender.set(key, (key % RINGS as u32) as u8, 1 << 32, false);
         }
-        row(criterion, &format!("blender: a sub-packet of 512 B, {SOURCES} ready streams, {mode:?}"), || {
+        row(criterion, &format!("blender: a sub-packet of 512 B, {sources} ready streams, {mode:?}"), || {
             black_box(blender.next(512));
         });
     }
+    let (mut waits, mut turn) = (Waits::default(), 0);
+    (0..SOURCES).for_each(|key| waits.begin(Now::ORIGIN, key, (key % RINGS as u32) as u8, 0));
+    row(criterion, &format!("blender: how long one of {SOURCES} streams waited for its turn"), || {
+        turn += 1;
+        waits.turn(Now::from_us(turn), (turn % u64::from(SOURCES)) as u32, turn / u64::from(SOURCES));
+    });
     let mut blender = Blender::new(Options::default(), SOURCES as usize);
     let mut key = 0;
     row(criterion, "blender: a stream becomes ready and sends its 300 B", || {

@@ -49,6 +49,7 @@ mod tree;
 mod wan;
 mod watch;
 mod watch_endpoint;
+mod watch_rings;
 
 use crate::args::demo::DemoConfig;
 use crate::args::door::{Cli, Door};

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use crate::config::NodeConfig;
 use crate::settings::Board;
 use crate::watch_endpoint;
+use crate::watch_rings;
 
 /// The page's source.
 pub(crate) struct Watch {
@@ -185,7 +186,9 @@ impl Watch {
         }
         self.packet_metrics(text, &tunnels);
         self.flow_metrics(text, &tunnels);
-        self.ring_metrics(text, &tunnels);
+        let rings: Vec<_> =
+            tunnels.iter().map(|(worker, tunnel)| (*worker, self.far_end(tunnel), tunnel)).collect();
+        watch_rings::metrics(&rings, text);
     }
 
     fn packet_metrics(&self, text: &mut MetricsText, tunnels: &[(usize, TunnelStatus)]) {
@@ -253,35 +256,8 @@ impl Watch {
         }
     }
 
-    fn ring_metrics(&self, text: &mut MetricsText, tunnels: &[(usize, TunnelStatus)]) {
-        let mut samples =
-            text.counter("longhaul_ring_sent_bytes", Unit::Bytes, "Bytes that left by each ring.");
-        for (worker, tunnel) in tunnels {
-            for (ring, counters) in tunnel.blender.rings.iter().enumerate() {
-                let labels: [(&str, &dyn core::fmt::Display); 3] =
-                    [("worker", worker), ("to", &self.far_end(tunnel)), ("ring", &ring)];
-                samples.value(&labels, counters.bytes_sent);
-            }
-        }
-        let mut samples =
-            text.gauge("longhaul_ring_ready", Unit::None, "Streams of each ring with bytes waiting.");
-        for (worker, tunnel) in tunnels {
-            for (ring, counters) in tunnel.blender.rings.iter().enumerate() {
-                let labels: [(&str, &dyn core::fmt::Display); 3] =
-                    [("worker", worker), ("to", &self.far_end(tunnel)), ("ring", &ring)];
-                samples.value(&labels, counters.ready as f64);
-            }
-        }
-    }
-
     fn tunnel_status(&self, worker: usize, tunnel: &TunnelStatus) -> Value {
         let path = &tunnel.transport;
-        let rings = tunnel.blender.rings.iter().map(|ring| {
-            json!({
-                "weight": ring.weight, "sources": ring.sources, "ready": ring.ready, "bytes": ring.bytes,
-                "quota_bytes": ring.quota_bytes, "sub_packets": ring.sub_packets, "bytes_sent": ring.bytes_sent,
-            })
-        });
         json!({
             "worker": worker, "to": self.far_end(tunnel), "up": tunnel.is_up, "streams": tunnel.streams,
             "rtt_us": path.srtt_us, "rtt_min_us": path.min_rtt_us, "window_bytes": path.window_bytes,
@@ -304,7 +280,7 @@ impl Watch {
             "repairs_beyond": path.counters.repairs_beyond,
             "probe_timeouts": path.counters.probe_timeouts, "path_losses": path.counters.path_losses,
             "scale_bytes": tunnel.blender.scale_bytes, "loops": tunnel.blender.loops,
-            "sub_packet_bytes": tunnel.blender.sub_packet_bytes, "rings": rings.collect::<Vec<_>>(),
+            "sub_packet_bytes": tunnel.blender.sub_packet_bytes, "rings": watch_rings::status(tunnel),
         })
     }
 }

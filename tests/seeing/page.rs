@@ -87,6 +87,43 @@ fn metrics_keep_the_format_and_count() {
     });
 }
 
+/// Every number that a blender decides with, and how long its streams waited, at both ends.
+#[test]
+fn the_blenders_show_what_they_decide_with() {
+    each_driver(|io| {
+        let origin = origin();
+        let pair = Pair::start(io, origin.address(), &[]);
+        let mut client = connect(pair.front.address());
+        for _ in 0..20 {
+            assert_eq!(ask(&mut client, &get("/b16k")).status, 200);
+        }
+        for node in [&pair.front, &pair.back] {
+            let shown = until("turns are counted", || {
+                let shown = status(&node.page("/status").1);
+                let turns = shown.pointer("/tunnels/0/rings/2/waits/count").and_then(Value::as_u64);
+                turns.is_some_and(|turns| turns >= 20).then_some(shown)
+            });
+            expect_counted(&shown, &["/tunnels/0/loops", "/tunnels/0/sub_packet_bytes"]);
+            expect_counted(&shown, &["/tunnels/0/rings/2/sub_packets", "/tunnels/0/rings/2/bytes_sent"]);
+            expect_counted(&shown, &["/tunnels/0/rings/2/waits/buckets/0/count"]);
+            let weights: Vec<_> =
+                (0..5).map(|ring| shown["tunnels"][0]["rings"][ring]["weight"].clone()).collect();
+            assert_eq!(weights, [16, 8, 4, 2, 1]);
+            let (_, text) = node.page("/metrics");
+            assert_eq!(check_openmetrics(&text), Ok(()));
+            for family in ["streams", "ready", "waiting_bytes", "weight", "quota_bytes"] {
+                assert!(text.contains(&format!("\n# TYPE longhaul_ring_{family} gauge\n")), "{family}");
+            }
+            let sample = |line: &&str| {
+                line.starts_with("longhaul_ring_wait_seconds_count") && line.contains("ring=\"2\"")
+            };
+            let waits =
+                text.lines().find(sample).and_then(|line| line.rsplit(' ').next()?.parse::<u64>().ok());
+            assert!(waits >= Some(20), "{text}");
+        }
+    });
+}
+
 #[test]
 fn health_says_whether_to_send_traffic_here() {
     each_driver(|io| {

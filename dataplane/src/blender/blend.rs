@@ -49,6 +49,9 @@ pub struct Blender {
     rest: Option<Rest>,
     sub_packets: [u64; RINGS],
     bytes_sent: [u64; RINGS],
+    /// Bytes that came to wait since the start, and those of them that were taken away unsent.
+    bytes_entered: u64,
+    bytes_withdrawn: u64,
 }
 
 impl Blender {
@@ -62,6 +65,8 @@ impl Blender {
             rest: None,
             sub_packets: [0; RINGS],
             bytes_sent: [0; RINGS],
+            bytes_entered: 0,
+            bytes_withdrawn: 0,
         }
     }
 
@@ -69,6 +74,7 @@ impl Blender {
     /// class. With 0 bytes it leaves its ring but stays known. `at_head`: the bytes are a retransmission, so the
     /// source is next in its ring; otherwise a source that becomes ready is last, and a ready one stays.
     pub fn set(&mut self, key: u32, class: u8, bytes: u64, at_head: bool) {
+        self.note_change(self.rings.bytes(key), bytes);
         let stays = self.rings.class(key) == Some(class);
         let was_ready = stays && self.rings.bytes(key) > 0;
         self.rings.enter(key, class);
@@ -88,6 +94,7 @@ impl Blender {
 
     /// The source is gone, with what waited in it.
     pub fn remove(&mut self, key: u32) {
+        self.note_change(self.rings.bytes(key), 0);
         self.rings.forget(key);
         self.shrink_rest(key, 0);
     }
@@ -134,6 +141,16 @@ impl Blender {
         self.rings.bytes(key)
     }
 
+    /// The class of a source that is known.
+    pub fn source_class(&self, key: u32) -> Option<u8> {
+        self.rings.class(key)
+    }
+
+    /// Composing loops begun since the start.
+    pub fn loops(&self) -> u64 {
+        self.quotas.history().1
+    }
+
     /// Other weights and another sub-packet, from now on: a loop that runs ends here. A refused change changes
     /// nothing.
     pub fn configure(&mut self, weights: [u32; RINGS], sub_packet_bytes: u32) -> Result<(), &'static str> {
@@ -152,8 +169,10 @@ impl Blender {
         self.quotas.options()
     }
 
-    /// What the dashboard shows.
+    /// What the dashboard shows. Asserts that nothing was lost or made up: what came has left, was taken away, or waits.
     pub fn counters(&self) -> Counters {
+        let gone = self.bytes_sent.iter().sum::<u64>() + self.bytes_withdrawn;
+        assert_eq!(self.bytes_entered, gone + self.ready_bytes(), "bytes in = out + withdrawn + waiting");
         let (scale_bytes, loops) = self.quotas.history();
         let mut rings = [RingCounters::default(); RINGS];
         for (index, counters) in rings.iter_mut().enumerate() {
@@ -169,6 +188,11 @@ impl Blender {
             };
         }
         Counters { rings, scale_bytes, loops, sub_packet_bytes: self.options().sub_packet_bytes }
+    }
+
+    fn note_change(&mut self, before: u64, after: u64) {
+        self.bytes_entered += after.saturating_sub(before);
+        self.bytes_withdrawn += before.saturating_sub(after);
     }
 
     fn adopt(&mut self, options: Options) -> Result<(), &'static str> {
@@ -250,6 +274,18 @@ impl Blender {
         if self.rings.ready() == 0 {
             self.quotas.end();
         }
+    }
+
+    /// Loses bytes behind the books, so that a test can show that it is found.
+    #[cfg(test)]
+    pub(crate) fn lose(&mut self, key: u32, bytes: u64) {
+        self.rings.take(key, bytes);
+    }
+
+    /// Looks at sources since the start.
+    #[cfg(test)]
+    pub(crate) fn visits(&self) -> u64 {
+        self.rings.visits()
     }
 
     /// Whether every kept count equals what counting anew gives.

@@ -30,6 +30,9 @@ pub const LOOP_BYTES_MAX: u64 = 65_536;
 /// starve: about once a second at 8 Mbit/s. (Bytes and not time because the blender has no clock.)
 pub const BACKGROUND_EVERY_BYTES: u64 = 1 << 20;
 
+/// Loops of the bounded mode that begin, at the most, while a ready source waits for its turn.
+pub const WAIT_LOOPS_MAX: u32 = 1;
+
 const _: () = assert!(SUB_PACKET_BYTES >= SUB_PACKET_BYTES_MIN && SUB_PACKET_BYTES <= SUB_PACKET_BYTES_MAX);
 
 /// Which reading of the algorithm runs.
@@ -70,6 +73,24 @@ impl Default for Options {
 }
 
 impl Options {
+    /// The most bytes that leave between a source's becoming ready (or its last turn) and its next turn, when rings have
+    /// at most so many `sources`, ready or not, and none jumps the queue. See the room's page for why. 0 for no bound:
+    /// `literal` promises none, and a ring of weight 0 has its own.
+    pub fn gap_bytes_max(&self, sources: &[u32; RINGS]) -> u64 {
+        let Some(least) = self.weights.iter().copied().filter(|weight| *weight > 0).min() else { return 0 };
+        if self.mode == Mode::Literal {
+            return 0;
+        }
+        let (sub, scale_min) =
+            (u64::from(self.sub_packet_bytes), u64::from(self.sub_packet_bytes.div_ceil(least)));
+        let shares = self.weights.iter().zip(sources).map(|(weight, count)| {
+            u64::from(*count).saturating_mul((u64::from(*weight).saturating_mul(scale_min)).max(sub))
+        });
+        let of_all = shares.fold(0u64, u64::saturating_add);
+        let of_a_loop = (2 * self.loop_bytes_max).saturating_add(of_all).saturating_add(RINGS as u64 * sub);
+        of_a_loop.saturating_mul(2)
+    }
+
     /// What is wrong with the options, in words for the operator.
     pub fn check(&self) -> Result<(), &'static str> {
         if !(SUB_PACKET_BYTES_MIN..=SUB_PACKET_BYTES_MAX).contains(&self.sub_packet_bytes) {

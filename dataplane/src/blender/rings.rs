@@ -49,6 +49,9 @@ pub(crate) struct Rings {
     table: Vec<Source>,
     rings: [Ring; RINGS],
     ready: RingSet,
+    /// Looks at a source, so that a test can show that they do not grow with the sources.
+    #[cfg(test)]
+    visits: core::cell::Cell<u64>,
 }
 
 impl Rings {
@@ -56,7 +59,31 @@ impl Rings {
         assert!(sources_max < NONE as usize, "keys fit u32");
         let unknown = Source { bytes: 0, next: NONE, previous: NONE, share: 0, class: UNKNOWN };
         let empty = Ring { head: NONE, sources: 0, ready: 0, bytes: 0 };
-        Self { table: vec![unknown; sources_max], rings: [empty; RINGS], ready: 0 }
+        Self {
+            table: vec![unknown; sources_max],
+            rings: [empty; RINGS],
+            ready: 0,
+            #[cfg(test)]
+            visits: core::cell::Cell::new(0),
+        }
+    }
+
+    fn at(&self, key: u32) -> &Source {
+        #[cfg(test)]
+        self.visits.set(self.visits.get() + 1);
+        &self.table[key as usize]
+    }
+
+    fn at_mut(&mut self, key: u32) -> &mut Source {
+        #[cfg(test)]
+        self.visits.set(self.visits.get() + 1);
+        &mut self.table[key as usize]
+    }
+
+    /// Looks at a source since the start.
+    #[cfg(test)]
+    pub(crate) fn visits(&self) -> u64 {
+        self.visits.get()
     }
 
     /// The rings, highest first.
@@ -78,12 +105,12 @@ impl Rings {
 
     /// Bytes that wait in the source.
     pub(crate) fn bytes(&self, key: u32) -> u64 {
-        self.table[key as usize].bytes
+        self.at(key).bytes
     }
 
     /// The class of a known source.
     pub(crate) fn class(&self, key: u32) -> Option<u8> {
-        match self.table[key as usize].class {
+        match self.at(key).class {
             UNKNOWN => None,
             class => Some(class),
         }
@@ -97,7 +124,7 @@ impl Rings {
         }
         let bytes = self.bytes(key);
         self.forget(key);
-        self.table[key as usize].class = class;
+        self.at_mut(key).class = class;
         self.rings[usize::from(class)].sources += 1;
         self.put(key, bytes, End::Tail);
     }
@@ -109,21 +136,22 @@ impl Rings {
         };
         self.put(key, 0, End::Tail);
         self.rings[usize::from(class)].sources -= 1;
-        self.table[key as usize].share = 0;
-        self.table[key as usize].class = UNKNOWN;
+        self.at_mut(key).share = 0;
+        self.at_mut(key).class = UNKNOWN;
     }
 
     /// The source has its share of loop `number`. Says whether it had none of it before.
     pub(crate) fn note_share(&mut self, key: u32, number: u32) -> bool {
-        core::mem::replace(&mut self.table[key as usize].share, number) != number
+        core::mem::replace(&mut self.at_mut(key).share, number) != number
     }
 
     /// Now `bytes` wait in a known source. One that becomes ready is linked at `end`; one that is ready already
     /// stays where it stands, unless `end` is the head.
     pub(crate) fn put(&mut self, key: u32, bytes: u64, end: End) {
-        let source = &mut self.table[key as usize];
+        let source = self.at_mut(key);
         let before = core::mem::replace(&mut source.bytes, bytes);
-        let ring = &mut self.rings[usize::from(source.class)];
+        let class = source.class;
+        let ring = &mut self.rings[usize::from(class)];
         ring.bytes = ring.bytes - before + bytes;
         match (before > 0, bytes > 0) {
             (false, true) => self.link(key, end),
@@ -142,7 +170,7 @@ impl Rings {
 
     /// The source had its turn: it becomes the last of its ring, if it is still ready.
     pub(crate) fn rotate(&mut self, key: u32) {
-        let source = self.table[key as usize];
+        let source = *self.at(key);
         if source.bytes == 0 {
             return;
         }
@@ -160,14 +188,14 @@ impl Rings {
     }
 
     fn link(&mut self, key: u32, end: End) {
-        let class = self.table[key as usize].class;
+        let class = self.at(key).class;
         let ring = &mut self.rings[usize::from(class)];
         ring.ready += 1;
         self.ready |= 1 << class;
         if ring.head == NONE {
             ring.head = key;
-            self.table[key as usize].next = key;
-            self.table[key as usize].previous = key;
+            self.at_mut(key).next = key;
+            self.at_mut(key).previous = key;
             return;
         }
         // In a circle the place before the head is both the tail's and, once the head moves back, the head's.
@@ -175,14 +203,14 @@ impl Rings {
         if end == End::Head {
             ring.head = key;
         }
-        let tail = core::mem::replace(&mut self.table[head as usize].previous, key);
-        self.table[tail as usize].next = key;
-        self.table[key as usize].next = head;
-        self.table[key as usize].previous = tail;
+        let tail = core::mem::replace(&mut self.at_mut(head).previous, key);
+        self.at_mut(tail).next = key;
+        self.at_mut(key).next = head;
+        self.at_mut(key).previous = tail;
     }
 
     fn unlink(&mut self, key: u32) {
-        let Source { next, previous, class, .. } = self.table[key as usize];
+        let Source { next, previous, class, .. } = *self.at(key);
         let ring = &mut self.rings[usize::from(class)];
         ring.ready -= 1;
         if next == key {
@@ -193,8 +221,8 @@ impl Rings {
         if ring.head == key {
             ring.head = next;
         }
-        self.table[previous as usize].next = next;
-        self.table[next as usize].previous = previous;
+        self.at_mut(previous).next = next;
+        self.at_mut(next).previous = previous;
     }
 
     /// Counts everything anew from the links, for tests: whether the kept counts are the true ones.

@@ -2,7 +2,7 @@
 
 use crate::blender::blend::{Blender, Grant};
 use crate::blender::options::{
-    BACKGROUND_EVERY_BYTES, Mode, Options, PACKET_ROOM_MIN, RINGS, SLIVER_BYTES, WEIGHTS,
+    BACKGROUND_EVERY_BYTES, Mode, Options, PACKET_ROOM_MIN, RINGS, SLIVER_BYTES, WAIT_LOOPS_MAX, WEIGHTS,
 };
 use crate::blender::reference::Reference;
 use crate::stdx::prng::Prng;
@@ -363,4 +363,128 @@ fn a_refused_change_changes_nothing() {
     let mut blender = Blender::new(Options::default(), 1);
     assert!(blender.configure(WEIGHTS, 3).is_err() && blender.options().sub_packet_bytes == 512);
     assert!(blender.configure([1; RINGS], 1_400).is_ok() && blender.options().weights == [1; RINGS]);
+}
+
+/// One second at 300 Mbit/s, begun somewhere in a loop: what each ring has got of it.
+#[test]
+fn over_a_second_each_ring_has_its_share_within_two_per_cent() {
+    const SECOND_BYTES: usize = 300_000_000 / 8;
+    for options in [Options::default(), literal()] {
+        for (ready, bytes) in
+            [([2, 5, 20, 8, 3], 2_000), ([1, 1, 1, 1, 1], 64 << 10), ([9, 0, 30, 0, 90], 700)]
+        {
+            for before in [0, 123_456, 3_000_000] {
+                let (mut sent, mut passed) = ([0f64; RINGS], 0);
+                backlogged_bytes(options, ready, bytes, before + SECOND_BYTES, |grant| {
+                    passed += grant.bytes;
+                    if passed > before {
+                        sent[class_of(grant.key)] += grant.bytes as f64;
+                    }
+                });
+                let total: f64 = sent.iter().sum();
+                let sum: u32 = (0..RINGS).map(|ring| WEIGHTS[ring] * ready[ring]).sum();
+                for ring in (0..RINGS).filter(|ring| ready[*ring] > 0) {
+                    let due = total * f64::from(WEIGHTS[ring] * ready[ring]) / f64::from(sum);
+                    let error = (sent[ring] / due - 1.0).abs();
+                    assert!(error <= 0.02, "{:?}, ring {ring} of {ready:?}: {error}", options.mode);
+                }
+            }
+        }
+    }
+}
+
+/// Sources that always have `bytes` waiting, until `total` bytes have left.
+fn backlogged_bytes(
+    options: Options,
+    ready: [u32; RINGS],
+    bytes: u64,
+    total: usize,
+    mut see: impl FnMut(Grant),
+) {
+    let mut blender = Blender::new(options, 500);
+    let keys = (0..RINGS as u32).flat_map(|class| (0..ready[class as usize]).map(move |at| class * 100 + at));
+    keys.for_each(|key| blender.set(key, class_of(key) as u8, bytes, false));
+    let mut sent = 0;
+    while sent < total {
+        let grant = blender.next(1400).expect("backlogged sources always send");
+        sent += grant.bytes;
+        see(grant);
+        blender.set(grant.key, class_of(grant.key) as u8, bytes, false);
+    }
+}
+
+/// Sources that come and go as they please, in every ring; packets of every size. The longest wait is within the bound of
+/// the room's page, in loops and in bytes.
+#[test]
+fn nobody_waits_longer_than_the_bound() {
+    const EACH: u32 = 6;
+    let sources = [EACH; RINGS];
+    for (seed, weights) in
+        (0..40).zip([WEIGHTS, [1; RINGS], [100, 1, 50, 1, 3], [1, 2, 4, 8, 16]].into_iter().cycle())
+    {
+        let loop_bytes_max = [1, 4_000, 65_536][seed as usize % 3];
+        let options = Options { weights, loop_bytes_max, ..Options::default() };
+        let bound = options.gap_bytes_max(&sources);
+        let (mut prng, mut blender) = (Prng::new(seed), Blender::new(options, 500));
+        let (mut waiting, mut since) = ([0u64; 500], [None; 500]);
+        let (mut passed, mut longest) = (0u64, 0);
+        for _ in 0..60_000 {
+            let key = (prng.below(RINGS as u64) as u32) * 100 + prng.below(u64::from(EACH)) as u32;
+            let at = key as usize;
+            if prng.below(3) == 0 {
+                let scale = [1, 300, 3_000, 100_000][prng.below(4) as usize];
+                let more = prng.below(scale);
+                let gone = prng.below(20) == 0;
+                waiting[at] = if gone { 0 } else { waiting[at] + more };
+                blender.set(key, class_of(key) as u8, waiting[at], false);
+                match since[at] {
+                    None if waiting[at] > 0 => since[at] = Some((blender.loops(), passed)),
+                    Some(_) if waiting[at] == 0 => since[at] = None,
+                    None | Some(_) => {}
+                }
+            }
+            let Some(grant) = blender.next(prng.between(PACKET_ROOM_MIN as u64, 1_500) as usize) else {
+                continue;
+            };
+            let at = grant.key as usize;
+            let (loops, bytes) = since[at].expect("whoever has a turn has waited");
+            assert!(blender.loops() - loops <= u64::from(WAIT_LOOPS_MAX), "source {at}, seed {seed}");
+            longest = longest.max(passed - bytes);
+            passed += grant.bytes as u64;
+            waiting[at] -= grant.bytes as u64;
+            since[at] = (waiting[at] > 0).then_some((blender.loops(), passed));
+        }
+        assert!(longest <= bound && longest > 0, "seed {seed}: {longest} of {bound}");
+    }
+}
+
+/// What a sub-packet costs does not depend on how many streams there are.
+#[test]
+fn a_sub_packet_visits_as_many_nodes_among_ten_as_among_sixty_thousand() {
+    let visits = |sources: u32| {
+        let mut blender = Blender::new(Options::default(), sources as usize);
+        for key in 0..sources {
+            blender.set(key, (key % RINGS as u32) as u8, 1 << 32, false);
+        }
+        // From within a loop to within another.
+        (0..1_000).for_each(|_| assert!(blender.next(512).is_some()));
+        let before = (blender.visits(), blender.counters());
+        (0..50_000).for_each(|_| assert!(blender.next(512).is_some()));
+        let begun = |counters: &crate::blender::Counters| {
+            counters.rings.iter().map(|ring| ring.sub_packets).sum::<u64>()
+        };
+        (blender.visits() - before.0) as f64 / (begun(&blender.counters()) - begun(&before.1)) as f64
+    };
+    let (few, many) = (visits(10), visits(60_000));
+    println!("blender: {few} node visits per sub-packet among 10 streams, {many} among 60,000");
+    assert_eq!(few, many);
+}
+
+#[test]
+#[should_panic(expected = "bytes in = out + withdrawn + waiting")]
+fn bytes_that_are_lost_are_found() {
+    let mut blender = Blender::new(Options::default(), 2);
+    blender.set(0, 1, 2_000, false);
+    blender.lose(0, 7);
+    let _counters = blender.counters();
 }

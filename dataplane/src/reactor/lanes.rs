@@ -209,6 +209,9 @@ fn add(counter: &AtomicU64, amount: u64) {
 }
 
 #[cfg(all(test, not(loom)))]
+mod stress;
+
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 

@@ -14,3 +14,4 @@ pub mod settings;
 pub mod status;
 pub mod token;
 pub mod trunk;
+pub mod waits;

@@ -4,7 +4,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use crate::blender::Counters as BlenderCounters;
+use crate::blender::{Counters as BlenderCounters, RINGS};
+use crate::role::waits::WaitHistogram;
 use crate::tmp::counters::Counters as EndpointCounters;
 use crate::tmp::stats::Snapshot;
 
@@ -23,6 +24,8 @@ pub struct TunnelStatus {
     pub transport: Snapshot,
     /// The blender's numbers.
     pub blender: BlenderCounters,
+    /// How long streams waited for their turns, by ring.
+    pub waits: [WaitHistogram; RINGS],
 }
 
 /// What a board shows.

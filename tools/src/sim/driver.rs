@@ -16,6 +16,7 @@ use dataplane::role::node::Node;
 use crate::sim::fault::Fault;
 use crate::sim::pipe::{Owner, Pipes};
 use crate::sim::stage::Setting;
+use crate::sim::turns;
 use crate::sim::world::{Event, Hits, World};
 
 /// What a turn costs, µs.
@@ -441,6 +442,9 @@ impl Worker {
     /// Flushes the role and closes the gap between its wishes and the world; whether it wished anything.
     fn settle(&mut self, yard: &mut Yard<'_>) -> bool {
         self.node.flush(yard.world.now(), &mut self.port);
+        if let Some(complaint) = turns::starves(&self.node) {
+            yard.world.violate(|| complaint);
+        }
         let mut any = false;
         while let Some((tcp, to)) = self.port.take_connect() {
             any = true;

@@ -27,6 +27,7 @@ mod scenario;
 mod shape;
 mod speech;
 mod stage;
+mod turns;
 mod world;
 
 pub use chart::plots;

@@ -4,8 +4,9 @@
 //! the congestion window and by the peer's credit. That is the seeds' connection buffer: it stands in front of the
 //! blender, where priority still counts.
 
-use crate::blender::{Blender, Counters as BlenderCounters, Grant};
+use crate::blender::{Blender, Counters as BlenderCounters, Grant, RINGS};
 use crate::role::trunk::stream::Streams;
+use crate::role::waits::{WaitHistogram, Waits};
 use crate::time::Instant;
 use crate::tmp::event::Sendable;
 use crate::tmp::id::{PeerId, StreamId, TunnelId};
@@ -22,6 +23,7 @@ pub struct Line {
     pub(crate) down_since: Option<Instant>,
     /// The stream behind each key of the blender.
     ids: Vec<StreamId>,
+    waits: Waits,
     /// Streams whose bytes left since this was last looked at; a stream may stand here twice.
     progressed: Vec<StreamId>,
     /// Streams that could not be written to because the pool was used up.
@@ -45,6 +47,7 @@ impl Line {
             peer,
             down_since,
             ids: Vec::new(),
+            waits: Waits::default(),
             progressed: Vec::with_capacity(256),
             short: Vec::new(),
         }
@@ -80,8 +83,13 @@ impl Line {
         self.blender.counters()
     }
 
+    /// How long streams waited for their turns, by ring.
+    pub fn waits(&self) -> &[WaitHistogram; RINGS] {
+        self.waits.rings()
+    }
+
     /// Tells the blender how many bytes of a stream could leave now.
-    pub(crate) fn set_sendable(&mut self, sendable: &Sendable) {
+    pub(crate) fn set_sendable(&mut self, now: Instant, sendable: &Sendable) {
         let slot = usize::from(sendable.stream.slot);
         if self.ids.len() <= slot {
             self.ids.resize(slot + 1, StreamId::default());
@@ -89,7 +97,16 @@ impl Line {
         self.ids[slot] = sendable.stream;
         let key = u32::from(sendable.stream.slot);
         // A class beyond the last ring counts as the last. [EXC-2]
-        self.blender.set(key, sendable.class.min(4), sendable.bytes as u64, sendable.lost);
+        let class = sendable.class.min(4);
+        let waited_there =
+            self.blender.source_bytes(key) > 0 && self.blender.source_class(key) == Some(class);
+        self.blender.set(key, class, sendable.bytes as u64, sendable.lost);
+        if sendable.bytes > 0 && !waited_there {
+            self.waits.begin(now, key, class, self.blender.loops());
+        }
+        if sendable.lost {
+            self.waits.jump(class);
+        }
     }
 
     /// Takes a stream out of the blender, unless its slot has a new one.
@@ -110,8 +127,9 @@ impl Line {
     }
 
     /// Whose bytes go into the packet next.
-    pub(crate) fn next(&mut self, room: usize) -> Option<(StreamId, usize)> {
+    pub(crate) fn next(&mut self, now: Instant, room: usize) -> Option<(StreamId, usize)> {
         let Grant { key, bytes } = self.blender.next(room)?;
+        self.waits.turn(now, key, self.blender.loops());
         let id = self.ids[key as usize];
         if self.progressed.last() != Some(&id) {
             self.progressed.push(id);

@@ -208,6 +208,7 @@ impl Trunk {
                     streams: line.streams(),
                     transport: endpoint.tunnel(line.tunnel)?.snapshot(),
                     blender: line.blender(),
+                    waits: *line.waits(),
                 })
             }),
         );

@@ -28,11 +28,14 @@ pub struct Parts<'a> {
 }
 
 /// All blenders of a trunk, as the endpoint sees them.
-struct Blenders<'a>(&'a mut [Option<Line>]);
+struct Blenders<'a> {
+    lines: &'a mut [Option<Line>],
+    now: Instant,
+}
 
 impl Blend for Blenders<'_> {
     fn next(&mut self, tunnel: TunnelId, room: usize) -> Option<(StreamId, usize)> {
-        self.0.get_mut(tunnel.0.slot as usize)?.as_mut()?.next(room)
+        self.lines.get_mut(tunnel.0.slot as usize)?.as_mut()?.next(self.now, room)
     }
 }
 
@@ -68,10 +71,10 @@ impl Trunk {
     pub fn transmit(&mut self, now: Instant, port: &mut Port, parts: &mut Parts<'_>) {
         self.endpoint.handle_batch_end(now);
         for slot in 0..self.lines.len() {
-            self.mirror(slot);
+            self.mirror(now, slot);
         }
         while let Some(buffer) = port.train() {
-            let mut blenders = Blenders(&mut self.lines);
+            let mut blenders = Blenders { lines: &mut self.lines, now };
             let segments_max = self.options.segments_max;
             let Some(sent) = self.endpoint.transmit(now, buffer, segments_max, &mut blenders) else { break };
             let ecn = Ecn::from_bits(sent.ecn as u8);
@@ -360,10 +363,10 @@ impl Trunk {
     }
 
     /// The blender learns what could leave.
-    fn mirror(&mut self, slot: usize) {
+    fn mirror(&mut self, now: Instant, slot: usize) {
         let Some((tunnel, line)) = self.both(slot) else { return };
         while let Some(sendable) = tunnel.poll_sendable() {
-            line.set_sendable(&sendable);
+            line.set_sendable(now, &sendable);
         }
     }
 
