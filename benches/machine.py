@@ -11,15 +11,27 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 # How each program says its version.
-VERSION_COMMANDS = {"haproxy": ["haproxy", "-v"], "nginx": ["nginx", "-v"], "openssl": ["openssl", "version"]}
+VERSION_COMMANDS = {
+    "haproxy": ["haproxy", "-v"], "nginx": ["nginx", "-v"], "openssl": ["openssl", "version"],
+    "gdnsd": ["gdnsd", "version"], "knot": ["knotd", "--version"], "nsd": ["nsd", "-v"],
+}
+# Those whose hop is sealed by OpenSSL.
+TLS_PEERS = ("haproxy", "nginx")
 
 
 def about_run(binary, peers=()):
-    """The command; when, where and with which versions it ran."""
+    """The command; when, where and with which versions it ran. `binary`: our program, if it ran."""
     command = shlex.join([os.path.relpath(sys.argv[0], ROOT), *sys.argv[1:]])
-    git = subprocess.run(["git", "-C", ROOT, "describe", "--always", "--dirty"], capture_output=True, text=True)
-    commit = git.stdout.strip() or "unknown"
-    return f"    {command}\n\n{about_machine()}; {about_versions(binary, peers)}; commit {commit}."
+    parts = [about_machine(), *([about_versions(binary, peers)] if binary else []), f"commit {commit()}"]
+    return f"    {command}\n\n{'; '.join(parts)}."
+
+
+def commit():
+    """Of the tree; a changed page or result changes no figure."""
+    def git(*words):
+        return subprocess.run(["git", "-C", ROOT, *words], capture_output=True, text=True)
+    changed = git("diff", "--quiet", "HEAD", "--", ".", ":!*.md", ":!benches/results").returncode != 0
+    return (git("rev-parse", "--short", "HEAD").stdout.strip() or "unknown") + ("-dirty" if changed else "")
 
 
 def about_machine():
@@ -41,7 +53,7 @@ def processor():
 
 
 def about_versions(binary, peers):
-    programs = [*peers, *(["openssl"] if peers else [])]
+    programs = [*peers, *(["openssl"] if set(peers) & set(TLS_PEERS) else [])]
     versions = [version("longhaul", [binary, "--version"])]
     return ", ".join(versions + [version(name, VERSION_COMMANDS[name]) for name in programs])
 

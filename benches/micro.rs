@@ -234,6 +234,10 @@ fn ciphers(criterion: &mut Criterion) {
         let mut number = 0;
         row(criterion, &format!("seal: {PAYLOAD_BYTES} B, {cipher:?}"), || {
             number += 1;
+            // A fast machine comes to the limit of a key; another one costs nothing among so many packets.
+            if key.is_spent() {
+                key = SealKey::new(cipher, &[1; 32]);
+            }
             key.seal(0, number, black_box(&mut packet));
         });
         let mut sealed = vec![0x5a; packet.len()];

@@ -8,16 +8,17 @@ from statistics import median
 
 from picture import bars
 
-HEADINGS = ["pair", "req per CPU-s", "µs per req", "best", "req/s", "p50 ms", "p99 ms", "× better peer", "× our epoll",
-            "front syscalls/req", "errors", "foreign"]
 OURS, OUR_EPOLL = "longhaul", "longhaul-epoll"
 
 
 def table(title, pairs, runs, foreign_share_max):
     """`runs` are those of each pair by its name."""
     better = better_peer(pairs, runs)
-    lines = [f"**{title}**\n", "| " + " | ".join(HEADINGS) + " |", "|---" + "|---:" * (len(HEADINGS) - 1) + "|"]
-    lines += ["| " + " | ".join(row(pair.name, runs, better)) + " |" for pair in pairs if pair.name in runs]
+    rows = [row(pair.name, runs, better) for pair in pairs if pair.name in runs]
+    # A column in which nobody has anything is left out.
+    columns = [heading for heading in rows[0] if any(row[heading] for row in rows)]
+    lines = [f"**{title}**\n", "| " + " | ".join(columns) + " |", "|---" + "|---:" * (len(columns) - 1) + "|"]
+    lines += ["| " + " | ".join(row[heading] for heading in columns) + " |" for row in rows]
     foreign = max(run["foreign_share"] for of_pair in runs.values() for run in of_pair)
     if foreign > foreign_share_max:
         lines.append(f"\nOther programs took up to {foreign:.2f} of a core: measure again on a quiet machine.")
@@ -65,22 +66,23 @@ def of_pairs(title, label, measured, value):
 
 
 def row(name, runs, better):
+    """What stands under each heading."""
     own = runs[name]
     syscalls = [run["front_syscalls_per_request"] for run in own if "front_syscalls_per_request" in run]
-    return [
-        name,
-        f"{median(efficiencies(own)):.0f}",
-        f"{median(costs_us(own)):.1f}",
-        f"{min(costs_us(own)):.1f}",
-        f"{median(run['rate_per_second'] for run in own):.0f}",
-        f"{median(run['latency']['p50_us'] for run in own) / 1000:.2f}",
-        f"{median(run['latency']['p99_us'] for run in own) / 1000:.2f}",
-        ratio(own, runs.get(better)),
-        ratio(own, runs.get(OUR_EPOLL)) if name == OURS else "",
-        f"{median(syscalls):.2f}" if syscalls else "",
-        f"{sum(failed(run) for run in own)}",
-        f"{max(run['foreign_share'] for run in own):.2f}",
-    ]
+    return {
+        "pair": name,
+        "req per CPU-s": f"{median(efficiencies(own)):.0f}",
+        "µs per req": f"{median(costs_us(own)):.1f}",
+        "best": f"{min(costs_us(own)):.1f}",
+        "req/s": f"{median(run['rate_per_second'] for run in own):.0f}",
+        "p50 ms": f"{median(run['latency']['p50_us'] for run in own) / 1000:.2f}",
+        "p99 ms": f"{median(run['latency']['p99_us'] for run in own) / 1000:.2f}",
+        "× better peer": ratio(own, runs.get(better)),
+        "× our epoll": ratio(own, runs.get(OUR_EPOLL)) if name == OURS else "",
+        "front syscalls/req": f"{median(syscalls):.2f}" if syscalls else "",
+        "errors": f"{sum(failed(run) for run in own)}",
+        "foreign": f"{max(run['foreign_share'] for run in own):.2f}",
+    }
 
 
 def efficiencies(runs):

@@ -4,7 +4,7 @@ from statistics import median
 
 from picture import axis
 
-HEADINGS = ["loss", "way", "download Mbit/s", "of it steady", "CPU ms/MB", "pages p50 ms", "p90", "p99", "failed",
+HEADINGS = ["loss", "way", "download Mbit/s", "of it steady", "queue ms", "CPU ms/MB", "pages p50 ms", "p90", "p99", "failed",
             "urgent p50 ms", "p99", "failed", "download beside, Mbit/s"]
 # The share of a download that is left out of `steady`: handshake and slow start.
 START_SHARE = 0.25
@@ -35,6 +35,7 @@ def row(loss, way, runs):
         loss, way,
         f"{median(rate(run['bulk']) for run in runs):.1f}",
         f"{median(rate(run['bulk'], START_SHARE) for run in runs):.1f}",
+        f"{median(run['bulk']['queue_ms'] for run in runs):.1f}",
         f"{cpu_ms / max(0.001, megabytes):.1f}" if cpu_ms else "",
         quantile(pages, 0.5), quantile(pages, 0.9), quantile(pages, 0.99), str(failures(runs, "pages")),
         quantile(urgent, 0.5), quantile(urgent, 0.99), str(failures(runs, "urgent")),

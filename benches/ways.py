@@ -110,6 +110,11 @@ class Way:
     def counters(self):
         return json.loads(self.longhaul("wan", "ctl", self.place.path(f"{self.topology}.sock"), "counters"))
 
+    def queued(self):
+        """How long packets towards the user have waited at the bottleneck, µs in all, and how many they were."""
+        down = self.counters()["down"]
+        return down["queue_us_sum"], down["departed_packets"]
+
     def stop(self):
         for server in reversed([*self.others, *self.servers]):
             server.stop()

@@ -25,6 +25,7 @@ mod load;
 mod machine;
 mod memory;
 mod node;
+mod node_tree;
 mod origin;
 mod outfit;
 mod pair;
@@ -54,18 +55,36 @@ use crate::args::demo::DemoConfig;
 use crate::args::door::{Cli, Door};
 use crate::config::NodeConfig;
 use crate::exit::Exit;
+use crate::node_tree::FromTree;
 use crate::print_config::Effective;
 use crate::problem::Problems;
 use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let command = Cli::command();
-    let matches = command.clone().get_matches();
-    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    let Some((name, matches)) = matches.subcommand() else { panic!("clap insists on a subcommand") };
-    let Some(command) = command.find_subcommand(name) else { panic!("clap knows its subcommands") };
-    enter(&cli.door, &Entrance { name, command, matches }).into()
+    let whole = Cli::command();
+    let given = whole.clone().get_matches();
+    let (name, command, matches) = chosen(&whole, &given);
+    let from_tree = match node_tree::read(name, command, matches).unwrap_or_else(|| Ok(FromTree::default())) {
+        Ok(from_tree) => from_tree,
+        Err(lines) => {
+            let mut problems = Problems::default();
+            problems.extend(lines);
+            problems.print(name);
+            return Exit::Usage.into();
+        }
+    };
+    let given = whole.clone().get_matches_from(from_tree.words(std::env::args_os()));
+    let cli = Cli::from_arg_matches(&given).unwrap_or_else(|error| error.exit());
+    let (name, command, matches) = chosen(&whole, &given);
+    enter(&cli.door, &Entrance { name, command, matches, from_tree: &from_tree }).into()
+}
+
+/// The subcommand that was given.
+fn chosen<'a>(whole: &'a Command, given: &'a ArgMatches) -> (&'a str, &'a Command, &'a ArgMatches) {
+    let Some((name, matches)) = given.subcommand() else { panic!("clap insists on a subcommand") };
+    let Some(command) = whole.find_subcommand(name) else { panic!("clap knows its subcommands") };
+    (name, command, matches)
 }
 
 /// What clap knows about the flags of a door.
@@ -73,6 +92,8 @@ struct Entrance<'a> {
     name: &'a str,
     command: &'a Command,
     matches: &'a ArgMatches,
+    /// What came from the tree in place of flags.
+    from_tree: &'a FromTree,
 }
 
 impl Entrance<'_> {
@@ -87,10 +108,14 @@ impl Entrance<'_> {
         match configured {
             Err(problems) => {
                 problems.print(self.name);
+                if !self.from_tree.flags.is_empty() {
+                    eprintln!("(what no flag says comes from {})", self.from_tree.place);
+                }
                 Exit::Usage
             }
             Ok(config) if print_only => {
-                show::text(&print_config::text(self.command, self.matches, &effective(&config)));
+                let effective = effective(&config);
+                show::text(&print_config::text(self.command, self.matches, &effective, self.from_tree));
                 Exit::Done
             }
             Ok(config) => run(&config),

@@ -1,11 +1,15 @@
 //! The door of the configuration tree, and how other doors open one.
 
 use crate::args::config::{ConfigArgs, ConfigDoor};
+use crate::args::door::Cli;
 use crate::exit::Exit;
 use crate::show;
+use clap::{Arg, Command, CommandFactory};
 use controlplane::dns::load::Loaded;
 use controlplane::dns::policy::figures::Figures;
 use controlplane::dns::policy::steering::Steering;
+use controlplane::nearest::nearest;
+use controlplane::tree::duties::{self, Duty, Flag};
 use controlplane::tree::network::Network;
 use controlplane::tree::path::Path as TreePath;
 use controlplane::tree::read::{Problem, Tree};
@@ -41,6 +45,9 @@ pub(crate) fn run(args: &ConfigArgs) -> Exit {
     })
 }
 
+/// Flags that speak of the command line itself.
+const NOT_OF_NODES: [&str; 5] = ["config", "node", "print-config", "help", "version"];
+
 /// What is wrong, one line each.
 type Lines = Vec<String>;
 
@@ -49,7 +56,18 @@ type Lines = Vec<String>;
 pub(crate) struct Opened {
     pub(crate) text: String,
     pub(crate) network: Network,
-    tree: Tree,
+    pub(crate) tree: Tree,
+}
+
+impl Opened {
+    /// The flags of a node under a duty.
+    pub(crate) fn duty(&self, file: &Path, node: &str, duty: Duty) -> Result<Vec<Flag>, Lines> {
+        duties::flags(&self.tree, folder(file), node, duty).map_err(|problems| lines(file, &problems))
+    }
+}
+
+fn lines(file: &Path, problems: &[Problem]) -> Lines {
+    problems.iter().map(|problem| format!("{}:{problem}", file.display())).collect()
 }
 
 /// Opens and checks a tree.
@@ -61,11 +79,8 @@ pub(crate) fn open(file: &Path) -> Result<Opened, Lines> {
 }
 
 fn of_text(file: &Path, text: String) -> Result<Opened, Lines> {
-    let lines = |problems: Vec<Problem>| -> Lines {
-        problems.iter().map(|problem| format!("{}:{problem}", file.display())).collect()
-    };
-    let tree = Tree::read(&text).map_err(lines)?;
-    let network = Network::of(&tree, folder(file)).map_err(lines)?;
+    let tree = Tree::read(&text).map_err(|problems| lines(file, &problems))?;
+    let network = Network::of(&tree, folder(file)).map_err(|problems| lines(file, &problems))?;
     Ok(Opened { text, network, tree })
 }
 
@@ -107,6 +122,7 @@ pub(crate) fn figures(path: &Path, steering: &Steering) -> Result<Figures, Lines
 
 fn check(file: &Path) -> Result<Exit, Lines> {
     let opened = open(file)?;
+    check_duties(file, &opened)?;
     let (loaded, steering) = load(&opened.network)?;
     for line in &loaded.warnings {
         eprintln!("  {line}");
@@ -119,6 +135,39 @@ fn check(file: &Path) -> Result<Exit, Lines> {
         steering.policies().len()
     ));
     Ok(Exit::Done)
+}
+
+/// What front-ends and back-ends would find wrong, each thing once.
+fn check_duties(file: &Path, opened: &Opened) -> Result<(), Lines> {
+    let mut wrong = Lines::new();
+    for duty in Duty::ALL {
+        let whole = Cli::command();
+        let Some(command) = whole.find_subcommand(duty.name()) else { continue };
+        for node in duties::of_duty(&opened.tree, duty) {
+            match opened.duty(file, node, duty) {
+                Ok(flags) => {
+                    wrong.extend(flags.iter().filter_map(|(flag, _)| no_flag(flag, node, duty, command)));
+                }
+                Err(lines) => wrong.extend(lines),
+            }
+        }
+    }
+    wrong.sort_unstable();
+    wrong.dedup();
+    if wrong.is_empty() { Ok(()) } else { Err(wrong) }
+}
+
+/// What is wrong with the name of a flag.
+pub(crate) fn no_flag(flag: &str, node: &str, duty: Duty, command: &Command) -> Option<String> {
+    let known =
+        || command.get_arguments().filter_map(Arg::get_long).filter(|name| !NOT_OF_NODES.contains(name));
+    if known().any(|name| name == flag) {
+        return None;
+    }
+    let near = nearest(flag, known())
+        .map(|near| format!("{near} is near"))
+        .unwrap_or_else(|| "it lists them all".into());
+    Some(format!("node.{node}.flags.{flag} is no flag of `longhaul {} --help`; {near}", duty.name()))
 }
 
 fn path_of(text: &str) -> Result<TreePath, Lines> {

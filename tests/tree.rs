@@ -9,6 +9,8 @@ mod process;
 mod client;
 #[path = "tree/doors.rs"]
 mod doors;
+#[path = "tree/pair.rs"]
+mod pair;
 #[path = "tree/serving.rs"]
 mod serving;
 

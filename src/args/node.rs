@@ -9,10 +9,26 @@ use crate::args::seeing::SeeingArgs;
 use crate::args::stopping::StoppingArgs;
 use crate::args::timeouts::TimeoutArgs;
 use crate::args::tunnel::TunnelArgs;
+use std::path::PathBuf;
+
+/// The tree that says what the flags do not.
+#[derive(clap::Args, Clone, Debug)]
+#[command(next_help_heading = "The network's tree")]
+pub(crate) struct TreeArgs {
+    /// Take from the network's tree, longhaul.toml, what it says of this node; flags win
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Which node of the tree this machine is; needed where several have this role
+    #[arg(long, value_name = "NAME", requires = "config")]
+    pub(crate) node: Option<String>,
+}
 
 /// In the order of the help.
 #[derive(clap::Args, Clone, Debug)]
 pub(crate) struct NodeArgs {
+    #[command(flatten)]
+    #[allow(dead_code, reason = "read before the other flags are, by their names")]
+    pub(crate) tree: TreeArgs,
     #[command(flatten)]
     pub(crate) tunnel: TunnelArgs,
     #[command(flatten)]

@@ -40,6 +40,7 @@ Exit statuses: 0 done, 1 failed while running, 2 wrong flags, a missing privileg
 /// A wide-area path in a box: delay, rate, queue, loss and more between UDP sockets or network namespaces
 #[derive(clap::Args, Clone, Debug)]
 #[command(after_long_help = EXAMPLES, next_help_heading = "Path", args_conflicts_with_subcommands = true)]
+#[command(group = clap::ArgGroup::new("ends").args(["udp", "tun"]).required(true))]
 pub(crate) struct WanArgs {
     #[command(subcommand)]
     pub(crate) door: Option<WanDoor>,
@@ -53,10 +54,10 @@ pub(crate) struct WanArgs {
     #[arg(long, value_name = "SPEC", default_value = "")]
     pub(crate) down: String,
     /// Relay UDP: listen there, and carry what comes to the target and back; no privilege
-    #[arg(long, value_name = "LISTEN=TARGET", default_value = "off", conflicts_with = "tun")]
+    #[arg(long, value_name = "LISTEN=TARGET", default_value = "off")]
     pub(crate) udp: Given<Otherwise<Off, Between>>,
     /// Join the two namespaces that `wan topo up NAME` made; root
-    #[arg(long, value_name = "NAME", required_unless_present = "udp")]
+    #[arg(long, value_name = "NAME")]
     pub(crate) tun: Option<String>,
     /// Decides what chance decides: equal seeds and packets have equal fates
     #[arg(long, value_name = "NUMBER", default_value_t = Given::of(1))]

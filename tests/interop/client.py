@@ -12,7 +12,6 @@ import sys
 import time
 
 import vectors
-import xchacha
 from noise import exchange, new_private, public_of
 from tunnel import PATIENCE, Tunnel
 from wire import *
@@ -114,10 +113,8 @@ class Check:
                 other.socket.send(packet)
             while (answer := other.receive(0.05) or b"") and answer[0] != COOKIE:
                 pass
-        assert len(answer) == 64 and answer[1:5] == other.own_id
-        key = label_hash(b"longhaul tmp cookie", self.public)
-        cookie = xchacha.open_sealed(key, answer[8:32], answer[32:], packet[1168:1184])
-        proven = packet[:1184] + mac(label_hash(b"longhaul tmp mac2", cookie), packet[:1184], 16)
+        proven = other.proven(packet, answer)
+        assert proven != packet, "the COOKIE is for another"
         while True:
             assert time.monotonic() < deadline, "no RESP to a proven INIT"
             other.socket.send(proven)

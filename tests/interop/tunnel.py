@@ -8,6 +8,7 @@ import os
 import socket
 import time
 
+import xchacha
 from noise import Initiator, public_of
 from wire import *
 
@@ -80,10 +81,21 @@ class Tunnel:
         while time.monotonic() < deadline:
             self.socket.send(packet)
             answer = self.receive(wait)
-            if answer is not None and self.take_resp(answer, handshake):
+            if answer is None:
+                wait = min(wait * 2, 3.0)
+            elif answer[0] == COOKIE:
+                packet = self.proven(packet, answer)
+            elif self.take_resp(answer, handshake):
                 return
-            wait = min(wait * 2, 3.0)
         raise TimeoutError("no RESP")
+
+    def proven(self, packet: bytes, answer: bytes) -> bytes:
+        """The INIT, signed with the cookie of a COOKIE that answers it. [TMP-71.1] [TMP-71.2]"""
+        if len(answer) != 64 or answer[1:5] != self.own_id:
+            return packet
+        key = label_hash(b"longhaul tmp cookie", self.peer)
+        cookie = xchacha.open_sealed(key, answer[8:32], answer[32:], packet[1168:1184])
+        return packet[:1184] + mac(label_hash(b"longhaul tmp mac2", cookie), packet[:1184], 16)
 
     def take_resp(self, answer: bytes, handshake: Initiator) -> bool:
         """Makes the keys of a RESP. [TMP-23] [TMP-62] [TMP-63]"""

@@ -27,6 +27,12 @@ pub const ROLES: &[&str] = &["front", "back", "dns", "probe", "log", "config"];
 pub const TABLES: &[(&str, &str)] = &[
     ("network", "The network as a whole."),
     ("node *", "A machine of ours. Its name is what `--node` takes."),
+    ("node * front", "How this machine serves users, if it does."),
+    ("node * back", "How this machine serves front-ends, if it does."),
+    (
+        "node * flags",
+        "Any other flag of `longhaul front` or `back`, by its name without dashes: `mem-limit = \"4g\"`.",
+    ),
     ("node * dns", "How this machine serves DNS, if it does."),
     ("server *", "A machine of the customer's that clients can be sent to as they are to our front-ends."),
     ("zone *", "A zone that our name servers answer for; its name is the zone's."),
@@ -49,6 +55,18 @@ pub const LEAVES: &[Leaf] = &[
         "Domain below which the machines find each other: `NODE.NAME`, and `ROLE.NAME` for all of a role. A zone must hold it.",
     ),
     leaf(
+        "network psk",
+        Form::File,
+        None,
+        "The file with the secret that all pairs share beside their keys (`longhaul key psk`).",
+    ),
+    leaf(
+        "network rules",
+        Form::File,
+        None,
+        "The file with the rules that give requests and answers their class.",
+    ),
+    leaf(
         "node * pop",
         Form::Text,
         None,
@@ -69,6 +87,37 @@ pub const LEAVES: &[Leaf] = &[
         "Its share under `weighted`; under `best`, a machine of weight 2 looks half as far away.",
     ),
     leaf("node * cost", Form::Number, Some("0"), "What it costs to use it, in units of yours."),
+    leaf(
+        "node * key",
+        Form::File,
+        None,
+        "The file with its private key, on the machine itself (`longhaul key new`).",
+    ),
+    leaf(
+        "node * public_key",
+        Form::Text,
+        None,
+        "Its public key (`longhaul key show`), by which its peers know it.",
+    ),
+    leaf(
+        "node * front listen",
+        Form::Texts,
+        Some("[]"),
+        "Where it takes users' HTTP: `ADDR:PORT`, with `,proxy` behind it if a PROXY protocol header comes first.",
+    ),
+    leaf(
+        "node * back listen",
+        Form::Sockets,
+        Some("[\"0.0.0.0:7000\"]"),
+        "Where it takes front-ends' tunnels, UDP.",
+    ),
+    leaf(
+        "node * back reach",
+        Form::Sockets,
+        Some("[]"),
+        "Where front-ends reach it; at `addresses`, with the port of the first `listen`, if not given.",
+    ),
+    leaf("node * flags *", Form::Text, None, "The flag's value."),
     leaf(
         "node * dns listen",
         Form::Sockets,
@@ -159,6 +208,30 @@ pub const LEAVES: &[Leaf] = &[
     ),
     leaf("policy * geo *", Form::Names("node or server"), None, "The members for this place, in order."),
     leaf(
+        "site * back",
+        Form::Names("node"),
+        Some("[]"),
+        "The back-end that its requests go over; without one its front-ends ask the origins themselves.",
+    ),
+    leaf(
+        "site * origins",
+        Form::Texts,
+        Some("[]"),
+        "Where its content is, as the back-end sees it: `http://HOST[:PORT]`, `tcp://HOST:PORT`.",
+    ),
+    leaf(
+        "site * fronts",
+        Form::Names("node"),
+        Some("[]"),
+        "The front-ends that serve it; all nodes with the role `front` if not given.",
+    ),
+    leaf(
+        "site * tcp",
+        Form::Texts,
+        Some("[]"),
+        "Where its front-ends listen for plain TCP that belongs to it: `ADDR:PORT`.",
+    ),
+    leaf(
         "site * dns policy",
         Form::Name("policy"),
         None,
@@ -240,7 +313,7 @@ mod tests {
             assert!(TABLES.iter().any(|(known, _)| *known == table), "{table} has no words");
         }
         assert_eq!(leaf_at(&["policy".into(), "web".into(), "ttl".into()]).unwrap().form, Form::Span);
-        assert_eq!(below(&["network".into()]), ["name"]);
+        assert_eq!(below(&["network".into()]), ["name", "psk", "rules"]);
         assert!(
             is_table(&["site".into(), "a.b".into()])
                 && !is_table(&["site".into(), "a".into(), "dns".into(), "policy".into()])

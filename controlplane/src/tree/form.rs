@@ -25,6 +25,8 @@ pub enum Taken {
 pub enum Form {
     /// Any text.
     Text,
+    /// Several texts.
+    Texts,
     /// Text of several lines in the form of a zone file.
     Records,
     /// A file, relative to the tree's own folder.
@@ -70,7 +72,7 @@ impl Form {
                 let number = value.as_float().or_else(|| value.as_integer().map(|whole| whole as f64));
                 number.filter(|n| n.is_finite() && *n >= 0.0).map(Taken::Number).ok_or_else(wrong)
             }
-            Self::Names(_) | Self::Words(_) | Self::Addresses | Self::Sockets => {
+            Self::Texts | Self::Names(_) | Self::Words(_) | Self::Addresses | Self::Sockets => {
                 let list = value.as_array().ok_or_else(wrong)?;
                 let texts =
                     list.iter().map(|one| one.as_str().filter(|text| self.fits(text)).map(str::to_owned));
@@ -89,7 +91,7 @@ impl Form {
 
     fn fits(self, text: &str) -> bool {
         match self {
-            Self::Text | Self::Records => true,
+            Self::Text | Self::Texts | Self::Records => true,
             Self::File | Self::Name(_) | Self::Names(_) => !text.is_empty(),
             Self::Domain => !text.is_empty() && Name::from_text(text).is_some(),
             Self::Word(words) | Self::Words(words) => words.contains(&text),
@@ -111,6 +113,7 @@ impl Form {
             |words: &[&str]| words.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(", ");
         match self {
             Self::Text => "write a text in quotes".into(),
+            Self::Texts => "write a list of texts, such as [\"a\", \"b\"]".into(),
             Self::Records => "write lines of a zone file between \"\"\" and \"\"\"".into(),
             Self::File => "write a file's name in quotes".into(),
             Self::Domain => "write a domain name in quotes, such as \"shop.example\"".into(),
@@ -142,6 +145,7 @@ impl Form {
     pub fn name(self) -> String {
         match self {
             Self::Text => "text".into(),
+            Self::Texts => "list of texts".into(),
             Self::Records => "zone file text".into(),
             Self::File => "file".into(),
             Self::Domain => "domain name".into(),
@@ -174,7 +178,7 @@ impl Form {
             Self::Number => json!({ "type": "number", "minimum": 0 }),
             Self::Word(words) => json!({ "enum": words }),
             Self::Words(words) => json!({ "type": "array", "items": { "enum": words } }),
-            Self::Names(_) | Self::Addresses | Self::Sockets => {
+            Self::Texts | Self::Names(_) | Self::Addresses | Self::Sockets => {
                 json!({ "type": "array", "items": { "type": "string" } })
             }
             Self::Span => json!({ "type": "string", "pattern": "^[0-9]+(us|ms|s|m|h)$" }),

@@ -2,10 +2,11 @@
 //! once, the effective values, edits that keep comments, differences in words, the reference page and the JSON Schema.
 //!
 //! Lowest first: `path`, `form` · `definition` (the leaves) · `read` · `reference`, `edit`, `show` · `network`
-//! (what the name server makes of a tree) · `differ`.
+//! (what the name server makes of a tree), `duties` (what front-ends and back-ends do) · `differ`.
 
 pub mod definition;
 pub mod differ;
+pub mod duties;
 pub mod edit;
 pub mod form;
 pub mod network;

@@ -1,0 +1,336 @@
+//! What a tree says of one front-end or back-end: the flags that would say the same on its command line. So there is one
+//! meaning of everything, and a flag that is given there wins over the tree's. Looks at what no single leaf can know.
+
+use crate::nearest::nearest;
+use crate::tree::form::Taken;
+use crate::tree::read::{Problem, Tree};
+use core::net::{IpAddr, SocketAddr};
+use std::path::Path;
+
+/// What a node is, as its subcommand is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Duty {
+    /// `longhaul front`.
+    Front,
+    /// `longhaul back`.
+    Back,
+}
+
+impl Duty {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Front, Self::Back];
+
+    /// The role's name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Front => "front",
+            Self::Back => "back",
+        }
+    }
+}
+
+/// A flag without its dashes, and its value; those that repeat come several times.
+pub type Flag = (String, String);
+
+/// Nodes that have a duty.
+pub fn of_duty(tree: &Tree, duty: Duty) -> Vec<&str> {
+    let nodes = tree.names(&["node"]).into_iter();
+    nodes.filter(|node| list(tree, &["node", node, "roles"]).iter().any(|role| role == duty.name())).collect()
+}
+
+/// The flags of `node` under a duty; the tree's files lie in `folder`. On errors, all of them.
+pub fn flags(tree: &Tree, folder: &Path, node: &str, duty: Duty) -> Result<Vec<Flag>, Vec<Problem>> {
+    let mut writing = Writing { tree, folder, node, flags: Vec::new(), problems: Vec::new() };
+    if of_duty(tree, duty).contains(&node) {
+        match duty {
+            Duty::Front => writing.front(),
+            Duty::Back => writing.back(),
+        }
+        writing.common();
+    } else {
+        writing.no_duty(duty);
+    }
+    let Writing { flags, problems, .. } = writing;
+    if problems.is_empty() { Ok(flags) } else { Err(problems) }
+}
+
+/// Sites that a node serves to users: those that name it, and those that name nobody.
+fn sites_at<'t>(tree: &'t Tree, front: &str) -> Vec<&'t str> {
+    let mut sites = tree.names(&["site"]);
+    sites.retain(|site| is_served(tree, site) && fronts(tree, site).contains(&front));
+    sites
+}
+
+/// A site that only the name server knows has neither back-ends nor origins.
+fn is_served(tree: &Tree, site: &str) -> bool {
+    ["back", "origins", "tcp", "fronts"].iter().any(|leaf| !list(tree, &["site", site, leaf]).is_empty())
+}
+
+/// The front-ends of a site.
+fn fronts<'t>(tree: &'t Tree, site: &str) -> Vec<&'t str> {
+    let mut all = of_duty(tree, Duty::Front);
+    let named = list(tree, &["site", site, "fronts"]);
+    all.retain(|front| named.is_empty() || named.iter().any(|name| name == front));
+    all
+}
+
+fn list(tree: &Tree, path: &[&str]) -> Vec<String> {
+    match tree.value(path) {
+        Some(Taken::List(list)) => list,
+        _ => Vec::new(),
+    }
+}
+
+fn text(tree: &Tree, path: &[&str]) -> Option<String> {
+    match tree.value(path)? {
+        Taken::Text(text) => Some(text),
+        Taken::Count(_) | Taken::Number(_) | Taken::List(_) => None,
+    }
+}
+
+struct Writing<'t> {
+    tree: &'t Tree,
+    folder: &'t Path,
+    node: &'t str,
+    flags: Vec<Flag>,
+    problems: Vec<Problem>,
+}
+
+impl Writing<'_> {
+    fn front(&mut self) {
+        let tree = self.tree;
+        for listen in list(tree, &["node", self.node, "front", "listen"]) {
+            self.flag("listen", listen);
+        }
+        let mut backs: Vec<String> = Vec::new();
+        for site in sites_at(tree, self.node) {
+            self.check_names(site, "fronts", Duty::Front);
+            for listen in list(tree, &["site", site, "tcp"]) {
+                self.flag("tcp", format!("{listen}={site}"));
+            }
+            self.check_names(site, "back", Duty::Back);
+            let several = list(tree, &["site", site, "back"]);
+            if several.len() > 1 {
+                let what = format!(
+                    "site {site:?} goes over {}; give one, several are not chosen among yet",
+                    several.join(" and ")
+                );
+                self.problem(&["site", site, "back"], what);
+            }
+            if let Some(back) = several.into_iter().next() {
+                self.flag("site", format!("{site}={back}"));
+                if !backs.contains(&back) && of_duty(tree, Duty::Back).contains(&back.as_str()) {
+                    backs.push(back);
+                }
+                continue;
+            }
+            let origins = list(tree, &["site", site, "origins"]);
+            if origins.is_empty() {
+                self.problem(&["site", site], format!("site {site:?} leads nowhere; give back or origins"));
+            }
+            origins.iter().for_each(|origin| self.flag("site", format!("{site}={origin}")));
+        }
+        backs.iter().for_each(|back| self.route(back));
+    }
+
+    /// The way to a back-end: where it says that it is reached, or its addresses with the port that it listens on.
+    fn route(&mut self, back: &str) {
+        let mut reach = list(self.tree, &["node", back, "back", "reach"]);
+        if reach.is_empty() {
+            let listens = list(self.tree, &["node", back, "back", "listen"]);
+            let port = listens.iter().find_map(|listen| Some(listen.parse::<SocketAddr>().ok()?.port()));
+            let addresses = list(self.tree, &["node", back, "addresses"]);
+            let addresses = addresses.iter().filter_map(|address| address.parse::<IpAddr>().ok());
+            let at = |port| addresses.map(|address| SocketAddr::new(address, port).to_string()).collect();
+            reach = port.map_or_else(Vec::new, at);
+        }
+        if reach.is_empty() {
+            let what = format!(
+                "nobody knows where {back} is reached; give its addresses, or node.{back}.back.reach"
+            );
+            return self.problem(&["node", back], what);
+        }
+        if let Some(key) = self.public_key(back) {
+            self.flag("route", format!("{back}={key}@{}", reach.join(",")));
+        }
+    }
+
+    fn back(&mut self) {
+        let tree = self.tree;
+        for listen in list(tree, &["node", self.node, "back", "listen"]) {
+            self.flag("listen", listen);
+        }
+        let mut peers: Vec<(&str, Vec<&str>)> = Vec::new();
+        for site in tree.names(&["site"]) {
+            if !list(tree, &["site", site, "back"]).iter().any(|back| back == self.node) {
+                continue;
+            }
+            self.check_names(site, "fronts", Duty::Front);
+            let origins = list(tree, &["site", site, "origins"]);
+            if origins.is_empty() {
+                let what =
+                    format!("site {site:?} goes over {} and has no origin there; give origins", self.node);
+                self.problem(&["site", site], what);
+            }
+            origins.iter().for_each(|origin| self.flag("origin", format!("{site}={origin}")));
+            for front in fronts(tree, site) {
+                match peers.iter_mut().find(|(known, _)| *known == front) {
+                    Some((_, sites)) => sites.push(site),
+                    None => peers.push((front, vec![site])),
+                }
+            }
+        }
+        for (front, sites) in peers {
+            if let Some(key) = self.public_key(front) {
+                self.flag("peer", format!("{key}={}", sites.join(",")));
+            }
+        }
+    }
+
+    fn common(&mut self) {
+        let files = [
+            (&["node", self.node, "key"][..], "key"),
+            (&["network", "psk"], "psk"),
+            (&["network", "rules"], "rules"),
+        ];
+        for (leaf, flag) in files {
+            if let Some(file) = text(self.tree, leaf) {
+                self.flag(flag, self.folder.join(file).display().to_string());
+            }
+        }
+        for flag in self.tree.names(&["node", self.node, "flags"]) {
+            if let Some(value) = text(self.tree, &["node", self.node, "flags", flag]) {
+                self.flag(flag, value);
+            }
+        }
+    }
+
+    fn public_key(&mut self, node: &str) -> Option<String> {
+        let key = text(self.tree, &["node", node, "public_key"]);
+        if key.is_none() {
+            let what = format!("{node} has no public_key; `longhaul key show FILE` prints it");
+            self.problem(&["node", node], what);
+        }
+        key
+    }
+
+    /// Names in a list of a site must be nodes of that duty.
+    fn check_names(&mut self, site: &str, leaf: &str, duty: Duty) {
+        let known = of_duty(self.tree, duty);
+        for name in list(self.tree, &["site", site, leaf]) {
+            if !known.contains(&name.as_str()) {
+                let near = nearest(&name, known.iter().copied());
+                let near = near.map(|near| format!("; {near} is near")).unwrap_or_default();
+                let what = format!("there is no node {name} with the role {}{near}", duty.name());
+                self.problem(&["site", site, leaf], what);
+            }
+        }
+    }
+
+    fn no_duty(&mut self, duty: Duty) {
+        let known = of_duty(self.tree, duty);
+        let instead = match (nearest(self.node, known.iter().copied()), known.as_slice()) {
+            (Some(near), _) => format!("{near} is near"),
+            (None, []) => format!("no node has it; give one roles = [{:?}]", duty.name()),
+            (None, known) => format!("name one of {}", known.join(", ")),
+        };
+        let what = format!("there is no node {} with the role {}; {instead}", self.node, duty.name());
+        self.problem(&["node", self.node], what);
+    }
+
+    fn flag(&mut self, flag: &str, value: String) {
+        self.flags.push((flag.to_owned(), value));
+    }
+
+    fn problem(&mut self, path: &[&str], what: String) {
+        let (line, column) = self.tree.place(path);
+        self.problems.push(Problem { line, column, what });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TREE: &str = r#"
+network.psk = "pair.psk"
+[node.fra]
+roles = ["front"]
+key = "fra.key"
+public_key = "FRA"
+front.listen = ["0.0.0.0:80", "10.0.0.5:8080,proxy"]
+flags = { admin = "127.0.0.1:8088" }
+[node.nyc]
+roles = ["front", "dns"]
+public_key = "NYC"
+[node.home]
+roles = ["back"]
+addresses = ["192.0.2.9", "2001:db8::9"]
+public_key = "HOME"
+back.listen = ["0.0.0.0:7001"]
+[site."shop.test"]
+back = ["home"]
+origins = ["http://127.0.0.1:9000"]
+[site."mail.test"]
+back = ["home"]
+fronts = ["fra"]
+origins = ["tcp://127.0.0.1:25"]
+tcp = ["0.0.0.0:25"]
+[site."alone.test"]
+fronts = ["nyc"]
+origins = ["http://192.0.2.80"]
+[site."named.test".dns]
+policy = "web"
+"#;
+
+    fn of(text: &str, node: &str, duty: Duty) -> Result<String, Vec<String>> {
+        let tree = Tree::read(text).unwrap();
+        let flags = flags(&tree, Path::new("/etc/longhaul"), node, duty);
+        let line = |(flag, value): (String, String)| format!("--{flag} {value}");
+        flags
+            .map(|flags| flags.into_iter().map(line).collect::<Vec<_>>().join("\n"))
+            .map_err(|problems| problems.into_iter().map(|problem| problem.to_string()).collect())
+    }
+
+    #[test]
+    fn nodes_of_a_tree_have_the_flags_that_would_say_the_same() {
+        assert_eq!(
+            of(TREE, "fra", Duty::Front).unwrap(),
+            "--listen 0.0.0.0:80\n--listen 10.0.0.5:8080,proxy\n--tcp 0.0.0.0:25=mail.test\n--site mail.test=home\n\
+             --site shop.test=home\n--route home=HOME@192.0.2.9:7001,[2001:db8::9]:7001\n\
+             --key /etc/longhaul/fra.key\n--psk /etc/longhaul/pair.psk\n--admin 127.0.0.1:8088"
+        );
+        assert_eq!(
+            of(TREE, "nyc", Duty::Front).unwrap(),
+            "--site alone.test=http://192.0.2.80\n--site shop.test=home\n\
+             --route home=HOME@192.0.2.9:7001,[2001:db8::9]:7001\n--psk /etc/longhaul/pair.psk"
+        );
+        assert_eq!(
+            of(TREE, "home", Duty::Back).unwrap(),
+            "--listen 0.0.0.0:7001\n--origin mail.test=tcp://127.0.0.1:25\n--origin shop.test=http://127.0.0.1:9000\n\
+             --peer FRA=mail.test,shop.test\n--peer NYC=shop.test\n--psk /etc/longhaul/pair.psk"
+        );
+    }
+
+    #[test]
+    fn what_no_leaf_can_know_is_said_with_its_place() {
+        let wrong =
+            |old: &str, new: &str, node: &str, duty| of(&TREE.replacen(old, new, 1), node, duty).unwrap_err();
+        let lost = wrong(
+            "back = [\"home\"]\norigins = [\"http",
+            "back = [\"hoem\"]\norigins = [\"http",
+            "fra",
+            Duty::Front,
+        );
+        assert!(lost[0].contains("there is no node hoem with the role back; home is near"), "{lost:?}");
+        let keyless = wrong("public_key = \"HOME\"", "", "fra", Duty::Front);
+        assert!(
+            keyless[0].starts_with("12:") && keyless[0].contains("home has no public_key"),
+            "{keyless:?}"
+        );
+        let bare = wrong("origins = [\"http://127.0.0.1:9000\"]", "", "home", Duty::Back);
+        assert!(bare[0].contains("has no origin there"), "{bare:?}");
+        let stranger = of(TREE, "frax", Duty::Front).unwrap_err();
+        assert_eq!(stranger, ["0:0: there is no node frax with the role front; fra is near"]);
+    }
+}
