@@ -280,6 +280,8 @@ pub(crate) struct BlenderTuning {
     pub(crate) weights: [u32; 5],
     /// Largest piece of one stream that leaves in one turn.
     pub(crate) sub_packet_bytes: u32,
+    /// How long a turn may last at the tunnel's pace, in µs, where that is more.
+    pub(crate) turn_us: u32,
     /// Which reading.
     pub(crate) mode: BlenderMode,
 }

@@ -123,6 +123,7 @@ fn tunnels(config: &NodeConfig) -> Result<Option<TunnelSetup>, Exit> {
             },
             ..BlenderOptions::default()
         },
+        turn_us: config.blender.turn_us,
         tunnels_max: TUNNELS_MAX,
         key_log,
     }))

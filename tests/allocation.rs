@@ -137,6 +137,7 @@ fn setup(key: PrivateKey, routes: Vec<(PublicKey, Vec<SocketAddr>)>, peers: Vec<
         addresses: vec![local()],
         transport: TunnelOptions::default(),
         blender: BlenderOptions::default(),
+        turn_us: 250,
         tunnels_max: 16,
         key_log: None,
     }

@@ -164,6 +164,13 @@ impl Blender {
         self.quotas.set_loop_bytes_max(loop_bytes_max);
     }
 
+    /// Another sub-packet, from the next loop on.
+    pub fn set_sub_packet_bytes(&mut self, sub_packet_bytes: u32) {
+        let options = Options { sub_packet_bytes, ..*self.quotas.options() };
+        assert_eq!(options.check(), Ok(()), "whoever sets it keeps to the bounds");
+        self.quotas.set_sub_packet_bytes(sub_packet_bytes);
+    }
+
     /// The options in force.
     pub fn options(&self) -> &Options {
         self.quotas.options()

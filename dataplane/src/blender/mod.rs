@@ -22,7 +22,8 @@
 //!   ───────────────────────────────────────────────────────────────────────────────────────────────
 //!   together                   2 LOOP + Σ max(s w, sub) N + 5 sub       and twice that is the bound: Options::gap_bytes_max
 //! ```
-//! By default (LOOP 64 KiB, sub 512 B, weights 16,8,4,2,1) with 2 streams in each of rings 0 to 3 and one in ring 4: 334 KB, 53 ms
+//! A trunk lets the sub-packet grow with the pace of its tunnel (`Options::sub_packet_at`), so the bound keeps its length in
+//! time: a turn is what leaves in 250 µs, and 512 B at least. By default (LOOP 64 KiB, sub 512 B, weights 16,8,4,2,1) with 2 streams in each of rings 0 to 3 and one in ring 4: 334 KB, 53 ms
 //! at 50 Mbit/s; with 200 in each ring 6.6 MB, for then a loop has a sub-packet for each of 1,000. A ring of weight 0 has a
 //! turn when all others are empty, and once per `BACKGROUND_EVERY_BYTES`. `literal` promises nothing: a share may round to
 //! nothing.

@@ -16,6 +16,9 @@ pub const SUB_PACKET_BYTES_MIN: u32 = 2 * SLIVER_BYTES;
 /// values stay far from overflow.
 pub const SUB_PACKET_BYTES_MAX: u32 = 65_535;
 
+/// The largest that a sub-packet becomes by itself where a tunnel is fast: what a few packets hold.
+pub(crate) const TURN_BYTES_MAX: u32 = 8_192;
+
 /// A piece below this many bytes costs more than 15 % in headers; none is sent unless it ends its source's data.
 pub const SLIVER_BYTES: u32 = 64;
 
@@ -91,6 +94,19 @@ impl Options {
         of_a_loop.saturating_mul(2)
     }
 
+    /// The sub-packet at a pace: what leaves in `turn_us`, if that is more than `sub_packet_bytes`, in powers of two so that
+    /// it seldom changes. On a fast path short turns cost both ends work for every piece and gain nobody time. The
+    /// literal mode knows nothing of it.
+    pub fn sub_packet_at(&self, bytes_per_s: u64, turn_us: u32) -> u32 {
+        if self.mode == Mode::Literal {
+            return self.sub_packet_bytes;
+        }
+        let turn_bytes = u128::from(bytes_per_s) * u128::from(turn_us) / 1_000_000;
+        let turn_bytes = u32::try_from(turn_bytes).unwrap_or(u32::MAX).min(TURN_BYTES_MAX);
+        let whole = turn_bytes.checked_ilog2().map_or(0, |power| 1 << power);
+        self.sub_packet_bytes.max(whole)
+    }
+
     /// What is wrong with the options, in words for the operator.
     pub fn check(&self) -> Result<(), &'static str> {
         if !(SUB_PACKET_BYTES_MIN..=SUB_PACKET_BYTES_MAX).contains(&self.sub_packet_bytes) {
@@ -106,6 +122,17 @@ impl Options {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_turn_is_longer_where_the_path_is_fast() {
+        let at = |mbps: u64| Options::default().sub_packet_at(mbps * 125_000, 250);
+        assert_eq!([10, 50, 100, 1_000, 40_000].map(at), [512, 1_024, 2_048, 8_192, 8_192]);
+        assert_eq!(Options::default().sub_packet_at(u64::MAX, 0), 512);
+        let large = Options { sub_packet_bytes: 20_000, ..Options::default() };
+        assert_eq!(large.sub_packet_at(u64::MAX, 250), 20_000);
+        let literal = Options { mode: Mode::Literal, ..Options::default() };
+        assert_eq!(literal.sub_packet_at(u64::MAX, 250), 512);
+    }
 
     #[test]
     fn the_default_is_sound_and_nonsense_is_refused() {

@@ -26,6 +26,8 @@ pub(crate) struct Quotas {
     scale_min: u64,
     loops: u64,
     bytes_since_background: u64,
+    /// The sub-packet of the next loop, if it is another.
+    sub_packet_next: Option<u32>,
 }
 
 impl Quotas {
@@ -40,6 +42,7 @@ impl Quotas {
             scale_bytes: 0,
             loops: 0,
             bytes_since_background: 0,
+            sub_packet_next: None,
         }
     }
 
@@ -70,7 +73,7 @@ impl Quotas {
 
     /// Other options from the next loop on; this loop is over and debts are forgiven.
     pub(crate) fn configure(&mut self, options: Options) {
-        self.options = options;
+        (self.options, self.sub_packet_next) = (options, None);
         self.end();
         self.left = [0; RINGS];
     }
@@ -78,6 +81,20 @@ impl Quotas {
     /// Another bound from the next loop on; this one goes on as it is.
     pub(crate) fn set_loop_bytes_max(&mut self, loop_bytes_max: u64) {
         self.options.loop_bytes_max = loop_bytes_max;
+    }
+
+    /// Another sub-packet from the next loop on, whose shares are measured by it.
+    pub(crate) fn set_sub_packet_bytes(&mut self, sub_packet_bytes: u32) {
+        self.sub_packet_next = Some(sub_packet_bytes);
+    }
+
+    /// A debt of a sub-packet of the old size may be more than a share of the new size covers: it is forgiven down to that, so
+    /// that every loop has something to share.
+    fn adopt_sub_packet(&mut self) {
+        if let Some(sub_packet_bytes) = self.sub_packet_next.take() {
+            self.options.sub_packet_bytes = sub_packet_bytes;
+            self.left = self.left.map(|left| left.max(1 - i64::from(sub_packet_bytes)));
+        }
     }
 
     /// The loop is over: what was not used is lost, debts stay.
@@ -100,6 +117,7 @@ impl Quotas {
     /// Starts a loop over the `ready` rings, of which there is one at least.
     pub(crate) fn begin(&mut self, rings: &[Ring; RINGS], ready: RingSet) {
         self.end();
+        self.adopt_sub_packet();
         self.running = true;
         self.arrivals_left = self.options.loop_bytes_max;
         self.loops += 1;

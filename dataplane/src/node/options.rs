@@ -49,6 +49,8 @@ pub struct TunnelSetup {
     pub transport: TunnelOptions,
     /// How streams share it.
     pub blender: BlenderOptions,
+    /// How long a stream's turn may last at the tunnel's pace, in µs, where that is more than a sub-packet.
+    pub turn_us: u32,
     /// Tunnels that one worker may have at once.
     pub tunnels_max: usize,
     /// Where the secrets of sessions go, if anywhere.

@@ -162,6 +162,7 @@ fn trunk(options: &NodeOptions, worker: u8) -> io::Result<Option<Trunk>> {
             tunnel_wait: options.limits.tunnel_wait,
             segments_max: options.driver.gso_segments_max,
             coalesce_us: options.driver.coalesce_us,
+            turn_us: setup.turn_us,
             workers: options.workers.len(),
             datagram_bytes_max: setup.transport.datagram_bytes_max,
         },

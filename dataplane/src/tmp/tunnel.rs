@@ -147,6 +147,11 @@ impl Tunnel {
         self.path.is_lost
     }
 
+    /// What the pacer lets out.
+    pub const fn pace_bytes_per_s(&self) -> u64 {
+        self.path.pacer.rate_bytes_per_s()
+    }
+
     /// The least rtt, once any was measured.
     pub fn rtt_us_min(&self) -> Option<u64> {
         (self.path.rtt.samples() > 0).then(|| self.path.rtt.min_us())

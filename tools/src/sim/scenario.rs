@@ -383,6 +383,7 @@ impl Scenario {
             tunnel_wait: self.limits.tunnel_wait,
             segments_max: self.segments_max,
             coalesce_us: 0,
+            turn_us: 250,
             workers: self.workers(process),
             datagram_bytes_max: self.transport.datagram_bytes_max,
         };

@@ -88,6 +88,13 @@ impl Line {
         self.waits.rings()
     }
 
+    /// How large a stream's turn is now.
+    pub(crate) fn set_turn(&mut self, bytes: u32) {
+        if bytes != self.blender.options().sub_packet_bytes {
+            self.blender.set_sub_packet_bytes(bytes);
+        }
+    }
+
     /// Tells the blender how many bytes of a stream could leave now.
     pub(crate) fn set_sendable(&mut self, now: Instant, sendable: &Sendable) {
         let slot = usize::from(sendable.stream.slot);

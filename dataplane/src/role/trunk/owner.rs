@@ -36,6 +36,8 @@ pub struct TrunkOptions {
     pub tunnel_wait: Duration,
     /// Datagrams per train; 1 switches segmentation off.
     pub segments_max: usize,
+    /// How long a stream's turn may last at the tunnel's pace, in µs, where that is more than a sub-packet.
+    pub turn_us: u32,
     /// How long a worker may let the datagrams of a long path gather before it wakes for them, in µs.
     pub coalesce_us: u32,
     /// Workers of this process.

@@ -364,7 +364,9 @@ impl Trunk {
 
     /// The blender learns what could leave.
     fn mirror(&mut self, now: Instant, slot: usize) {
+        let (blender, turn_us) = (self.options.blender, self.options.turn_us);
         let Some((tunnel, line)) = self.both(slot) else { return };
+        line.set_turn(blender.sub_packet_at(tunnel.pace_bytes_per_s(), turn_us));
         while let Some(sendable) = tunnel.poll_sendable() {
             line.set_sendable(now, &sendable);
         }

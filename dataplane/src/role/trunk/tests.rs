@@ -71,6 +71,7 @@ fn trunk() -> (Trunk, Port) {
         tunnel_wait: Duration::from_secs(5),
         segments_max: 1,
         coalesce_us: 0,
+        turn_us: 0,
         workers: 1,
         datagram_bytes_max: 1_452,
     };
