@@ -143,7 +143,7 @@ impl Repair {
     pub fn take(&mut self, now: Instant, room: usize) -> Option<(u8, u16, &[u8])> {
         self.earn(now, 0);
         let (count, length_sum, is_urgent) = (self.count as u8, self.length_sum, self.is_urgent);
-        self.end_run();
+        self.drop_run();
         let bytes = (self.sum.len() + REPAIR_OVERHEAD_BYTES) as u64;
         // What is not urgent leaves half of the savings to what is.
         let kept_bytes = if is_urgent { 0 } else { SAVED_BYTES_MAX / 2 };
@@ -154,12 +154,8 @@ impl Repair {
         Some((count, length_sum, &self.sum))
     }
 
-    /// Gives the run up.
+    /// The run is over, repaired or given up.
     pub const fn drop_run(&mut self) {
-        self.end_run();
-    }
-
-    const fn end_run(&mut self) {
         (self.count, self.is_urgent, self.due) = (0, false, None);
     }
 
