@@ -337,7 +337,14 @@ mod traffic {
 
     #[test]
     fn a_nameserver_that_cuts_off_and_has_no_tcp_is_an_error() {
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        // Nobody else may listen there meanwhile: the port is held for TCP, too.
+        let (socket, _held) = loop {
+            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+            let held = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+            if held.bind(&socket.local_addr().unwrap().into()).is_ok() {
+                break (socket, held);
+            }
+        };
         let address = socket.local_addr().unwrap();
         std::thread::spawn(move || {
             let mut datagram = [0; 1_500];
@@ -346,9 +353,6 @@ mod traffic {
                 let _ = socket.send_to(&datagram[..bytes], from);
             }
         });
-        // Nobody else may listen there meanwhile.
-        let held = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-        held.bind(&address.into()).unwrap();
         let urls = vec![format!("dns://{address}/www.example.org/TXT")];
         let report = run(&LoadOptions { urls, ..asking(address, &[], 20) }).unwrap();
         assert_eq!((report.requests, report.errors.connect), (0, 20), "{report}");
