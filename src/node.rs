@@ -25,6 +25,7 @@ use crate::exit::Exit;
 use crate::outfit;
 use crate::rule_source::RuleSource;
 use crate::settings::Board;
+use crate::tunnel_log::TunnelLog;
 use crate::watch::Watch;
 
 /// How often the main thread looks whether the workers still run while it waits for signals.
@@ -43,6 +44,7 @@ pub(crate) struct Node {
     reloads: Arc<Reloads>,
     /// What `ctl status` shows: the same as the page.
     watch: Watch,
+    tunnel_log: TunnelLog,
 }
 
 /// Runs a node until it is told to stop. Blocks; what went wrong has been logged when it returns.
@@ -99,7 +101,20 @@ impl Node {
         notify::ready("serving");
         let (end, drain_timeout) = (config.end.name(), config.limits.drain_timeout);
         let rule_source = config.rule_source.clone();
-        Ok(Self { running, log, resolver, page, end, drain_timeout, rule_source, board, reloads, watch })
+        let tunnel_log = TunnelLog::default();
+        Ok(Self {
+            running,
+            log,
+            resolver,
+            page,
+            end,
+            drain_timeout,
+            rule_source,
+            board,
+            reloads,
+            watch,
+            tunnel_log,
+        })
     }
 
     /// The workers, for a demo that looks at them.
@@ -123,6 +138,7 @@ impl Node {
                 loops_seen = loops;
                 alive_at = Instant::now() + alive_every.unwrap_or(LOOK_EVERY);
             }
+            self.tunnel_log.look(self.watch.named_tunnels());
             match inbox.wait(LOOK_EVERY) {
                 Some(Word::Signal(Signal::Terminate)) => self.advance(),
                 Some(Word::Signal(Signal::Reopen)) => self.reopen(),

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use dataplane::blender::Options as BlenderOptions;
 use dataplane::exchange::link::{Kind, Way};
-use dataplane::node::{self, Io, NodeOptions, Running, TunnelSetup, WorkerPlace};
+use dataplane::node::{self, Io, NodeOptions, RouteSetup, Running, TunnelSetup, WorkerPlace};
 use dataplane::reactor::options::DriverOptions;
 use dataplane::reactor::socket::{ListenOptions, UdpOptions};
 use dataplane::reactor::spsc::Consumer;
@@ -26,6 +26,7 @@ use dataplane::role::plan::{Listener, Origin, Peer, Plan, Site};
 use dataplane::tmp::key::{PrivateKey, PublicKey};
 use dataplane::tmp::options::TunnelOptions;
 use dataplane::tmp::random::SystemRandom;
+use dataplane::tmp::spread::Spread;
 use tools::load::LoadOptions;
 use tools::origin::OriginOptions;
 
@@ -128,7 +129,7 @@ fn options(io: Io, plan: Plan, tunnels: TunnelSetup) -> NodeOptions {
     }
 }
 
-fn setup(key: PrivateKey, routes: Vec<(PublicKey, Vec<SocketAddr>)>, peers: Vec<PublicKey>) -> TunnelSetup {
+fn setup(key: PrivateKey, routes: Vec<RouteSetup>, peers: Vec<PublicKey>) -> TunnelSetup {
     TunnelSetup {
         key,
         psk: None,
@@ -177,7 +178,8 @@ fn front(io: Io, key: PrivateKey, back: PublicKey, tunnel: SocketAddr) -> Runnin
         ),
         ..Plan::default()
     };
-    node::start(options(io, plan, setup(key, vec![(back, vec![tunnel])], Vec::new()))).unwrap()
+    let route = RouteSetup { public: back, addresses: vec![tunnel], spread: Spread::Failover };
+    node::start(options(io, plan, setup(key, vec![route], Vec::new()))).unwrap()
 }
 
 /// Takes the access records as the log's thread does, and throws them away.

@@ -1,10 +1,11 @@
 //! One worker's thread: pins itself, makes its memory there (first touch decides the NUMA node), and runs its role.
 
+use core::net::SocketAddr;
 use std::io;
 use std::sync::Arc;
 
 use crate::access::SLOT_BYTES;
-use crate::node::options::{Io, NodeOptions};
+use crate::node::options::{Io, NodeOptions, RouteSetup};
 use crate::port::{Port, PortOptions, SocketId};
 use crate::reactor::counters::DriverCounters;
 use crate::reactor::lanes::{Receiver, Sender};
@@ -21,8 +22,10 @@ use crate::role::node::{Node, NodeParts};
 use crate::role::origins::Origins;
 use crate::role::status::StatusBoard;
 use crate::role::trunk::{Trunk, TrunkOptions};
-use crate::tmp::endpoint::{Endpoint, EndpointOptions, Refused};
+use crate::tmp::endpoint::{Endpoint, EndpointOptions, PeerOptions, Refused};
+use crate::tmp::limits::PATHS_MAX;
 use crate::tmp::options::TunnelOptions;
+use crate::tmp::place::Place;
 use crate::tmp::random::SystemRandom;
 
 /// Timers of tunnels are finer than the kernel's usual 50 µs of slack.
@@ -168,14 +171,28 @@ fn trunk(options: &NodeOptions, worker: u8) -> io::Result<Option<Trunk>> {
         },
     );
     for public in &setup.peers {
-        trunk.add_peer(*public, setup.psk.clone(), None).map_err(refused)?;
+        let peer = PeerOptions::new(*public, setup.psk.clone());
+        trunk.add_peer(peer).map_err(refused)?;
     }
     for route in routes {
-        let (public, addresses) = &setup.routes[usize::from(route)];
-        let peer = trunk.add_peer(*public, setup.psk.clone(), addresses.first().copied()).map_err(refused)?;
+        let RouteSetup { public, addresses, spread } = &setup.routes[usize::from(route)];
+        let places = places(&setup.addresses, addresses);
+        let peer = PeerOptions { places, spread: *spread, ..PeerOptions::new(*public, setup.psk.clone()) };
+        let peer = trunk.add_peer(peer).map_err(refused)?;
         trunk.add_route(clock::now(), route, peer).map_err(refused)?;
     }
     Ok(Some(trunk))
+}
+
+/// Path k leaves from the k-th of our own addresses of its family, in turn.
+fn places(own: &[SocketAddr], addresses: &[SocketAddr]) -> Vec<Place> {
+    let place = |(index, address): (usize, &SocketAddr)| {
+        let fitting = own.iter().enumerate().filter(|(_, own)| own.is_ipv4() == address.is_ipv4());
+        let sockets: Vec<usize> = fitting.map(|(socket, _)| socket).collect();
+        let socket = sockets.get(index % sockets.len().max(1)).copied().unwrap_or(0);
+        Place { address: *address, socket: socket as u8 }
+    };
+    addresses.iter().take(PATHS_MAX).enumerate().map(place).collect()
 }
 
 fn refused(why: Refused) -> io::Error {

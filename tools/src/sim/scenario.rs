@@ -22,7 +22,7 @@ use dataplane::role::trunk::{Trunk, TrunkOptions};
 use dataplane::rules::{Condition, Label, Pattern, RequestRule, Rules};
 use dataplane::stdx::prng::Prng;
 use dataplane::time::{Duration, Instant};
-use dataplane::tmp::endpoint::{Endpoint, EndpointOptions};
+use dataplane::tmp::endpoint::{Endpoint, EndpointOptions, PeerOptions};
 use dataplane::tmp::key::{PresharedKey, PrivateKey};
 use dataplane::tmp::options::TunnelOptions;
 use dataplane::tmp::random::PredictableRandom;
@@ -389,8 +389,9 @@ impl Scenario {
         };
         let mut trunk = Trunk::new(endpoint, vec![(SocketId(0), true)], 1, options);
         let peer_key = keys[1 - process].public();
-        let address = (process == 0).then_some(BACK_UDP);
-        let peer = trunk.add_peer(peer_key, Some(psk.clone()), address);
+        let places = (process == 0).then_some(BACK_UDP.into()).into_iter().collect();
+        let peer = PeerOptions { places, ..PeerOptions::new(peer_key, Some(psk.clone())) };
+        let peer = trunk.add_peer(peer);
         if let (Ok(peer), 0) = (peer, process) {
             let added = trunk.add_route(now, 0, peer);
             assert!(added.is_ok(), "the route has an address");

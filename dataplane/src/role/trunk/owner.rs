@@ -19,8 +19,9 @@ use crate::time::{Duration, Instant};
 use crate::tmp::carrier::Ecn as TunnelEcn;
 use crate::tmp::endpoint::{Endpoint, PeerOptions, Refused};
 use crate::tmp::error::CLOSE_GOING_AWAY;
-use crate::tmp::id::{PeerId, StreamId, TunnelId};
-use crate::tmp::key::{PresharedKey, PublicKey};
+use crate::tmp::id::{PathId, PeerId, StreamId, TunnelId};
+use crate::tmp::limits::PATHS_MAX;
+use crate::tmp::place::Place;
 use crate::tmp::tunnel::Tunnel;
 
 /// Sizes of a trunk.
@@ -91,14 +92,10 @@ impl Trunk {
         }
     }
 
-    /// Makes a peer known: it may connect, or be connected to if it has an address.
-    pub fn add_peer(
-        &mut self,
-        public: PublicKey,
-        psk: Option<PresharedKey>,
-        address: Option<SocketAddr>,
-    ) -> Result<PeerId, Refused> {
-        self.endpoint.add_peer(PeerOptions { public, psk, address })
+    /// Makes a peer known: it may connect, or be connected to if it has places. The sockets of these are numbered as
+    /// those that `new` was given.
+    pub fn add_peer(&mut self, peer: PeerOptions) -> Result<PeerId, Refused> {
+        self.endpoint.add_peer(peer)
     }
 
     /// Makes the tunnel of `route` to a peer that has an address; it keeps trying for ever.
@@ -152,12 +149,14 @@ impl Trunk {
     pub fn handle_datagrams(
         &mut self,
         now: Instant,
-        from: SocketAddr,
+        (socket, from): (SocketId, SocketAddr),
         ecn: Ecn,
         segment_bytes: usize,
         bytes: &mut [u8],
     ) {
         let ecn = TunnelEcn::from_bits(ecn.to_bits());
+        let socket = self.sockets.iter().position(|(known, _)| *known == socket);
+        let from = Place { address: from, socket: socket.unwrap_or(0) as u8 };
         for datagram in bytes.chunks_mut(segment_bytes.max(1)) {
             self.endpoint.handle_datagram(now, from, ecn, datagram);
         }
@@ -203,7 +202,12 @@ impl Trunk {
         board.show(
             &counters,
             self.lines.iter().flatten().filter_map(|line| {
+                let mut places = [None; PATHS_MAX];
+                for (path, place) in (0..).map(PathId).zip(&mut places) {
+                    *place = endpoint.place_of(line.tunnel, path).map(|place| place.address);
+                }
                 Some(TunnelStatus {
+                    places,
                     route: line.route,
                     peer: line.peer.0,
                     is_up: line.is_up(),
@@ -216,9 +220,11 @@ impl Trunk {
         );
     }
 
-    /// The socket that reaches an address; `None` if there is none of its family.
-    pub(crate) fn socket_to(&self, to: SocketAddr) -> Option<SocketId> {
-        self.sockets.iter().find(|(_, is_ipv4)| *is_ipv4 == to.is_ipv4()).map(|(socket, _)| *socket)
+    /// The socket that reaches a place: its own, else the first of the address's family; `None` if there is none.
+    pub(crate) fn socket_to(&self, to: Place) -> Option<SocketId> {
+        let own = self.sockets.get(usize::from(to.socket));
+        let fits = |(_, is_ipv4): &&(SocketId, bool)| *is_ipv4 == to.address.is_ipv4();
+        own.filter(fits).or_else(|| self.sockets.iter().find(fits)).map(|(socket, _)| *socket)
     }
 
     pub(crate) fn add_line(

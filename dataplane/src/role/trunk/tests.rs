@@ -11,7 +11,7 @@ use crate::role::plan::Plan;
 use crate::role::trunk::stream::End;
 use crate::role::trunk::{Parts, Trunk, TrunkOptions};
 use crate::time::{Duration, Instant};
-use crate::tmp::endpoint::{Endpoint, EndpointOptions};
+use crate::tmp::endpoint::{Endpoint, EndpointOptions, PeerOptions};
 use crate::tmp::key::PrivateKey;
 use crate::tmp::options::TunnelOptions;
 use crate::tmp::random::PredictableRandom;
@@ -77,7 +77,8 @@ fn trunk() -> (Trunk, Port) {
     };
     let mut trunk = Trunk::new(endpoint, vec![(SocketId(0), true)], 1, options);
     let address = SocketAddr::from(([10, 0, 0, 1], 7_000));
-    let peer = trunk.add_peer(theirs.public(), None, Some(address)).unwrap();
+    let peer = PeerOptions { places: vec![address.into()], ..PeerOptions::new(theirs.public(), None) };
+    let peer = trunk.add_peer(peer).unwrap();
     trunk.add_route(NOW, 0, peer).unwrap();
     (trunk, Port::new(&PortOptions { tcp_max: 1, block_bytes: 4_096, blocks: 4, trains: 1 }))
 }
