@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use controlplane::logs::daemon;
 use dataplane::blender::{Mode, Options as BlenderOptions};
-use dataplane::node::{Io as Driver, NodeOptions, RouteSetup, TunnelSetup, WorkerPlace};
+use dataplane::node::{Io as Driver, NodeOptions, TunnelSetup, WorkerPlace};
 use dataplane::reactor::machine;
 use dataplane::reactor::options::{BufferOptions, DriverOptions};
 use dataplane::reactor::socket::{ListenOptions, UdpOptions};
@@ -93,18 +93,10 @@ fn driver(config: &NodeConfig) -> DriverOptions {
 fn tunnels(config: &NodeConfig) -> Result<Option<TunnelSetup>, Exit> {
     let Some(key) = &config.key else { return Ok(None) };
     let key_log = config.key_log.as_deref().map(key_log::open).transpose()?;
-    let routes = config.routes.iter().map(|route| RouteSetup {
-        public: route.public_key,
-        addresses: route.addresses.clone(),
-        spread: route.spread,
-    });
-    let peers = config.peers.iter().map(|peer| peer.public_key);
     let tuning = &config.tunnel;
     Ok(Some(TunnelSetup {
         key: key.clone(),
         psk: config.psk.clone(),
-        routes: routes.collect(),
-        peers: peers.collect(),
         addresses: config.listen_udp.clone(),
         transport: TunnelOptions {
             streams_max: tuning.streams_max,

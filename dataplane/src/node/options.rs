@@ -8,10 +8,9 @@ use crate::reactor::options::DriverOptions;
 use crate::reactor::socket::{ListenOptions, UdpOptions};
 use crate::role::limits::Limits;
 use crate::role::plan::Plan;
-use crate::tmp::key::{PresharedKey, PrivateKey, PublicKey};
+use crate::tmp::key::{PresharedKey, PrivateKey};
 use crate::tmp::key_log::KeyLog;
 use crate::tmp::options::TunnelOptions;
-use crate::tmp::spread::Spread;
 
 /// Which driver runs the roles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,17 +32,6 @@ pub struct WorkerPlace {
     pub owns_tunnels: bool,
 }
 
-/// The way to one back-end.
-#[derive(Clone, Debug)]
-pub struct RouteSetup {
-    /// Its public key.
-    pub public: PublicKey,
-    /// Where it listens: a path leads to each, `PATHS_MAX` at most.
-    pub addresses: Vec<SocketAddr>,
-    /// How the paths are used.
-    pub spread: Spread,
-}
-
 /// The tunnels of a node.
 #[derive(Clone)]
 pub struct TunnelSetup {
@@ -51,10 +39,6 @@ pub struct TunnelSetup {
     pub key: PrivateKey,
     /// The secret shared with the peers, if any.
     pub psk: Option<PresharedKey>,
-    /// The back-end of each route of the plan; empty at a back-end.
-    pub routes: Vec<RouteSetup>,
-    /// The front-ends that may connect, as the plan numbers them; empty at a front-end.
-    pub peers: Vec<PublicKey>,
     /// Our UDP addresses, at most one of each family.
     pub addresses: Vec<SocketAddr>,
     /// Sizes of a tunnel.

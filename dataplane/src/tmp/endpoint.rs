@@ -157,6 +157,8 @@ pub(in crate::tmp) struct Peer {
     pub(in crate::tmp) places: Vec<Place>,
     pub(in crate::tmp) spread: Spread,
     pub(in crate::tmp) reset_key: ResetKey,
+    /// Whether its INITs are answered.
+    pub(in crate::tmp) is_allowed: bool,
 }
 
 /// The endpoint.
@@ -218,13 +220,20 @@ impl<C: Carrier> Endpoint<C> {
             places: peer.places,
             spread: peer.spread,
             reset_key: ResetKey::new(&shared),
+            is_allowed: true,
         });
         Ok(PeerId(self.peers.len() as u32 - 1))
     }
 
+    /// Whether a peer may connect from now on; tunnels that are connected stay until they are closed.
+    pub fn allow(&mut self, peer: PeerId, is_allowed: bool) {
+        self.peers[peer.0 as usize].is_allowed = is_allowed;
+    }
+
     /// A peer listens elsewhere from now on; tunnels that are connected stay where they are.
-    pub fn set_places(&mut self, peer: PeerId, places: Vec<Place>) {
-        self.peers[peer.0 as usize].places = places;
+    pub fn set_places(&mut self, peer: PeerId, places: Vec<Place>, spread: Spread) {
+        let peer = &mut self.peers[peer.0 as usize];
+        (peer.places, peer.spread) = (places, spread);
     }
 
     /// Begins a tunnel to a peer and keeps it up until `close`. Streams may be opened at once.
@@ -276,6 +285,11 @@ impl<C: Carrier> Endpoint<C> {
     /// Whether a tunnel has keys.
     pub fn is_connected(&self, tunnel: TunnelId) -> bool {
         self.links.get(tunnel.0).is_some_and(|link| link.session.is_some())
+    }
+
+    /// This worker, as it stands in the receiver ids that it gives out.
+    pub const fn owner(&self) -> u8 {
+        self.options.owner
     }
 
     /// This machine's name.
@@ -406,7 +420,7 @@ impl<C: Carrier> Endpoint<C> {
     }
 
     /// The peer with this key.
-    pub(in crate::tmp) fn peer_by_key(&self, key: &PublicKey) -> Option<PeerId> {
+    pub fn peer_by_key(&self, key: &PublicKey) -> Option<PeerId> {
         let index = self.peers.iter().position(|peer| peer.public == *key)?;
         Some(PeerId(index as u32))
     }
