@@ -31,6 +31,8 @@ mod outfit;
 mod pair;
 mod plot;
 mod print_config;
+mod probe;
+mod probe_once;
 mod problem;
 mod relay;
 mod rule_door;
@@ -39,6 +41,7 @@ mod rule_source;
 mod scratch;
 mod serve;
 mod serve_dns;
+mod serve_probe;
 mod settings;
 mod show;
 mod sim;
@@ -53,10 +56,12 @@ mod watch_rings;
 
 use crate::args::demo::DemoConfig;
 use crate::args::door::{Cli, Door};
+use crate::args::probe::ProbeDoor;
 use crate::config::NodeConfig;
 use crate::exit::Exit;
 use crate::node_tree::FromTree;
 use crate::print_config::Effective;
+use crate::probe::ProbeConfig;
 use crate::problem::Problems;
 use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
 use std::process::ExitCode;
@@ -134,6 +139,13 @@ fn enter(door: &Door, entrance: &Entrance<'_>) -> Exit {
         Door::Dns(args) => {
             entrance.pass(dns::configure(args), args.print_config, dns::effective, serve_dns::run)
         }
+        Door::Probe(args) => match &args.door {
+            Some(ProbeDoor::Once(args)) => probe_once::run(args),
+            None => {
+                let effective = |_: &ProbeConfig| Effective::new();
+                entrance.pass(probe::configure(args), args.print_config, effective, serve_probe::run)
+            }
+        },
         Door::Demo(args) => {
             let run = |config: &DemoConfig| match &config.wan {
                 Some(wan) => demo_wan::run(config, wan),

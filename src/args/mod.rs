@@ -17,6 +17,7 @@ pub(crate) mod load;
 pub(crate) mod node;
 pub(crate) mod origin;
 pub(crate) mod plot;
+pub(crate) mod probe;
 pub(crate) mod process;
 pub(crate) mod rule_door;
 pub(crate) mod rules;

@@ -5,7 +5,7 @@ use crate::nearest::nearest;
 use crate::tree::form::Taken;
 use crate::tree::read::{Problem, Tree};
 use core::net::{IpAddr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What a node is, as its subcommand is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,8 +34,18 @@ pub type Flag = (String, String);
 
 /// Nodes that have a duty.
 pub fn of_duty(tree: &Tree, duty: Duty) -> Vec<&str> {
+    of_role(tree, duty.name())
+}
+
+/// Nodes that have a role.
+pub fn of_role<'t>(tree: &'t Tree, role: &str) -> Vec<&'t str> {
     let nodes = tree.names(&["node"]).into_iter();
-    nodes.filter(|node| list(tree, &["node", node, "roles"]).iter().any(|role| role == duty.name())).collect()
+    nodes.filter(|node| list(tree, &["node", node, "roles"]).iter().any(|own| own == role)).collect()
+}
+
+/// A file that the tree names; its files lie in `folder`.
+pub fn file(tree: &Tree, folder: &Path, path: &[&str]) -> Option<PathBuf> {
+    text(tree, path).map(|file| folder.join(file))
 }
 
 /// The flags of `node` under a duty; the tree's files lie in `folder`. On errors, all of them.

@@ -11,6 +11,7 @@ pub mod edit;
 pub mod form;
 pub mod network;
 pub mod path;
+pub mod probes;
 pub mod read;
 pub mod reference;
 pub mod show;

@@ -12,6 +12,7 @@ use crate::dns::policy::steering::Steering;
 use crate::nearest::nearest;
 use crate::tree::definition::ROLES;
 use crate::tree::form::{Taken, span};
+use crate::tree::probes::{self, Probe};
 use crate::tree::read::{Problem, Tree};
 use core::net::{IpAddr, SocketAddr};
 use jiff::Timestamp;
@@ -36,6 +37,8 @@ pub struct Network {
     pub figures: Option<PathBuf>,
     /// Where clients are.
     pub locations: Option<PathBuf>,
+    /// What is probed, and by whom.
+    pub probes: Vec<Probe>,
     /// Where a node listens, and who it says it is.
     pub nodes: Vec<(String, Vec<SocketAddr>, String)>,
 }
@@ -53,6 +56,10 @@ impl Network {
         making.zones();
         making.sites();
         making.machines();
+        match probes::of(tree, folder, &making.network.servers) {
+            Ok(probes) => making.network.probes = probes,
+            Err(problems) => making.problems.extend(problems),
+        }
         making.network.figures = making.file(&["dns", "figures"]);
         making.network.locations = making.file(&["dns", "locations"]);
         let Making { network, mut problems, .. } = making;
