@@ -16,6 +16,8 @@ pub mod notify;
 #[forbid(unsafe_code)]
 pub mod probe;
 #[forbid(unsafe_code)]
+pub mod report;
+#[forbid(unsafe_code)]
 pub mod resolve;
 #[forbid(unsafe_code)]
 pub mod rule_file;

@@ -19,8 +19,11 @@ pub struct DnsQuestion {
 impl DnsQuestion {
     /// The question that a path says: `/NAME?type=AAAA`.
     pub fn read(path: &str, id: u16) -> Result<Self, String> {
-        let (name, query) =
-            path.trim_start_matches('/').split_once('?').unwrap_or((path.trim_start_matches('/'), "type=A"));
+        let path = path.trim_start_matches('/');
+        let (name, query) = match path.split_once('?') {
+            Some(parts) => parts,
+            None => (path, "type=A"),
+        };
         let word = query
             .strip_prefix("type=")
             .ok_or("asks something else than type=; write it as dns://SERVER/NAME?type=A")?;

@@ -18,7 +18,8 @@ impl Statuses {
     pub fn read(text: &str) -> Result<Self, String> {
         let wrong = || format!("{text:?} is no list of statuses; write it as 200-299,304");
         let one = |part: &str| {
-            let (first, last) = part.trim().split_once('-').unwrap_or((part.trim(), part.trim()));
+            let part = part.trim();
+            let (first, last) = part.split_once('-').map_or((part, part), |ends| ends);
             let (first, last) = (first.parse::<u16>().ok()?, last.parse::<u16>().ok()?);
             (100 <= first && first <= last && last <= 599).then_some((first, last))
         };

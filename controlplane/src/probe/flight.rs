@@ -299,7 +299,7 @@ impl Flight {
         let authorities = world.authorities.get(&self.target.authorities);
         let authorities =
             authorities.ok_or_else(|| Failure::new(Cause::Local, "no authorities were read"))?;
-        let name = self.target.host.as_deref().filter(|_| self.redirects == 0);
+        let name = self.target.host.as_deref().filter(|_| self.url.host == self.target.url.host);
         let name =
             name.map_or(self.url.host.as_str(), |host| host.rsplit_once(':').map_or(host, |(host, _)| host));
         wire.secure(authorities.begin(name, self.target.is_verified)?);
@@ -397,6 +397,16 @@ impl Flight {
         }
     }
 
+    /// A redirect to the name by which this very machine is asked stays with it, wherever else that name leads.
+    fn at_home(&self, url: Url) -> Url {
+        let own =
+            self.target.host.as_deref().map(|host| host.rsplit_once(':').map_or(host, |(host, _)| host));
+        if url.kind == self.target.url.kind && own.is_some_and(|own| own.eq_ignore_ascii_case(&url.host)) {
+            return Url { host: self.target.url.host.clone(), port: self.target.url.port, ..url };
+        }
+        url
+    }
+
     fn step(&mut self, step: Step, world: &mut World<'_>) -> Result<Done, Failure> {
         match step {
             Step::More => Ok(None),
@@ -407,7 +417,7 @@ impl Flight {
             }
             Step::Follow(url) => {
                 self.redirects += 1;
-                self.url = url;
+                self.url = self.at_home(url);
                 self.phase_at = clock::now();
                 self.phases.first_byte_us = 0;
                 self.stage = Stage::Over;

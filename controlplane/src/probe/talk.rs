@@ -49,8 +49,8 @@ impl Talk {
         let wrong = |what: String| Failure::new(Cause::Local, what);
         Ok(match url.kind {
             Kind::Http | Kind::Https => {
-                // A redirect's own name counts, not that of the target.
-                let host = target.host.as_deref().filter(|_| redirects == 0);
+                // Elsewhere the redirect's own name counts, not that of the target.
+                let host = target.host.as_deref().filter(|_| url.host == target.url.host);
                 out.extend_from_slice(&request(url, host));
                 Self::Http(Box::new(HttpExchange::new(target, redirects)))
             }

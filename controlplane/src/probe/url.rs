@@ -84,7 +84,7 @@ impl Url {
             None => (None, authority),
         };
         let (host, port) = host_and_port(place)?;
-        let Some(port) = port.or(kind.port()) else {
+        let Some(port) = port.or_else(|| kind.port()) else {
             return Err(format!("has no port; write it as {}://HOST:PORT", kind.name()));
         };
         let path = match path.strip_prefix('?') {
@@ -157,7 +157,7 @@ fn host_and_port(text: &str) -> Result<(String, Option<u16>), String> {
     let (host, port) = match text.strip_prefix('[') {
         Some(rest) => match rest.split_once(']') {
             Some((host, "")) => (host, None),
-            Some((host, port)) => (host, port.strip_prefix(':').or(Some(""))),
+            Some((host, port)) => (host, Some(port.strip_prefix(':').unwrap_or_default())),
             None => return Err("has an opening bracket without its closing one".into()),
         },
         None => match text.rsplit_once(':') {
