@@ -4,7 +4,8 @@ use crate::args::bounds;
 use crate::args::keys::KeyFileArgs;
 use crate::args::node::NodeArgs;
 use crate::config::{
-    BlenderTuning, Cores, DriverTuning, NodeConfig, OriginAddress, Seeing, SocketTuning, TunnelTuning,
+    BlenderTuning, Cores, DriverTuning, NodeConfig, OriginAddress, RouteConfig, Seeing, SocketTuning,
+    TunnelTuning,
 };
 use crate::form::cpus;
 use crate::form::given::{Given, take_all};
@@ -21,10 +22,10 @@ use crate::rule_source::RuleSource;
 use core::net::SocketAddr;
 use dataplane::reactor::privileges::Identity;
 use dataplane::role::limits::Limits;
-use dataplane::role::plan::{Listener, Origin};
+use dataplane::role::plan::{Listener, Origin, Route};
 use dataplane::rules::Rules;
 use dataplane::stdx::network::Network as Prefix;
-use dataplane::tmp::key::{PresharedKey, PrivateKey};
+use dataplane::tmp::key::{PresharedKey, PrivateKey, PublicKey};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -75,12 +76,17 @@ pub(crate) fn common(args: &NodeArgs, problems: &mut Problems) -> Common {
     }
 }
 
-/// The keys of a node that has tunnels; without tunnels none are read.
+/// The keys of a node that has tunnels; without tunnels none are read. One that runs keeps those that it has: whoever it
+/// has become may not read the files any more.
 pub(crate) fn keys(
     args: &KeyFileArgs,
     has_tunnels: bool,
+    running: Option<&NodeConfig>,
     problems: &mut Problems,
 ) -> (Option<PrivateKey>, Option<PresharedKey>) {
+    if let Some(running) = running {
+        return (running.key.clone(), running.psk.clone());
+    }
     if !has_tunnels {
         return (None, None);
     }
@@ -144,7 +150,7 @@ impl Origins {
     /// Adds one; its number.
     pub(crate) fn add(&mut self, site: &str, target: OriginTarget) -> u16 {
         let OriginTarget { kind, address, proxy, label } = target;
-        self.all.push(Origin { site: site.to_owned(), kind, label, proxy });
+        self.all.push(Origin { site: site.to_owned(), kind, label, proxy, retired: None });
         self.addresses.push(address);
         (self.all.len() - 1) as u16
     }
@@ -167,9 +173,27 @@ pub(crate) fn networks(given: &[Given<Network>], field: &str, problems: &mut Pro
     take_all(given, field, problems).into_iter().map(|(_, network)| network).collect()
 }
 
-/// Which worker owns each of `count` tunnels: the owners in turn.
-pub(crate) fn owners(cores: &Cores, count: usize) -> Vec<u8> {
-    cores.owners().into_iter().cycle().take(count).collect()
+/// The routes with the workers that own their tunnels: the owners in turn.
+pub(crate) fn routes(cores: &Cores, routes: Vec<RouteConfig>) -> Vec<Route> {
+    let route = |(route, owner): (RouteConfig, u8)| {
+        let RouteConfig { name, public_key, addresses } = route;
+        Route { name, public_key, addresses, owner, retired: None }
+    };
+    routes.into_iter().zip(cores.owners().into_iter().cycle()).map(route).collect()
+}
+
+/// Notes keys of other machines that cannot be theirs: our own, and what is no proper key.
+pub(crate) fn check_peers<'k>(
+    key: Option<&PrivateKey>,
+    peers: impl Iterator<Item = (String, &'k PublicKey)>,
+    problems: &mut Problems,
+) {
+    let Some(key) = key else { return };
+    for (flag, public) in peers {
+        let instead = "`longhaul key show` on the other machine prints its key";
+        problems.require(*public != key.public(), &flag, "has this machine's own key", instead);
+        problems.require(key.agrees_with(public), &flag, "has a key that is none", instead);
+    }
 }
 
 /// The configuration, if nothing is wrong with any part of it or with their sum.

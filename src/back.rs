@@ -14,6 +14,11 @@ const LABEL_CHARS: usize = 8;
 
 /// Reads, checks and joins all flags; everything that is wrong at once.
 pub(crate) fn configure(args: &BackArgs) -> Result<NodeConfig, Problems> {
+    configure_again(args, None)
+}
+
+/// The same for a node that runs already, which keeps its keys.
+pub(crate) fn configure_again(args: &BackArgs, running: Option<&NodeConfig>) -> Result<NodeConfig, Problems> {
     let mut problems = Problems::default();
     let origins = origins(args, &mut problems);
     let common = assemble::common(&args.node, &mut problems);
@@ -22,7 +27,9 @@ pub(crate) fn configure(args: &BackArgs) -> Result<NodeConfig, Problems> {
     let listen_udp = listen_udp(args, &mut problems);
     let peers = peers(args, &origins, &mut problems);
     let has_tunnels = !args.listen.is_empty() || !args.peer.is_empty();
-    let (key, psk) = assemble::keys(&args.keys, has_tunnels, &mut problems);
+    let (key, psk) = assemble::keys(&args.keys, has_tunnels, running, &mut problems);
+    let far_ends = peers.iter().map(|peer| (peer_flag(&peer.public_key.to_text()), &peer.public_key));
+    assemble::check_peers(key.as_ref(), far_ends, &mut problems);
     let plan = Plan {
         listeners: listeners.all,
         sites: sites(args, &origins),
@@ -51,8 +58,6 @@ pub(crate) fn configure(args: &BackArgs) -> Result<NodeConfig, Problems> {
         end: End::Back,
         plan,
         limits,
-        routes: Vec::new(),
-        peers,
         origins: origins.addresses,
         key,
         psk,
@@ -117,7 +122,11 @@ fn sites(args: &BackArgs, origins: &Origins) -> Vec<Site> {
     }
     let numbered = origins.all.iter().enumerate().filter(|(_, origin)| origin.kind == Kind::Http);
     numbered
-        .map(|(index, origin)| Site { name: origin.site.clone(), way: Way::Origin(index as u16) })
+        .map(|(index, origin)| Site {
+            name: origin.site.clone(),
+            way: Way::Origin(index as u16),
+            retired: None,
+        })
         .collect()
 }
 
@@ -154,7 +163,7 @@ fn peers(args: &BackArgs, origins: &Origins, problems: &mut Problems) -> Vec<Pee
     let mut peers: Vec<PeerConfig> = Vec::new();
     let knows_all = origins.all.len() == args.origin.len();
     for (text, peer) in take_all(&args.peer, "peer", problems) {
-        let flag = format!("--peer {}…", text.get(..LABEL_CHARS).unwrap_or(&text));
+        let flag = peer_flag(&text);
         let is_new = peers.iter().all(|known| known.public_key != peer.public_key);
         problems.require(is_new, &flag, "is there twice", "name all sites of a front-end in one --peer");
         let serves = |site: &str| origins.all.iter().any(|origin| origin.site == site || origin.site == "*");
@@ -167,9 +176,13 @@ fn peers(args: &BackArgs, origins: &Origins, problems: &mut Problems) -> Vec<Pee
     peers
 }
 
+fn peer_flag(text: &str) -> String {
+    format!("--peer {}…", text.get(..LABEL_CHARS).unwrap_or(text))
+}
+
 fn plan_peer(peer: &PeerConfig) -> Peer {
     let label = peer.public_key.to_text().chars().take(LABEL_CHARS).collect();
-    Peer { label, sites: peer.sites.clone() }
+    Peer { label, public_key: peer.public_key, sites: peer.sites.clone(), retired: None }
 }
 
 #[cfg(test)]

@@ -1,8 +1,7 @@
 //! What a node is told, whole and checked: the doors `front` and `back` make it from flags, the node runs it.
 //!
 //! Plain data: nothing in here opens, resolves or decides. Counts and bytes are per worker unless a field says
-//! otherwise. Indices of `plan` and of the lists beside it agree: `routes[i]` belongs to `plan.routes[i]`,
-//! `origins[i]` to `plan.origins[i]`, `peers[i]` to `plan.peers[i]`, `route_owners` name indices of `cores.cpus`.
+//! otherwise. `origins[i]` belongs to `plan.origins[i]`; owners of routes are indices of `cores.cpus`.
 
 #![allow(dead_code, reason = "the whole contract stands here, also the fields that no part reads yet")]
 
@@ -41,14 +40,10 @@ impl End {
 pub(crate) struct NodeConfig {
     /// Which end.
     pub(crate) end: End,
-    /// Sites, listeners, classes: what the roles read.
+    /// Sites, listeners, routes, peers, rules: what the roles read.
     pub(crate) plan: Plan,
     /// Every bound and time-out of the roles.
     pub(crate) limits: Limits,
-    /// The back-ends of a front-end; empty for a front-end alone.
-    pub(crate) routes: Vec<RouteConfig>,
-    /// The front-ends that a back-end knows; empty for a back-end alone.
-    pub(crate) peers: Vec<PeerConfig>,
     /// Where the origins of `plan.origins` are, names unresolved.
     pub(crate) origins: Vec<OriginAddress>,
     /// Our private key; present if there are routes or peers.

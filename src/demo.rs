@@ -47,12 +47,12 @@ impl Demo {
         let origin = tools::origin::spawn(&OriginOptions::default())
             .map_err(|e| fail("the origin did not start", &e))?;
         let pair = Pair::new(config, origin.address())?;
-        let back = Node::start(&pair.back(Ipv4Addr::LOCALHOST.into())?, None)?;
+        let back = Node::start(&pair.back(Ipv4Addr::LOCALHOST.into())?)?;
         let tunnel = back.running().tunnel_addresses()[0];
         let relay =
             config.check.then(|| Relay::start(tunnel)).transpose().map_err(|e| fail("no relay", &e))?;
         let toward = relay.as_ref().map_or(tunnel, Relay::address);
-        let front = Node::start(&pair.front(toward)?, None)?;
+        let front = Node::start(&pair.front(toward)?)?;
         Ok(Self { origin, back, front, relay })
     }
 

@@ -209,9 +209,9 @@ impl Row {
 /// Starts both nodes, each in its namespace, and waits for the tunnel between them.
 fn start_pair(pair: &Pair, topology: &Topology, far: Ipv4Addr) -> Result<(Node, Node), Cause> {
     let back = pair.back(far.into()).map_err(Cause::Told)?;
-    let back = inside(&topology.side('b'), || Node::start(&back, None))?.map_err(Cause::Told)?;
+    let back = inside(&topology.side('b'), || Node::start(&back))?.map_err(Cause::Told)?;
     let front = pair.front(back.running().tunnel_addresses()[0]).map_err(Cause::Told)?;
-    let front = inside(&topology.side('a'), || Node::start(&front, None))?.map_err(Cause::Told)?;
+    let front = inside(&topology.side('a'), || Node::start(&front))?.map_err(Cause::Told)?;
     pair::wait_up(front.running(), UP_WITHIN).map_err(Cause::Refused)?;
     Ok((front, back))
 }

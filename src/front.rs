@@ -13,19 +13,29 @@ use dataplane::role::plan::{Plan, Site};
 
 /// Reads, checks and joins all flags; everything that is wrong at once.
 pub(crate) fn configure(args: &FrontArgs) -> Result<NodeConfig, Problems> {
+    configure_again(args, None)
+}
+
+/// The same for a node that runs already, which keeps its keys.
+pub(crate) fn configure_again(
+    args: &FrontArgs,
+    running: Option<&NodeConfig>,
+) -> Result<NodeConfig, Problems> {
     let mut problems = Problems::default();
     let mut sites = Sites::new(args, &mut problems);
     let common = assemble::common(&args.node, &mut problems);
     let listeners = listeners(args, &mut sites, &mut problems);
     listeners.check_admin(common.seeing.admin, &mut problems);
-    let (key, psk) = assemble::keys(&args.keys, !args.route.is_empty(), &mut problems);
+    let (key, psk) = assemble::keys(&args.keys, !args.route.is_empty(), running, &mut problems);
+    let far_ends = sites.routes.iter().map(|route| (format!("--route {}=…", route.name), &route.public_key));
+    assemble::check_peers(key.as_ref(), far_ends, &mut problems);
     let listen_udp = tunnel_from(args, &sites.routes, &mut problems);
     let plan = Plan {
         listeners: listeners.all,
         sites: sites.all,
-        routes: sites.routes.iter().map(|route| route.name.clone()).collect(),
-        route_owners: assemble::owners(&common.cores, sites.routes.len()),
+        routes: assemble::routes(&common.cores, sites.routes),
         origins: sites.origins.all,
+        generation: 0,
         peers: Vec::new(),
         rules: common.rules.clone(),
         trusted_proxies: assemble::networks(&args.trusted_proxy, "trusted_proxy", &mut problems),
@@ -49,8 +59,6 @@ pub(crate) fn configure(args: &FrontArgs) -> Result<NodeConfig, Problems> {
         end: End::Front,
         plan,
         limits,
-        routes: sites.routes,
-        peers: Vec::new(),
         origins: sites.origins.addresses,
         key,
         psk,
@@ -83,8 +91,15 @@ impl Sites {
     fn new(args: &FrontArgs, problems: &mut Problems) -> Self {
         let mut routes: Vec<RouteConfig> = Vec::new();
         for (text, route) in take_all(&args.route, "route", problems) {
-            let is_new = routes.iter().all(|known| known.name != route.name);
             let flag = format!("--route {text}");
+            let is_other = routes.iter().all(|known| known.public_key != route.public_key);
+            problems.require(
+                is_other,
+                &flag,
+                "leads to the back-end of another route",
+                "give every back-end one route",
+            );
+            let is_new = routes.iter().all(|known| known.name != route.name);
             problems.require(
                 is_new,
                 flag,
@@ -116,7 +131,7 @@ impl Sites {
             WayText::Origin(target) => Some(Way::Origin(self.origins.add(&name, target))),
         };
         if let Some(way) = way {
-            self.all.push(Site { name, way });
+            self.all.push(Site { name, way, retired: None });
         }
     }
 
@@ -155,7 +170,7 @@ impl Sites {
         };
         self.check_tcp_way(flag, name, way, problems);
         let site = self.find(name).unwrap_or_else(|| {
-            self.all.push(Site { name: name.to_owned(), way });
+            self.all.push(Site { name: name.to_owned(), way, retired: None });
             self.all.len() - 1
         });
         Some(site as u16)
@@ -251,7 +266,7 @@ mod tests {
         let mail = usize::from(plan.listeners[1].tcp_site.unwrap());
         assert_eq!((plan.sites[mail].name.as_str(), plan.sites[mail].way), ("mail.example", Way::Route(0)));
         assert_eq!((plan.rules.requests.len(), plan.rules.class_default), (1, 3));
-        assert_eq!((plan.routes.len(), plan.route_owners.len(), config.routes[1].addresses.len()), (2, 2, 2));
+        assert_eq!((plan.routes.len(), plan.routes[1].addresses.len()), (2, 2));
         assert!(config.key.is_some() && config.psk.is_none());
         assert_eq!(config.listen_udp, ["0.0.0.0:0".parse().unwrap(), "[::]:0".parse().unwrap()]);
     }
@@ -268,7 +283,7 @@ mod tests {
             "--site",
             "b=tcp://h:1",
         ]);
-        assert!(config.key.is_none() && config.listen_udp.is_empty() && config.routes.is_empty());
+        assert!(config.key.is_none() && config.listen_udp.is_empty() && config.plan.routes.is_empty());
         assert_eq!(config.origins[0], crate::config::OriginAddress { host: "h".into(), port: 80 });
         assert_eq!(config.plan.origins[1].kind, Kind::Tcp);
     }

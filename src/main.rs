@@ -25,6 +25,7 @@ mod load;
 mod machine;
 mod memory;
 mod node;
+mod node_files;
 mod node_tree;
 mod origin;
 mod outfit;
@@ -120,7 +121,8 @@ impl Entrance<'_> {
             }
             Ok(config) if print_only => {
                 let effective = effective(&config);
-                show::text(&print_config::text(self.command, self.matches, &effective, self.from_tree));
+                let is_from_tree = |flag: &str| self.from_tree.has(flag);
+                show::text(&print_config::text(self.command, self.matches, &effective, is_from_tree));
                 Exit::Done
             }
             Ok(config) => run(&config),
@@ -128,7 +130,8 @@ impl Entrance<'_> {
     }
 
     fn pass_node(&self, configured: Result<NodeConfig, Problems>, print_only: bool) -> Exit {
-        self.pass(configured, print_only, assemble::effective, serve::run)
+        let run = |config: &NodeConfig| serve::run(config, self.from_tree.source.as_ref());
+        self.pass(configured, print_only, assemble::effective, run)
     }
 }
 

@@ -47,7 +47,7 @@ pub(crate) fn holders(config: &NodeConfig) -> Vec<Holder> {
     for holder in &mut holders {
         holder.bytes = holder.bytes.saturating_mul(workers);
     }
-    let tunnels = config.routes.len().max(config.peers.len()) as u64;
+    let tunnels = config.plan.routes.len().max(config.plan.peers.len()) as u64;
     let tunnel = &config.tunnel;
     let budgets = (tunnel.send_budget_bytes as u64).saturating_add(tunnel.receive_budget_bytes as u64);
     let streams = (tunnel.streams_max as u64).saturating_mul(STREAM_BYTES);

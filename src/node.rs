@@ -22,8 +22,9 @@ use crate::args::ctl::CtlCommand;
 use crate::config::{AccessLog, NodeConfig};
 use crate::control;
 use crate::exit::Exit;
+use crate::node_files::{NodeFiles, Renewed};
+use crate::node_tree::TreeSource;
 use crate::outfit;
-use crate::rule_source::RuleSource;
 use crate::settings::Board;
 use crate::watch::Watch;
 
@@ -38,7 +39,7 @@ pub(crate) struct Node {
     page: Option<(JoinHandle<io::Result<()>>, Arc<AtomicBool>)>,
     end: &'static str,
     drain_timeout: Duration,
-    rule_source: RuleSource,
+    files: NodeFiles,
     board: Arc<Board>,
     reloads: Arc<Reloads>,
     /// What `ctl status` shows: the same as the page.
@@ -46,7 +47,7 @@ pub(crate) struct Node {
 }
 
 /// Runs a node until it is told to stop. Blocks; what went wrong has been logged when it returns.
-pub(crate) fn run(config: &NodeConfig) -> Exit {
+pub(crate) fn run(config: &NodeConfig, tree: Option<&TreeSource>) -> Exit {
     // Before any thread: they inherit what is blocked, so that only this thread hears signals.
     let signals = match Signals::block() {
         Ok(signals) => signals,
@@ -56,7 +57,7 @@ pub(crate) fn run(config: &NodeConfig) -> Exit {
         Ok(door) => door,
         Err(exit) => return exit,
     };
-    let node = match Node::start(config, door.as_ref()) {
+    let node = match Node::start_from(config, tree, door.as_ref()) {
         Ok(node) => node,
         Err(exit) => return exit,
     };
@@ -67,8 +68,12 @@ pub(crate) fn run(config: &NodeConfig) -> Exit {
 }
 
 impl Node {
-    /// Starts everything; what went wrong has been logged on an error.
-    pub(crate) fn start(config: &NodeConfig, door: Option<&Door>) -> Result<Self, Exit> {
+    /// Starts everything that the flags say; what went wrong has been logged on an error.
+    pub(crate) fn start(config: &NodeConfig) -> Result<Self, Exit> {
+        Self::start_from(config, None, None)
+    }
+
+    fn start_from(config: &NodeConfig, tree: Option<&TreeSource>, door: Option<&Door>) -> Result<Self, Exit> {
         machine::forbid_core_dumps().map_err(|error| failed("cannot forbid core dumps", &error))?;
         let options = outfit::options(config)?;
         let driver = options.io;
@@ -77,6 +82,13 @@ impl Node {
         let log = start_log(config, &running, records)?;
         let resolver = start_resolver(config, &running)?;
         let (board, reloads) = (Arc::new(Board::of_node(config)), Arc::new(Reloads::default()));
+        let files = NodeFiles::new(config, tree);
+        if !files.broken().is_empty() {
+            say_all(files.broken());
+            let problems = files.broken().len();
+            daemon::error("the tree is broken; the last good one serves", &[("problems", &problems)]);
+            reloads.begin_with_last_good(files.broken().to_vec());
+        }
         let watch = || {
             let changing = (board.clone(), reloads.clone());
             Watch::new(config, &running, log.stats(), resolver.stats(), changing)
@@ -84,6 +96,7 @@ impl Node {
         let page = start_page(config, watch())?;
         let watch = watch();
         take_on(config, door)?;
+        keep(&files);
         let listening: Vec<String> = running.listening().iter().map(ToString::to_string).collect();
         let tunnels: Vec<String> = running.tunnel_addresses().iter().map(ToString::to_string).collect();
         daemon::notice(
@@ -98,8 +111,7 @@ impl Node {
         );
         notify::ready("serving");
         let (end, drain_timeout) = (config.end.name(), config.limits.drain_timeout);
-        let rule_source = config.rule_source.clone();
-        Ok(Self { running, log, resolver, page, end, drain_timeout, rule_source, board, reloads, watch })
+        Ok(Self { running, log, resolver, page, end, drain_timeout, files, board, reloads, watch })
     }
 
     /// The workers, for a demo that looks at them.
@@ -193,29 +205,24 @@ impl Node {
         daemon::notice("the access log is opened again", &[]);
     }
 
-    /// Reads the rules again; with anything wrong the old ones stay.
-    fn reload(&self) -> Answer {
-        if self.rule_source.file.is_none() {
-            let why = "nothing to reload: there is no --rules file, and flags are read at start only";
-            daemon::notice(why, &[]);
-            return Answer::wrong(vec![why.to_owned()]);
-        }
-        match self.rule_source.load() {
-            Ok(rules) => {
-                let (requests, answers) = (rules.requests.len(), rules.answers.len());
-                self.running.publish_rules(Arc::new(rules));
-                self.reloads.worked();
-                daemon::notice("rules are read again", &[("rules", &requests), ("answers", &answers)]);
-                Answer::done(vec![format!(
-                    "rules are read again: {requests} about requests, {answers} about answers"
-                )])
+    /// Reads the tree again, or the rules file; with anything wrong everything stays as it is.
+    fn reload(&mut self) -> Answer {
+        match self.files.renew(&self.running, &self.resolver, &self.board) {
+            Ok(Renewed { said, waiting }) => {
+                keep(&self.files);
+                self.reloads.worked(waiting.clone());
+                let waiting: Vec<String> =
+                    waiting.iter().map(|value| format!("waits for a restart: {value}")).collect();
+                said.iter().for_each(|line| daemon::notice(line, &[]));
+                waiting.iter().for_each(|line| daemon::warning(line, &[]));
+                Answer::done([said, waiting].concat())
             }
-            Err(unread) => {
-                let mut lines = unread.lines();
-                lines.iter().for_each(|line| daemon::error("the old rules stay", &[("why", line)]));
-                self.reloads.failed(lines.clone());
-                lines.push("the old rules stay".to_owned());
-                Answer::wrong(lines)
+            Err(mut problems) => {
+                say_all(&problems);
+                daemon::error("nothing was reloaded; what was there stays", &[("problems", &problems.len())]);
+                self.reloads.failed(problems.clone());
+                problems.push("nothing was reloaded; what was there stays".to_owned());
+                Answer::wrong(problems)
             }
         }
     }
@@ -237,6 +244,18 @@ impl Node {
             }
             Err(error) => failed("a worker has failed", &error),
         }
+    }
+}
+
+fn say_all(lines: &[String]) {
+    lines.iter().for_each(|line| daemon::error(line, &[]));
+}
+
+/// Keeps a tree that has worked, for a start that finds a broken one.
+fn keep(files: &NodeFiles) {
+    if let Err(problems) = files.keep() {
+        say_all(&problems);
+        daemon::warning("the tree serves, but is not kept as the last good one", &[]);
     }
 }
 

@@ -93,14 +93,10 @@ fn driver(config: &NodeConfig) -> DriverOptions {
 fn tunnels(config: &NodeConfig) -> Result<Option<TunnelSetup>, Exit> {
     let Some(key) = &config.key else { return Ok(None) };
     let key_log = config.key_log.as_deref().map(key_log::open).transpose()?;
-    let routes = config.routes.iter().map(|route| (route.public_key, route.addresses.clone()));
-    let peers = config.peers.iter().map(|peer| peer.public_key);
     let tuning = &config.tunnel;
     Ok(Some(TunnelSetup {
         key: key.clone(),
         psk: config.psk.clone(),
-        routes: routes.collect(),
-        peers: peers.collect(),
         addresses: config.listen_udp.clone(),
         transport: TunnelOptions {
             streams_max: tuning.streams_max,

@@ -1,7 +1,6 @@
 //! `--print-config`: every effective value as `name = value  # default|tree|flag`, one per line; a flag that repeats has
 //! a line for each of its values, one that was not given and has no default is `(none)`.
 
-use crate::node_tree::FromTree;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command};
 use std::fmt::Write;
@@ -33,14 +32,14 @@ pub(crate) fn text(
     command: &Command,
     matches: &ArgMatches,
     effective: &Effective,
-    from_tree: &FromTree,
+    is_from_tree: impl Fn(&str) -> bool,
 ) -> String {
     let mut text = String::new();
     for arg in command.get_arguments().filter(|arg| is_shown(arg)) {
         let name = name(arg);
         let found = effective.iter().find(|effect| effect.flag == name);
         let from = match matches.value_source(arg.get_id().as_str()) {
-            Some(ValueSource::CommandLine) if from_tree.has(&name) => "tree",
+            Some(ValueSource::CommandLine) if is_from_tree(&name) => "tree",
             Some(ValueSource::CommandLine) => "flag",
             Some(_) | None if found.is_some_and(|effect| effect.is_from_tree) => "tree",
             Some(_) | None => "default",

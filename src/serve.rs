@@ -3,14 +3,15 @@
 use crate::config::NodeConfig;
 use crate::exit::Exit;
 use crate::node;
+use crate::node_tree::TreeSource;
 use crate::startup;
 use controlplane::logs::daemon;
 
-/// Runs the node until it is told to stop.
-pub(crate) fn run(config: &NodeConfig) -> Exit {
+/// Runs the node until it is told to stop; the tree, if it runs from one, is read again on request.
+pub(crate) fn run(config: &NodeConfig, tree: Option<&TreeSource>) -> Exit {
     daemon::set_level_max(config.seeing.log_level);
     for line in startup::lines(config) {
         daemon::info(&line, &[]);
     }
-    node::run(config)
+    node::run(config, tree)
 }

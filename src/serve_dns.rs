@@ -112,7 +112,7 @@ impl<'c> Running<'c> {
         {
             say_all(broken);
             daemon::error("the tree is broken; the last good one serves", &[("problems", &broken.len())]);
-            reloads.failed(broken.clone());
+            reloads.begin_with_last_good(broken.clone());
         }
         let network = config.tree.as_ref().map(|tree| &tree.network);
         let figures = FiguresFile::of(network);
@@ -240,7 +240,7 @@ impl<'c> Running<'c> {
     fn reload(&mut self) -> Answer {
         match self.load_anew() {
             Ok(generation) => {
-                self.reloads.worked();
+                self.reloads.worked(Vec::new());
                 daemon::notice("zones are serving anew", &[("generation", &generation)]);
                 Answer::done(vec![format!("zones are serving anew, generation {generation}")])
             }

@@ -79,12 +79,7 @@ impl Board {
 
     /// A node's, as it starts.
     pub(crate) fn of_node(config: &NodeConfig) -> Self {
-        let settings = Settings {
-            weights: config.blender.weights,
-            sub_packet_bytes: config.blender.sub_packet_bytes,
-            datagram_bytes_max: config.tunnel.datagram_bytes_max,
-            shed_at_percent: config.limits.shed_at_percent,
-        };
+        let settings = settings_of(config);
         let of_node = Some(OfNode { settings, datagram_bytes_largest: config.tunnel.datagram_bytes_largest });
         Self(Mutex::new(Values { of_node, log_level: config.seeing.log_level, changes: BTreeMap::new() }))
     }
@@ -101,6 +96,44 @@ impl Board {
         let to = values.write(setting).unwrap_or_default();
         let settings = values.of_node.map(|of_node| of_node.settings);
         Ok(Changed { name: name.to_owned(), from, to, settings })
+    }
+
+    /// Takes over what the files say otherwise than before; what they say as before stays as it was set. The error names
+    /// what cannot be, and nothing has changed.
+    pub(crate) fn follow(&self, before: &NodeConfig, now: &NodeConfig) -> Result<Option<Settings>, Wrong> {
+        let mut values = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(of_node) = values.of_node else { return Ok(None) };
+        let (old, new) = (settings_of(before), settings_of(now));
+        tunnel::check_packet(new.datagram_bytes_max.into(), of_node.datagram_bytes_largest)?;
+        let mut settings = of_node.settings;
+        let mut changed = Vec::new();
+        let mut take = |setting, differs: bool| {
+            if differs {
+                changed.push(setting);
+            }
+            differs
+        };
+        if take(Setting::Weights, old.weights != new.weights) {
+            settings.weights = new.weights;
+        }
+        if take(Setting::SubPacket, old.sub_packet_bytes != new.sub_packet_bytes) {
+            settings.sub_packet_bytes = new.sub_packet_bytes;
+        }
+        if take(Setting::PacketBytes, old.datagram_bytes_max != new.datagram_bytes_max) {
+            settings.datagram_bytes_max = new.datagram_bytes_max;
+        }
+        if take(Setting::ShedAt, old.shed_at_percent != new.shed_at_percent) {
+            settings.shed_at_percent = new.shed_at_percent;
+        }
+        if take(Setting::LogLevel, before.seeing.log_level != now.seeing.log_level) {
+            values.log_level = now.seeing.log_level;
+            daemon::set_level_max(values.log_level);
+        }
+        changed.iter().for_each(|setting| {
+            values.changes.remove(setting);
+        });
+        values.of_node = Some(OfNode { settings, ..of_node });
+        Ok((!changed.is_empty()).then_some(settings))
     }
 
     /// `name = value  # who`, each.
@@ -132,6 +165,15 @@ impl Board {
             Some(((*name).to_owned(), by))
         };
         Value::Object(Setting::WORDS.iter().filter_map(one).collect::<Map<_, _>>())
+    }
+}
+
+fn settings_of(config: &NodeConfig) -> Settings {
+    Settings {
+        weights: config.blender.weights,
+        sub_packet_bytes: config.blender.sub_packet_bytes,
+        datagram_bytes_max: config.tunnel.datagram_bytes_max,
+        shed_at_percent: config.limits.shed_at_percent,
     }
 }
 

@@ -46,7 +46,7 @@ pub(crate) fn run(args: &ConfigArgs) -> Exit {
 }
 
 /// Flags that speak of the command line itself.
-const NOT_OF_NODES: [&str; 5] = ["config", "node", "print-config", "help", "version"];
+const NOT_OF_NODES: [&str; 6] = ["config", "node", "last-good", "print-config", "help", "version"];
 
 /// What is wrong, one line each.
 type Lines = Vec<String>;

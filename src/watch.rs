@@ -5,6 +5,7 @@ use std::sync::Arc;
 use controlplane::logs::RecordStats;
 use controlplane::resolve::ResolveStats;
 use controlplane::view::{Health, MetricsText, Reloads, Source, Unit};
+use dataplane::exchange::link::Way;
 use dataplane::node::{Running, WorkerView};
 use dataplane::role::control::{Control, Stage};
 use dataplane::role::counters::CounterKind;
@@ -24,9 +25,6 @@ pub(crate) struct Watch {
     control: Arc<Control>,
     records: Arc<RecordStats>,
     names: Arc<ResolveStats>,
-    routes: Vec<String>,
-    peers: Vec<String>,
-    origins: Vec<String>,
     listening: Vec<String>,
     board: Arc<Board>,
     reloads: Arc<Reloads>,
@@ -46,9 +44,6 @@ impl Watch {
             control: running.control().clone(),
             records,
             names,
-            routes: config.plan.routes.clone(),
-            peers: config.plan.peers.iter().map(|peer| peer.label.clone()).collect(),
-            origins: config.plan.origins.iter().map(|origin| origin.label.clone()).collect(),
             listening: running.listening().iter().map(ToString::to_string).collect(),
             board,
             reloads,
@@ -57,8 +52,26 @@ impl Watch {
 
     /// Who is at the far end of a tunnel, by the operator's name.
     fn far_end(&self, tunnel: &TunnelStatus) -> String {
-        let route = tunnel.route.and_then(|route| self.routes.get(usize::from(route)));
-        route.or_else(|| self.peers.get(tunnel.peer as usize)).cloned().unwrap_or_default()
+        let plan = self.control.plan();
+        let route = tunnel.route.and_then(|route| plan.routes.get(usize::from(route)));
+        let peer = || plan.peers.get(tunnel.peer as usize).map(|peer| peer.label.clone());
+        route.map(|route| route.name.clone()).or_else(peer).unwrap_or_default()
+    }
+
+    /// Whether a tunnel only waits for its last streams.
+    fn is_closing(&self, tunnel: &TunnelStatus) -> bool {
+        let plan = self.control.plan();
+        match tunnel.route {
+            Some(route) => plan.is_retired(Way::Route(route)),
+            None => plan.peers.get(tunnel.peer as usize).is_some_and(|peer| peer.retired.is_some()),
+        }
+    }
+
+    /// The tunnels that have samples: one that closes may have the name of its successor.
+    fn sampled(&self) -> Vec<(usize, TunnelStatus)> {
+        let mut tunnels = self.tunnels();
+        tunnels.retain(|(_, tunnel)| !self.is_closing(tunnel));
+        tunnels
     }
 
     fn tunnels(&self) -> Vec<(usize, TunnelStatus)> {
@@ -110,7 +123,7 @@ impl Watch {
     }
 
     fn tunnel_metrics(&self, text: &mut MetricsText) {
-        let tunnels = self.tunnels();
+        let tunnels = self.sampled();
         type Read = fn(&TunnelStatus) -> f64;
         let gauges: [(&str, Unit, &str, Read); 15] = [
             ("longhaul_tunnel_up", Unit::None, "Whether bytes come through.", |t| {
@@ -259,7 +272,8 @@ impl Watch {
     fn tunnel_status(&self, worker: usize, tunnel: &TunnelStatus) -> Value {
         let path = &tunnel.transport;
         json!({
-            "worker": worker, "to": self.far_end(tunnel), "up": tunnel.is_up, "streams": tunnel.streams,
+            "worker": worker, "to": self.far_end(tunnel), "up": tunnel.is_up,
+            "closing": self.is_closing(tunnel), "streams": tunnel.streams,
             "rtt_us": path.srtt_us, "rtt_min_us": path.min_rtt_us, "window_bytes": path.window_bytes,
             "in_flight_bytes": path.in_flight_bytes, "mtu_bytes": path.mtu_bytes, "loss_ppm": path.loss_ppm,
             "pacing_bytes_per_s": path.pacing_bytes_per_s, "delivery_bytes_per_s": path.delivery_bytes_per_s,
@@ -298,7 +312,7 @@ impl Source for Watch {
         watch_endpoint::metrics(&self.workers, text);
         self.records.metrics(text);
         self.names.metrics(text);
-        self.reloads.metrics(text, "longhaul_rule_reloads");
+        self.reloads.metrics(text, "longhaul_reloads", "longhaul_last_good");
     }
 
     fn status(&mut self) -> Value {
@@ -312,7 +326,7 @@ impl Source for Watch {
             json!({ "worker": index, "cpu": view.cpu, "role": counters, "io": io,
                 "endpoint": watch_endpoint::status(view) })
         };
-        let tunnels = self.tunnels();
+        let (tunnels, plan) = (self.tunnels(), self.control.plan());
         json!({
             "version": env!("CARGO_PKG_VERSION"),
             "end": self.end,
@@ -320,7 +334,9 @@ impl Source for Watch {
             "listening": self.listening,
             "workers": self.workers.iter().enumerate().map(worker).collect::<Vec<_>>(),
             "tunnels": tunnels.iter().map(|(w, tunnel)| self.tunnel_status(*w, tunnel)).collect::<Vec<_>>(),
-            "origins": self.origins,
+            "generation": plan.generation,
+            "sites": plan.sites.iter().filter(|site| site.retired.is_none()).count(),
+            "origins": plan.origins.iter().filter(|o| o.retired.is_none()).map(|o| &o.label).collect::<Vec<_>>(),
             "names": self.names.status(),
             "log": self.records.status(),
             "settings": self.board.status(),
@@ -332,8 +348,8 @@ impl Source for Watch {
         if self.control.stage() != Stage::Running {
             return Health::Draining;
         }
-        let is_front = !self.routes.is_empty();
-        if is_front && !self.tunnels().iter().any(|(_, tunnel)| tunnel.is_up) {
+        let has_routes = self.control.plan().routes.iter().any(|route| route.retired.is_none());
+        if has_routes && !self.tunnels().iter().any(|(_, tunnel)| tunnel.is_up) {
             return Health::Failing("no tunnel is up".to_owned());
         }
         Health::Ok

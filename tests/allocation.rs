@@ -22,7 +22,7 @@ use dataplane::reactor::socket::{ListenOptions, UdpOptions};
 use dataplane::reactor::spsc::Consumer;
 use dataplane::role::control::Stage;
 use dataplane::role::limits::Limits;
-use dataplane::role::plan::{Listener, Origin, Peer, Plan, Site};
+use dataplane::role::plan::{Listener, Origin, Peer, Plan, Route, Site};
 use dataplane::tmp::key::{PrivateKey, PublicKey};
 use dataplane::tmp::options::TunnelOptions;
 use dataplane::tmp::random::SystemRandom;
@@ -128,12 +128,10 @@ fn options(io: Io, plan: Plan, tunnels: TunnelSetup) -> NodeOptions {
     }
 }
 
-fn setup(key: PrivateKey, routes: Vec<(PublicKey, Vec<SocketAddr>)>, peers: Vec<PublicKey>) -> TunnelSetup {
+fn setup(key: PrivateKey) -> TunnelSetup {
     TunnelSetup {
         key,
         psk: None,
-        routes,
-        peers,
         addresses: vec![local()],
         transport: TunnelOptions::default(),
         blender: BlenderOptions::default(),
@@ -151,12 +149,13 @@ fn back(io: Io, key: PrivateKey, front: PublicKey, origin: SocketAddr) -> Runnin
             kind: Kind::Http,
             label: "origin".to_owned(),
             proxy: None,
+            retired: None,
         }],
-        peers: vec![Peer { label: "front".to_owned(), sites: vec![site] }],
+        peers: vec![Peer { label: "front".to_owned(), public_key: front, sites: vec![site], retired: None }],
         pseudonym: "back".to_owned(),
         ..Plan::default()
     };
-    let running = node::start(options(io, plan, setup(key, Vec::new(), vec![front]))).unwrap();
+    let running = node::start(options(io, plan, setup(key))).unwrap();
     (running.publisher())(0, &[origin]);
     running
 }
@@ -164,9 +163,14 @@ fn back(io: Io, key: PrivateKey, front: PublicKey, origin: SocketAddr) -> Runnin
 fn front(io: Io, key: PrivateKey, back: PublicKey, tunnel: SocketAddr) -> Running {
     let plan = Plan {
         listeners: vec![Listener { address: local(), proxy: false, tcp_site: None }],
-        sites: vec![Site { name: "*".to_owned(), way: Way::Route(0) }],
-        routes: vec!["east".to_owned()],
-        route_owners: vec![0],
+        sites: vec![Site { name: "*".to_owned(), way: Way::Route(0), retired: None }],
+        routes: vec![Route {
+            name: "east".to_owned(),
+            public_key: back,
+            addresses: vec![tunnel],
+            owner: 0,
+            retired: None,
+        }],
         pseudonym: "front".to_owned(),
         // Conditions that look at every field, cookie and key, and do not fit.
         rules: Arc::new(
@@ -177,7 +181,7 @@ fn front(io: Io, key: PrivateKey, back: PublicKey, tunnel: SocketAddr) -> Runnin
         ),
         ..Plan::default()
     };
-    node::start(options(io, plan, setup(key, vec![(back, vec![tunnel])], Vec::new()))).unwrap()
+    node::start(options(io, plan, setup(key))).unwrap()
 }
 
 /// Takes the access records as the log's thread does, and throws them away.

@@ -353,7 +353,8 @@ fn a_private_key_on_the_command_line_is_not_repeated() {
 #[test]
 fn effective_values_are_printed_with_their_source() {
     let folder = Scratch::new();
-    let (key, public) = folder.key("front.key");
+    let (key, _) = folder.key("front.key");
+    let (_, public) = folder.key("back.key");
     let route = format!("east={public}@127.0.0.1:7000,[::1]:7000");
     let flags = [
         "front",

@@ -11,6 +11,8 @@ mod client;
 mod doors;
 #[path = "tree/pair.rs"]
 mod pair;
+#[path = "tree/reload.rs"]
+mod reload;
 #[path = "tree/serving.rs"]
 mod serving;
 

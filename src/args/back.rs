@@ -24,7 +24,8 @@ Examples:
   Alone, without front-end and keys:
     longhaul back --http-listen 127.0.0.1:8080 --origin shop.example=http://127.0.0.1:9000
 
-Signals: SIGTERM and SIGINT drain, a second one ends at once; SIGUSR1 reopens the access log;\nSIGHUP reads --rules again.
+Signals: SIGTERM and SIGINT drain, a second one ends at once; SIGUSR1 reopens the access log;
+SIGHUP reads the tree (--config) or the --rules file again, whole or not at all.
 Exit statuses: 0 done, 1 failed, 2 wrong flags or files, 4 machine not able, 75 try again.";
 
 /// Ends the tunnels of front-ends and speaks to the origin servers

@@ -28,7 +28,8 @@ Examples:
   Alone, without tunnel and keys:
     longhaul front --listen 127.0.0.1:8080 --site shop.example=http://127.0.0.1:9000
 
-Signals: SIGTERM and SIGINT drain, a second one ends at once; SIGUSR1 reopens the access log;\nSIGHUP reads --rules again.
+Signals: SIGTERM and SIGINT drain, a second one ends at once; SIGUSR1 reopens the access log;
+SIGHUP reads the tree (--config) or the --rules file again, whole or not at all.
 Exit statuses: 0 done, 1 failed, 2 wrong flags or files, 4 machine not able, 75 try again.";
 
 /// Takes the users' connections and carries them over tunnels to back-ends (or straight to origins)

@@ -21,6 +21,9 @@ pub(crate) struct TreeArgs {
     /// Which node of the tree this machine is; needed where several have this role
     #[arg(long, value_name = "NAME", requires = "config")]
     pub(crate) node: Option<String>,
+    /// Keep the last tree that worked here, and start from it, loudly, when the tree is broken
+    #[arg(long, value_name = "FILE", requires = "config")]
+    pub(crate) last_good: Option<PathBuf>,
 }
 
 /// In the order of the help.

@@ -20,11 +20,13 @@ fn the_answer_says_whether_the_rules_were_taken() {
         write(&file, "2");
         ctl(&socket, &["reload"]).done("rules are read again: 1 about requests, 0 about answers");
         write(&file, "5");
-        ctl(&socket, &["reload"]).refused(2, "line 3, column 9: class is 5").refused(2, "the old rules stay");
+        ctl(&socket, &["reload"])
+            .refused(2, "line 3, column 9: class is 5")
+            .refused(2, "what was there stays");
         let shown = status(&pair.front);
         assert_eq!((&shown["reload"]["done"], &shown["reload"]["failed"]), (&1.into(), &1.into()));
         assert!(shown["reload"]["problems"][0].as_str().unwrap().contains("line 3, column 9"), "{shown}");
-        assert_eq!(pair.front.metric("longhaul_rule_reloads_total{outcome=\"failed\"}"), Some(1.0));
+        assert_eq!(pair.front.metric("longhaul_reloads_total{outcome=\"failed\"}"), Some(1.0));
     });
 }
 

@@ -51,7 +51,7 @@ fn a_refused_value_says_why_and_changes_nothing() {
     ctl(&socket, &["set", "packet-bytes", "1500"]).refused(2, "give 1200 to 1452, or a larger --mtu");
     ctl(&socket, &["set", "wights", "1,2,3,4,5"]).refused(2, "give one of weights, sub-packet");
     ctl(&socket, &["override", "up", "fra1", "--reason", "x"]).refused(2, "ask a name server");
-    ctl(&socket, &["reload"]).refused(2, "there is no --rules file");
+    ctl(&socket, &["reload"]).refused(2, "there is neither --config nor --rules");
     assert_eq!(ctl(&socket, &["show"]).said, before);
     ctl(&socket, &["set", "log-level", "debug"]).done("log-level = debug  # was info");
     let shown: Value = serde_json::from_str(&ctl(&socket, &["status"]).said).unwrap();

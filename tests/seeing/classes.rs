@@ -102,7 +102,7 @@ fn rules_are_read_again_whole_or_not_at_all_and_nobody_notices() {
         assert_eq!(class_of("/b128?second"), 4);
         write("5");
         pair.front.signal("HUP");
-        pair.front.wait_for("the old rules stay");
+        pair.front.wait_for("what was there stays");
         assert!(pair.front.said().contains("line 3, column 9: class is 5"), "{}", pair.front.said());
         assert_eq!(class_of("/b128?third"), 4);
     });

@@ -52,6 +52,11 @@ impl Name {
         }
     }
 
+    /// Whether the other is the same host with the same port, whatever is known of either.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.host == other.host && self.port == other.port
+    }
+
     /// The name, without a final dot.
     pub(crate) fn host(&self) -> &str {
         &self.host

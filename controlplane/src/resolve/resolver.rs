@@ -1,4 +1,5 @@
-//! The resolver's thread: refreshes every name when it is due and says what has changed.
+//! The resolver's thread: refreshes every name when it is due and says what has changed. Names may be replaced while it
+//! runs.
 //!
 //! One name after the other: with all servers dead each costs `tries × servers × try_wait`, during which everybody
 //! keeps the addresses he has.
@@ -14,21 +15,23 @@ use crate::resolve::stats::ResolveStats;
 use dataplane::time::{Duration, Instant};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 /// Life of what the hosts file says, in seconds: how soon an edit of it counts.
 const HOSTS_TTL_S: u32 = 30;
 
 /// Told the index of a name and its addresses, in full, at the first answer and at every change. Called on the
-/// resolver's thread, where it may take its time; for literal addresses within [`Resolver::start`]. A name without an answer yet is not told at all; addresses once
-/// told are only ever replaced by others.
+/// resolver's thread, where it may take its time; for literal addresses within [`Resolver::start`]. A name without an
+/// answer yet is not told at all; addresses once told are only ever replaced by others, until the name is
+/// ([`Resolver::replace`]).
 pub type OnChange = Box<dyn FnMut(usize, &[SocketAddr]) + Send>;
 
 /// The running resolver. After [`stop`](Self::stop), or dropping it, nothing is told any more.
 #[derive(Debug)]
 pub struct Resolver {
+    table: Arc<Table>,
     stats: Arc<ResolveStats>,
     stop: Arc<AtomicBool>,
     refresh: Arc<AtomicBool>,
@@ -43,24 +46,27 @@ impl Resolver {
         options: ResolveOptions,
         on_change: OnChange,
     ) -> io::Result<Self> {
-        refuse_malformed(&names)?;
-        let names: Vec<Name> = names.iter().map(|(host, port)| Name::new(host, *port)).collect();
+        refuse_malformed(names.iter())?;
+        let names: Vec<Option<Name>> =
+            names.iter().map(|(host, port)| Some(Name::new(host, *port))).collect();
         let (stop, refresh) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
         let stats = Arc::new(ResolveStats::new(&names));
+        let table = Arc::new(Table {
+            rows: Mutex::new(Rows { names, on_change, stats: Arc::clone(&stats) }),
+            learned: Condvar::new(),
+        });
+        table.lock().tell_literals();
         let try_wait = Duration::from_millis(options.try_wait_ms.into());
-        let mut work = Work {
+        let work = Work {
             exchange: Exchange::new(try_wait, options.tries, Arc::clone(&stop))?,
-            names,
+            table: Arc::clone(&table),
             options,
-            on_change,
-            stats: Arc::clone(&stats),
             started: std::time::Instant::now(),
         };
-        work.tell_literals();
         let flags = (Arc::clone(&stop), Arc::clone(&refresh));
         let thread = std::thread::Builder::new().name("resolver".into());
         let thread = thread.spawn(move || work.run(&flags.0, &flags.1))?;
-        Ok(Self { stats, stop, refresh, thread: Some(thread) })
+        Ok(Self { table, stats, stop, refresh, thread: Some(thread) })
     }
 
     /// The figures, for the admin server's source.
@@ -72,6 +78,20 @@ impl Resolver {
     pub fn refresh_all(&self) {
         self.refresh.store(true, Ordering::Release);
         self.wake();
+    }
+
+    /// Puts other names in the places of those of now; where a place has the same name again, what is known of it stays.
+    /// Of every place that has another, its literal address is told within the call, or that it has none yet. Waits until
+    /// each of the new names has had an answer, `patience` at most.
+    pub fn replace(&self, names: &[Option<(String, u16)>], patience: core::time::Duration) -> io::Result<()> {
+        refuse_malformed(names.iter().flatten())?;
+        let fresh = self.table.lock().replace(names);
+        self.wake();
+        let rows = self.table.lock();
+        let waits = |rows: &mut Rows| fresh.iter().any(|place| rows.is_unasked(*place));
+        let waited = self.table.learned.wait_timeout_while(rows, patience, waits);
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
+        Ok(())
     }
 
     /// Ends the thread, at the latest after one wait for a TCP connection.
@@ -100,11 +120,10 @@ impl Drop for Resolver {
     }
 }
 
-fn refuse_malformed(names: &[(String, u16)]) -> io::Result<()> {
+fn refuse_malformed<'n>(names: impl Iterator<Item = &'n (String, u16)>) -> io::Result<()> {
     let is_good =
         |host: &str| Name::new(host, 0).due().is_none() || Question::new(host, Family::V4, 0).is_some();
-    let bad: Vec<_> =
-        names.iter().filter(|(host, _)| !is_good(host)).map(|(host, _)| format!("{host:?}")).collect();
+    let bad: Vec<_> = names.filter(|(host, _)| !is_good(host)).map(|(host, _)| format!("{host:?}")).collect();
     match bad.is_empty() {
         true => Ok(()),
         false => {
@@ -113,31 +132,94 @@ fn refuse_malformed(names: &[(String, u16)]) -> io::Result<()> {
     }
 }
 
-/// What the thread owns.
-struct Work {
-    names: Vec<Name>,
-    options: ResolveOptions,
-    exchange: Exchange,
+/// The names and what is known of them; locked for as long as it takes to look or to tell, never while asking.
+struct Table {
+    rows: Mutex<Rows>,
+    /// A name has had an answer.
+    learned: Condvar,
+}
+
+struct Rows {
+    /// By index; a place may be empty.
+    names: Vec<Option<Name>>,
     on_change: OnChange,
     stats: Arc<ResolveStats>,
+}
+
+impl Table {
+    fn lock(&self) -> MutexGuard<'_, Rows> {
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl core::fmt::Debug for Table {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Table")
+    }
+}
+
+impl Rows {
+    /// What needs no question. Before the thread, so that whoever has started a resolver may say that it serves.
+    fn tell_literals(&mut self) {
+        for (index, name) in self.names.iter().enumerate() {
+            if let Some(name) = name.as_ref().filter(|name| !name.addresses().is_empty()) {
+                (self.on_change)(index, name.addresses());
+            }
+        }
+    }
+
+    /// The places that have a new name.
+    fn replace(&mut self, names: &[Option<(String, u16)>]) -> Vec<usize> {
+        let mut fresh = Vec::new();
+        self.names.resize(names.len(), None);
+        for (index, (place, wanted)) in self.names.iter_mut().zip(names).enumerate() {
+            let wanted = wanted.as_ref().map(|(host, port)| Name::new(host, *port));
+            let is_same = match (place.as_ref(), &wanted) {
+                (Some(known), Some(wanted)) => known.is_same(wanted),
+                (None, None) => true,
+                (Some(_), None) | (None, Some(_)) => false,
+            };
+            if !is_same {
+                *place = wanted;
+                if let Some(name) = place {
+                    fresh.push(index);
+                    (self.on_change)(index, name.addresses());
+                }
+            }
+        }
+        self.stats.replace(&self.names);
+        fresh
+    }
+
+    fn is_unasked(&self, index: usize) -> bool {
+        let name = self.names.get(index).and_then(Option::as_ref);
+        name.is_some_and(|name| name.addresses().is_empty() && name.failures() == 0)
+    }
+
+    /// The name that is due first, and when.
+    fn next(&self) -> Option<(Instant, usize)> {
+        let due = |(index, name): (usize, &Option<Name>)| Some((name.as_ref()?.due()?, index));
+        self.names.iter().enumerate().filter_map(due).min()
+    }
+}
+
+/// What the thread owns.
+struct Work {
+    table: Arc<Table>,
+    options: ResolveOptions,
+    exchange: Exchange,
     started: std::time::Instant,
 }
 
 impl Work {
-    /// What needs no question. Before the thread, so that whoever has started a resolver may say that it serves.
-    fn tell_literals(&mut self) {
-        for (index, name) in self.names.iter().enumerate().filter(|(_, name)| !name.addresses().is_empty()) {
-            (self.on_change)(index, name.addresses());
-        }
-    }
-
     fn run(mut self, stop: &AtomicBool, refresh: &AtomicBool) {
         while !stop.load(Ordering::Acquire) {
             if refresh.swap(false, Ordering::Acquire) {
-                self.names.iter_mut().for_each(Name::hasten);
+                self.table.lock().names.iter_mut().flatten().for_each(Name::hasten);
             }
             let now = self.now();
-            match self.next() {
+            let next = self.table.lock().next();
+            match next {
                 None => std::thread::park(),
                 Some((due, _)) if due > now => std::thread::park_timeout(due.since(now)),
                 Some((_, index)) => self.refresh(index, stop),
@@ -145,25 +227,29 @@ impl Work {
         }
     }
 
-    /// The name that is due first, and when.
-    fn next(&self) -> Option<(Instant, usize)> {
-        self.names.iter().enumerate().filter_map(|(index, name)| name.due().map(|due| (due, index))).min()
-    }
-
     fn refresh(&mut self, index: usize, stop: &AtomicBool) {
-        let answers = self.look_up(self.names[index].host().to_owned());
+        let Some(asked) = self.table.lock().names.get(index).cloned().flatten() else { return };
+        let answers = self.look_up(asked.host().to_owned());
         if stop.load(Ordering::Acquire) {
             // The waits were cut short: failures would be none.
             return;
         }
-        let (now, name) = (self.now(), &mut self.names[index]);
+        let now = self.now();
+        let mut rows = self.table.lock();
+        let Rows { names, on_change, stats } = &mut *rows;
+        // The place may have another name by now.
+        let Some(name) = names.get_mut(index).and_then(Option::as_mut).filter(|name| name.is_same(&asked))
+        else {
+            return;
+        };
         let failures_before = name.failures();
         let learned = name.learn(answers, now, &self.options);
-        self.stats.note(index, name, learned);
+        stats.note(index, name, learned);
         report(name, learned, failures_before);
         if learned == Learned::Changed {
-            (self.on_change)(index, name.addresses());
+            on_change(index, name.addresses());
         }
+        self.table.learned.notify_all();
     }
 
     /// The hosts file first; a name that it has is not asked for.
@@ -274,6 +360,26 @@ mod tests {
             std::thread::yield_now();
         }
         assert!(changes.try_recv().is_err(), "the addresses never changed");
+    }
+
+    #[test]
+    fn names_that_are_replaced_are_told_within_the_call_and_the_others_are_left_alone() {
+        let server =
+            FakeServer::start(reply("192.0.2.1", 3600).address("new.example.org", 3600, "192.0.2.9"));
+        let (resolver, changes) = start(&[HOST, "192.0.2.7"], options(&server));
+        changes.recv().unwrap();
+        changes.recv().unwrap();
+        let asked = server.questions();
+        let names = [Some(HOST), None, Some("192.0.2.8"), Some("new.example.org")]
+            .map(|host| host.map(|host| (host.to_owned(), 80)));
+        resolver.replace(&names, core::time::Duration::from_secs(60)).unwrap();
+        let told: Vec<_> = changes.try_iter().collect();
+        assert_eq!(told[0], (2, vec!["192.0.2.8:80".to_owned()]));
+        assert_eq!(told[1], (3, Vec::new()), "what stood there before must not serve");
+        assert_eq!(told[2], (3, vec!["192.0.2.9:80".to_owned()]));
+        assert_eq!((told.len(), server.questions() - asked), (3, 2), "only the new name was asked for");
+        assert_eq!(resolver.stats().status().as_array().unwrap().len(), 3);
+        assert!(resolver.replace(&[Some(("a..b".to_owned(), 1))], core::time::Duration::ZERO).is_err());
     }
 
     #[test]

@@ -21,12 +21,13 @@ struct NameFigures {
 /// Figures of every name, shared between the resolver's thread and whoever shows them.
 #[derive(Debug)]
 pub struct ResolveStats {
-    names: Mutex<Vec<NameFigures>>,
+    /// By index; a place may be empty.
+    names: Mutex<Vec<Option<NameFigures>>>,
 }
 
-impl ResolveStats {
-    pub(crate) fn new(names: &[Name]) -> Self {
-        let figures = |name: &Name| NameFigures {
+impl NameFigures {
+    fn of(name: &Name) -> Self {
+        Self {
             host: name.host().to_owned(),
             port: name.port(),
             addresses: name.addresses().to_vec(),
@@ -35,13 +36,34 @@ impl ResolveStats {
             refreshes: 0,
             refreshes_failed: 0,
             changes: 0,
-        };
+        }
+    }
+
+    fn is_of(&self, name: &Name) -> bool {
+        self.host == name.host() && self.port == name.port()
+    }
+}
+
+impl ResolveStats {
+    pub(crate) fn new(names: &[Option<Name>]) -> Self {
+        let figures = |name: &Option<Name>| name.as_ref().map(NameFigures::of);
         Self { names: Mutex::new(names.iter().map(figures).collect()) }
+    }
+
+    /// Other names have taken their places; figures of those that stay are kept.
+    pub(crate) fn replace(&self, names: &[Option<Name>]) {
+        let mut all = self.lock();
+        all.resize(names.len(), None);
+        for (figures, name) in all.iter_mut().zip(names) {
+            let kept = figures.take().filter(|kept| name.as_ref().is_some_and(|name| kept.is_of(name)));
+            *figures = kept.or_else(|| name.as_ref().map(NameFigures::of));
+        }
     }
 
     /// Notes the outcome of a refresh.
     pub(crate) fn note(&self, index: usize, name: &Name, learned: Learned) {
-        let figures = &mut self.lock()[index];
+        let mut all = self.lock();
+        let Some(figures) = all.get_mut(index).and_then(Option::as_mut) else { return };
         figures.addresses = name.addresses().to_vec();
         figures.failures = name.failures();
         figures.is_stale = name.is_stale();
@@ -52,13 +74,13 @@ impl ResolveStats {
 
     /// Whether every name has at least one address, fresh or not.
     pub fn all_known(&self) -> bool {
-        self.lock().iter().all(|name| !name.addresses.is_empty())
+        self.lock().iter().flatten().all(|name| !name.addresses.is_empty())
     }
 
     /// Adds the families `longhaul_resolve…`, one sample for each name: names come from the configuration, so their
     /// number is bounded. One that is configured twice is shown once, for it has the same samples.
     pub fn metrics(&self, text: &mut MetricsText) {
-        let mut names = self.lock().clone();
+        let mut names: Vec<NameFigures> = self.lock().iter().flatten().cloned().collect();
         names.sort_by(|a, b| (&a.host, a.port).cmp(&(&b.host, b.port)));
         names.dedup_by(|a, b| (&a.host, a.port) == (&b.host, b.port));
         let mut family =
@@ -88,7 +110,7 @@ impl ResolveStats {
     /// The same for the status page, in the order in which the names were given.
     pub fn status(&self) -> serde_json::Value {
         let names = self.lock();
-        let shown = names.iter().map(|name| {
+        let shown = names.iter().flatten().map(|name| {
             serde_json::json!({
                 "host": name.host,
                 "port": name.port,
@@ -101,7 +123,7 @@ impl ResolveStats {
         shown.collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<NameFigures>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Option<NameFigures>>> {
         self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -113,9 +135,9 @@ mod tests {
 
     #[test]
     fn names_are_shown_once_each_even_when_given_twice() {
-        let names = [Name::new("a.example", 80), Name::new("::1", 80), Name::new("a.example", 80)];
+        let names = [Name::new("a.example", 80), Name::new("::1", 80), Name::new("a.example", 80)].map(Some);
         let stats = ResolveStats::new(&names);
-        stats.note(0, &names[0], Learned::Failed);
+        stats.note(0, names[0].as_ref().unwrap(), Learned::Failed);
         let mut text = MetricsText::new();
         stats.metrics(&mut text);
         let text = text.finish();

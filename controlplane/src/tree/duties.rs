@@ -114,11 +114,9 @@ impl Writing<'_> {
         }
         let mut backs: Vec<String> = Vec::new();
         for site in sites_at(tree, self.node) {
-            self.check_names(site, "fronts", Duty::Front);
             for listen in list(tree, &["site", site, "tcp"]) {
                 self.flag("tcp", format!("{listen}={site}"));
             }
-            self.check_names(site, "back", Duty::Back);
             let several = list(tree, &["site", site, "back"]);
             if several.len() > 1 {
                 let what = format!(
@@ -175,7 +173,6 @@ impl Writing<'_> {
             if !list(tree, &["site", site, "back"]).iter().any(|back| back == self.node) {
                 continue;
             }
-            self.check_names(site, "fronts", Duty::Front);
             let origins = list(tree, &["site", site, "origins"]);
             if origins.is_empty() {
                 let what =
@@ -198,6 +195,11 @@ impl Writing<'_> {
     }
 
     fn common(&mut self) {
+        // Of all sites: one whose front-ends are misspelt is served by nobody, who could say it.
+        for site in self.tree.names(&["site"]) {
+            self.check_names(site, "fronts", Duty::Front);
+            self.check_names(site, "back", Duty::Back);
+        }
         let files = [
             (&["node", self.node, "key"][..], "key"),
             (&["network", "psk"], "psk"),

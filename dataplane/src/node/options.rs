@@ -8,7 +8,7 @@ use crate::reactor::options::DriverOptions;
 use crate::reactor::socket::{ListenOptions, UdpOptions};
 use crate::role::limits::Limits;
 use crate::role::plan::Plan;
-use crate::tmp::key::{PresharedKey, PrivateKey, PublicKey};
+use crate::tmp::key::{PresharedKey, PrivateKey};
 use crate::tmp::key_log::KeyLog;
 use crate::tmp::options::TunnelOptions;
 
@@ -39,10 +39,6 @@ pub struct TunnelSetup {
     pub key: PrivateKey,
     /// The secret shared with the peers, if any.
     pub psk: Option<PresharedKey>,
-    /// The back-end of each route of the plan; empty at a back-end.
-    pub routes: Vec<(PublicKey, Vec<SocketAddr>)>,
-    /// The front-ends that may connect, as the plan numbers them; empty at a front-end.
-    pub peers: Vec<PublicKey>,
     /// Our UDP addresses, at most one of each family.
     pub addresses: Vec<SocketAddr>,
     /// Sizes of a tunnel.

@@ -10,9 +10,9 @@ use crate::reactor::spsc::Consumer;
 use crate::reactor::wake::Waker;
 use crate::role::control::{Control, Stage};
 use crate::role::counters::Counters;
+use crate::role::plan::Plan;
 use crate::role::settings::Settings;
 use crate::role::status::StatusBoard;
-use crate::rules::Rules;
 
 /// What can be seen of one worker from any thread.
 #[derive(Clone)]
@@ -73,9 +73,9 @@ impl Running {
         }
     }
 
-    /// Gives all workers other rules.
-    pub fn publish_rules(&self, rules: Arc<Rules>) {
-        self.control.publish_rules(rules);
+    /// Gives all workers another plan, which follows the one of now.
+    pub fn publish_plan(&self, plan: Arc<Plan>) {
+        self.control.publish_plan(plan);
         self.wakers.iter().for_each(Waker::wake);
     }
 

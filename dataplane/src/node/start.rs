@@ -63,7 +63,7 @@ pub fn start(options: NodeOptions) -> Result<Running, StartError> {
     let wakers = (0..count).map(|_| Waker::new()).collect::<io::Result<Vec<_>>>()?;
     let sleeps: Vec<Arc<Sleep>> = (0..count).map(|_| Arc::new(Sleep::new())).collect();
     let (mut senders, mut receivers) = rings(count, options.ring_slots);
-    let control = Arc::new(Control::new(options.plan.origins.len()));
+    let control = Arc::new(Control::new(options.plan.clone(), count));
     let mut running = Running {
         control: control.clone(),
         wakers: wakers.clone(),

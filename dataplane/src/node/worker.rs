@@ -70,7 +70,7 @@ pub(crate) fn run(outfit: Outfit) -> io::Result<usize> {
         counters: outfit.counters.clone(),
         control: outfit.control.clone(),
         sleeps: outfit.sleeps,
-        clients: clients(&options, outfit.worker, &outfit.counters, &outfit.control, outfit.records),
+        clients: clients(&options, outfit.worker, &outfit.counters, outfit.records),
         trunk: trunk(&options, outfit.worker)?,
         origins: (!options.plan.origins.is_empty()).then(|| {
             Origins::new(
@@ -84,7 +84,7 @@ pub(crate) fn run(outfit: Outfit) -> io::Result<usize> {
             outfit.worker,
             outfit.senders,
             outfit.receivers,
-            options.plan.route_owners.clone(),
+            (options.plan.clone(), outfit.control.clone()),
             outfit.ring_slot_bytes,
             outfit.counters.clone(),
         ),
@@ -102,7 +102,6 @@ fn clients(
     options: &NodeOptions,
     worker: u8,
     counters: &Arc<Counters>,
-    control: &Arc<Control>,
     records: Producer,
 ) -> Option<Clients> {
     let accepts = options.workers[usize::from(worker)].accepts && !options.plan.listeners.is_empty();
@@ -113,7 +112,6 @@ fn clients(
             plan: options.plan.clone(),
             limits: options.limits.clone(),
             counters: counters.clone(),
-            control: control.clone(),
             worker,
             unix_origin_us,
             // Unique within the process, and hardly ever the same as one of an earlier run: seconds, worker, count.
@@ -123,15 +121,10 @@ fn clients(
     })
 }
 
-/// The tunnels that this worker owns; `None` if it owns none.
+/// The tunnels that this worker owns; `None` if it may own none.
 fn trunk(options: &NodeOptions, worker: u8) -> io::Result<Option<Trunk>> {
     let Some(setup) = &options.tunnels else { return Ok(None) };
-    let plan = &options.plan;
-    let routes: Vec<u16> = (0..plan.routes.len() as u16)
-        .filter(|route| plan.route_owners.get(usize::from(*route)) == Some(&worker))
-        .collect();
-    let is_responder = !setup.peers.is_empty();
-    if !options.workers[usize::from(worker)].owns_tunnels || (routes.is_empty() && !is_responder) {
+    if !options.workers[usize::from(worker)].owns_tunnels {
         return Ok(None);
     }
     // The trunk bounds what is unsent per stream; what is sent and not acknowledged is bounded by the window and the
@@ -142,7 +135,7 @@ fn trunk(options: &NodeOptions, worker: u8) -> io::Result<Option<Trunk>> {
         EndpointOptions {
             owner: worker,
             owners: options.workers.len() as u8,
-            is_responder,
+            is_responder: !options.plan.peers.is_empty(),
             tunnels_max: setup.tunnels_max,
             key_log: setup.key_log.clone(),
             ..EndpointOptions::new(setup.key.clone(), transport)
@@ -154,7 +147,7 @@ fn trunk(options: &NodeOptions, worker: u8) -> io::Result<Option<Trunk>> {
     let mut trunk = Trunk::new(
         endpoint,
         sockets,
-        plan.routes.len(),
+        setup.psk.clone(),
         TrunkOptions {
             blender: setup.blender,
             streams_max: setup.transport.streams_max,
@@ -167,14 +160,7 @@ fn trunk(options: &NodeOptions, worker: u8) -> io::Result<Option<Trunk>> {
             datagram_bytes_max: setup.transport.datagram_bytes_max,
         },
     );
-    for public in &setup.peers {
-        trunk.add_peer(*public, setup.psk.clone(), None).map_err(refused)?;
-    }
-    for route in routes {
-        let (public, addresses) = &setup.routes[usize::from(route)];
-        let peer = trunk.add_peer(*public, setup.psk.clone(), addresses.first().copied()).map_err(refused)?;
-        trunk.add_route(clock::now(), route, peer).map_err(refused)?;
-    }
+    trunk.take_plan(clock::now(), &options.plan).map_err(refused)?;
     Ok(Some(trunk))
 }
 
@@ -182,7 +168,7 @@ fn refused(why: Refused) -> io::Error {
     io::Error::other(match why {
         Refused::Full => "more tunnels than the endpoint holds",
         Refused::NoAddress => "a route without an address",
-        Refused::BadKey => "a public key that is our own, stands twice, or is none",
+        Refused::BadKey => "a public key that is our own, or is none",
     })
 }
 

@@ -1,4 +1,5 @@
-//! How other threads tell a worker what changed: a stage of life, the origins' addresses, the rules, settings.
+//! How other threads tell a worker what changed: a stage of life, the origins' addresses, the plan, settings; and how
+//! workers say that they have nothing left of what an older plan had.
 //!
 //! The worker compares one atomic of each. What changed lies behind a mutex that the worker only ever tries, and only
 //! when the generation has moved; if the publisher holds it just then, the next loop takes it. So no request touches a
@@ -8,8 +9,8 @@ use core::net::SocketAddr;
 use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::role::plan::Plan;
 use crate::role::settings::Settings;
-use crate::rules::Rules;
 
 /// The stages of a node's life, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,24 +31,27 @@ pub struct Control {
     /// A bit for each worker that still has clients while the node drains.
     with_clients: AtomicU64,
     addresses: Mutex<Vec<Vec<SocketAddr>>>,
-    rules_generation: AtomicU64,
-    /// The newest rules; `None` while those of the plan hold.
-    rules: Mutex<Option<Arc<Rules>>>,
+    plan_generation: AtomicU64,
+    /// The newest plan.
+    plan: Mutex<Arc<Plan>>,
+    /// For each worker, the newest plan of whose retired numbers it uses none any more.
+    settled: Vec<AtomicU64>,
     settings_generation: AtomicU64,
     /// The newest settings; `None` while those of the start hold.
     settings: Mutex<Option<Settings>>,
 }
 
 impl Control {
-    /// For `origins` origins that have no address yet.
-    pub fn new(origins: usize) -> Self {
+    /// For workers that begin with `plan`, whose origins have no address yet.
+    pub fn new(plan: Arc<Plan>, workers: usize) -> Self {
         Self {
             stage: AtomicU8::new(0),
             generation: AtomicU64::new(0),
             with_clients: AtomicU64::new(0),
-            addresses: Mutex::new(vec![Vec::new(); origins]),
-            rules_generation: AtomicU64::new(0),
-            rules: Mutex::new(None),
+            addresses: Mutex::new(vec![Vec::new(); plan.origins.len()]),
+            plan_generation: AtomicU64::new(plan.generation),
+            plan: Mutex::new(plan),
+            settled: (0..workers).map(|_| AtomicU64::new(0)).collect(),
             settings_generation: AtomicU64::new(0),
             settings: Mutex::new(None),
         }
@@ -85,44 +89,59 @@ impl Control {
     /// Publishes the addresses of one origin.
     pub fn publish(&self, origin: usize, addresses: &[SocketAddr]) {
         let mut all = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(slot) = all.get_mut(origin) {
-            slot.clear();
-            slot.extend_from_slice(addresses);
-            self.generation.fetch_add(1, Ordering::Release);
+        if all.len() <= origin {
+            all.resize_with(origin + 1, Vec::new);
         }
+        addresses.clone_into(&mut all[origin]);
+        self.generation.fetch_add(1, Ordering::Release);
     }
 
     /// Copies the addresses into `into` if they changed since `seen`; the generation that was copied.
-    pub fn adopt(&self, seen: u64, into: &mut [Vec<SocketAddr>]) -> u64 {
+    pub fn adopt(&self, seen: u64, into: &mut Vec<Vec<SocketAddr>>) -> u64 {
         let generation = self.generation.load(Ordering::Acquire);
         if generation == seen {
             return seen;
         }
         let Ok(all) = self.addresses.try_lock() else { return seen };
-        for (mine, theirs) in into.iter_mut().zip(all.iter()) {
-            mine.clear();
-            mine.extend_from_slice(theirs);
-        }
+        into.clone_from(&all);
         generation
     }
 
-    /// Publishes rules for all workers; exchanges under way keep the class that they have.
-    pub fn publish_rules(&self, rules: Arc<Rules>) {
-        *self.rules.lock().unwrap_or_else(PoisonError::into_inner) = Some(rules);
-        self.rules_generation.fetch_add(1, Ordering::Release);
+    /// The same for a worker that takes over a plan, which must not serve with the addresses of another: it waits for
+    /// whoever copies just now.
+    pub fn adopt_for_plan(&self, into: &mut Vec<Vec<SocketAddr>>) -> u64 {
+        let all = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        into.clone_from(&all);
+        self.generation.load(Ordering::Acquire)
     }
 
-    /// Takes the newest rules over into `into` if they changed since `seen`; the generation that was taken.
-    pub fn adopt_rules(&self, seen: u64, into: &mut Arc<Rules>) -> u64 {
-        let generation = self.rules_generation.load(Ordering::Acquire);
-        if generation == seen {
-            return seen;
-        }
-        let Ok(rules) = self.rules.try_lock() else { return seen };
-        if let Some(rules) = &*rules {
-            *into = rules.clone();
-        }
-        generation
+    /// Publishes the plan that follows the one of now; exchanges under way go on as they began. What is new in it must
+    /// have its addresses before.
+    pub fn publish_plan(&self, plan: Arc<Plan>) {
+        let generation = plan.generation;
+        *self.plan.lock().unwrap_or_else(PoisonError::into_inner) = plan;
+        self.plan_generation.store(generation, Ordering::Release);
+    }
+
+    /// The newest plan.
+    pub fn plan(&self) -> Arc<Plan> {
+        // Held for as long as it takes to count one more owner, so workers may wait for it, too.
+        self.plan.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The number of the newest plan.
+    pub fn plan_generation(&self) -> u64 {
+        self.plan_generation.load(Ordering::Acquire)
+    }
+
+    /// A worker says that it uses no number any more that this plan has retired.
+    pub fn report_settled(&self, worker: u8, generation: u64) {
+        self.settled[usize::from(worker)].store(generation, Ordering::Release);
+    }
+
+    /// The newest plan of whose retired numbers no worker uses any.
+    pub fn settled(&self) -> u64 {
+        self.settled.iter().map(|settled| settled.load(Ordering::Acquire)).min().unwrap_or(0)
     }
 
     /// Publishes settings for all workers.
@@ -149,25 +168,27 @@ mod tests {
 
     #[test]
     fn addresses_are_adopted_once_and_stages_only_advance() {
-        let control = Control::new(2);
+        let control = Control::new(Arc::default(), 1);
         let mut mine = vec![Vec::new(); 2];
         assert_eq!(control.adopt(0, &mut mine), 0);
         control.publish(1, &["127.0.0.1:80".parse().unwrap()]);
         assert_eq!(control.adopt(0, &mut mine), 1);
         assert_eq!((mine[0].len(), mine[1].len()), (0, 1));
+        control.publish(2, &["127.0.0.1:81".parse().unwrap()]);
+        assert_eq!((control.adopt_for_plan(&mut mine), mine.len()), (2, 3));
         control.enter(Stage::Stopping);
         control.enter(Stage::Draining);
         assert_eq!(control.stage(), Stage::Stopping);
     }
 
     #[test]
-    fn rules_are_adopted_whole_and_once() {
-        let control = Control::new(0);
-        let mut mine = Arc::new(Rules::default());
-        assert_eq!(control.adopt_rules(0, &mut mine), 0);
-        let newer = Arc::new(Rules { class_default: 4, ..Rules::default() });
-        control.publish_rules(newer.clone());
-        assert_eq!(control.adopt_rules(0, &mut mine), 1);
-        assert!(Arc::ptr_eq(&mine, &newer));
+    fn the_slowest_worker_says_what_is_settled() {
+        let control = Control::new(Arc::default(), 2);
+        control.publish_plan(Arc::new(Plan { generation: 3, ..Plan::default() }));
+        assert_eq!((control.plan_generation(), control.plan().generation), (3, 3));
+        control.report_settled(0, 3);
+        assert_eq!(control.settled(), 0);
+        control.report_settled(1, 2);
+        assert_eq!(control.settled(), 2);
     }
 }

@@ -11,8 +11,11 @@ use crate::exchange::failure::Failure;
 use crate::exchange::link::{Answer, Ask, Asker, Downstream, Kind, Opening, Served, Upstream, Way};
 use crate::port::Port;
 use crate::reactor::lanes::{LANES, Receiver, Sender, Verdict};
+use crate::role::control::Control;
 use crate::role::counters::Counters;
+use crate::role::plan::Plan;
 use crate::time::Instant;
+use std::sync::Arc;
 
 /// Bytes of a record before its payload.
 pub const RECORD_BYTES: usize = 16;
@@ -44,7 +47,8 @@ pub struct Crossing {
     senders: Vec<Option<Sender>>,
     /// From each worker; `None` from itself.
     receivers: Vec<Option<Receiver>>,
-    route_owners: Vec<u8>,
+    plan: Arc<Plan>,
+    control: Arc<Control>,
     slot_bytes: usize,
     /// Class of each exchange of this worker, by slot.
     ask_classes: Vec<u8>,
@@ -52,7 +56,7 @@ pub struct Crossing {
     answer_classes: Vec<Vec<u8>>,
     /// Streams that could not be opened, while the ring to the asker was full.
     refusals: Vec<(Asker, Failure)>,
-    counters: std::sync::Arc<Counters>,
+    counters: Arc<Counters>,
 }
 
 impl Crossing {
@@ -61,9 +65,9 @@ impl Crossing {
         worker: u8,
         senders: Vec<Option<Sender>>,
         receivers: Vec<Option<Receiver>>,
-        route_owners: Vec<u8>,
+        (plan, control): (Arc<Plan>, Arc<Control>),
         slot_bytes: usize,
-        counters: std::sync::Arc<Counters>,
+        counters: Arc<Counters>,
     ) -> Self {
         assert!(slot_bytes > RECORD_BYTES, "a slot holds a record and something in it");
         let answer_classes = vec![Vec::new(); senders.len()];
@@ -71,7 +75,8 @@ impl Crossing {
             worker,
             senders,
             receivers,
-            route_owners,
+            plan,
+            control,
             slot_bytes,
             ask_classes: Vec::new(),
             answer_classes,
@@ -82,7 +87,12 @@ impl Crossing {
 
     /// The worker that owns a route's tunnel.
     pub fn owner(&self, route: u16) -> u8 {
-        self.route_owners.get(usize::from(route)).copied().unwrap_or(self.worker)
+        self.plan.owner(route).unwrap_or(self.worker)
+    }
+
+    /// Takes a plan over.
+    pub fn take_plan(&mut self, plan: Arc<Plan>) {
+        self.plan = plan;
     }
 
     /// Whether nothing waits in any ring to this worker.
@@ -116,6 +126,11 @@ impl Crossing {
         for worker in 0..self.receivers.len() {
             let Some(mut receiver) = self.receivers[worker].take() else { continue };
             receiver.drain(&BUDGET, |class, record| {
+                // Whoever opened it may know a plan that this worker has not heard of yet.
+                let is_behind = || self.control.plan_generation() != self.plan.generation;
+                if record.first() == Some(&OPEN) && is_behind() {
+                    return Verdict::Left;
+                }
                 self.take(now, port, up, down, class, record);
                 Verdict::Taken
             });

@@ -12,6 +12,7 @@ pub mod plan;
 pub mod proxy_protocol;
 pub mod settings;
 pub mod status;
+pub mod succession;
 pub mod token;
 pub mod trunk;
 pub mod waits;

@@ -71,6 +71,8 @@ pub struct Node {
     /// This worker has said that it has clients.
     reports_clients: bool,
     settings_seen: u64,
+    /// Nothing uses a number any more that the plan has retired, and that has been said.
+    is_settled: bool,
     is_finished: bool,
     cut: usize,
 }
@@ -106,6 +108,7 @@ impl Node {
             retry_at: None,
             reports_clients,
             settings_seen: 0,
+            is_settled: true,
             is_finished: false,
             cut: 0,
         }
@@ -192,6 +195,42 @@ impl Node {
         }
     }
 
+    /// Takes over the newest plan. Done before every input and not only at the flush: in the batch that wakes a worker a
+    /// request may stand before it.
+    fn adopt_plan(&mut self, now: Instant, port: &mut Port) {
+        let parts = &mut self.parts;
+        if parts.control.plan_generation() == parts.plan.generation {
+            return;
+        }
+        let plan = parts.control.plan();
+        if let Some(origins) = &mut parts.origins {
+            origins.take_plan(port, plan.clone());
+        }
+        if let Some(clients) = &mut parts.clients {
+            clients.take_plan(plan.clone());
+        }
+        if let Some(trunk) = &mut parts.trunk {
+            // A tunnel that cannot be had now is tried again with the next look at the tunnels.
+            let _begun = trunk.take_plan(now, &plan);
+        }
+        parts.crossing.take_plan(plan.clone());
+        parts.plan = plan;
+        self.is_settled = false;
+    }
+
+    /// Says it when nothing is left of what the plan has retired. Walks through all exchanges, as often as the tunnels are
+    /// looked at, and only until it is so.
+    fn settle(&mut self) {
+        let NodeParts { worker, plan, control, clients, trunk, origins, .. } = &self.parts;
+        let uses_retired = clients.as_ref().is_some_and(Clients::uses_retired)
+            || trunk.as_ref().is_some_and(|trunk| trunk.uses_retired(plan))
+            || origins.as_ref().is_some_and(Origins::uses_retired);
+        if !uses_retired {
+            control.report_settled(*worker, plan.generation);
+            self.is_settled = true;
+        }
+    }
+
     fn adopt_settings(&mut self) {
         let Some(settings) = self.parts.control.newer_settings(&mut self.settings_seen) else { return };
         if let Some(trunk) = &mut self.parts.trunk {
@@ -271,13 +310,18 @@ impl Node {
             parts.counters.streams.set(trunk.streams() as u64);
             let opened = parts.counters.streams_opened.read();
             parts.counters.streams_opened.add(trunk.streams_opened() - opened);
+            let _begun = trunk.follow(now, &parts.plan);
             trunk.show(now, &parts.status);
+        }
+        if !self.is_settled {
+            self.settle();
         }
     }
 }
 
 impl Role for Node {
     fn handle(&mut self, now: Instant, input: Input<'_>, port: &mut Port) {
+        self.adopt_plan(now, port);
         let is_draining = self.stage != Stage::Running;
         let NodeParts { worker, clients, trunk, origins, crossing, .. } = &mut self.parts;
         let worker = *worker;
@@ -355,6 +399,7 @@ impl Role for Node {
         if self.is_finished {
             return;
         }
+        self.adopt_plan(now, port);
         self.adopt_settings();
         self.receive(now, port);
         if let Some(trunk) = &mut self.parts.trunk {
@@ -379,7 +424,7 @@ impl Role for Node {
     fn deadline(&self) -> Option<Instant> {
         let parts = &self.parts;
         let drain = (self.stage != Stage::Running).then_some(self.drain_deadline);
-        let status = parts.trunk.is_some().then_some(self.status_at);
+        let status = (parts.trunk.is_some() || !self.is_settled).then_some(self.status_at);
         [
             parts.clients.as_ref().and_then(Clients::deadline),
             parts.origins.as_ref().and_then(Origins::deadline),

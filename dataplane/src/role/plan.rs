@@ -1,5 +1,9 @@
 //! What a node is to do: the sites, the ways to them, the listeners. Made from flags (or a simulator's scenario),
-//! read by every worker, never written.
+//! read by every worker, never written: a change is another plan, which workers take over as a whole (`Control`).
+//!
+//! Exchanges name sites, routes, origins and peers by their numbers, so a number means the same in every plan of a
+//! process. What is gone stays in its place as *retired*: nothing new begins with it, what is under way goes on
+//! (`succession`).
 
 use core::net::{IpAddr, SocketAddr};
 
@@ -8,6 +12,7 @@ use std::sync::Arc;
 use crate::exchange::link::{Kind, Way};
 use crate::rules::Rules;
 use crate::stdx::network::Network;
+use crate::tmp::key::PublicKey;
 
 /// How PROXY protocol headers (HAProxy's specification, versions 1 and 2) are written to an origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,8 +39,25 @@ pub struct Listener {
 pub struct Site {
     /// Lower-case name; `*` takes what no other takes.
     pub name: String,
-    /// Where its exchanges go; `None` where this end only serves it to a tunnel's peer.
+    /// Where its exchanges go.
     pub way: Way,
+    /// The plan that no longer had it.
+    pub retired: Option<u64>,
+}
+
+/// One way to a back-end.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// Its name.
+    pub name: String,
+    /// The back-end's key.
+    pub public_key: PublicKey,
+    /// Where the back-end listens; the first is dialled.
+    pub addresses: Vec<SocketAddr>,
+    /// The worker that owns its tunnel.
+    pub owner: u8,
+    /// The plan that no longer had it: its tunnel closes when its streams are done.
+    pub retired: Option<u64>,
 }
 
 /// One origin.
@@ -49,6 +71,8 @@ pub struct Origin {
     pub label: String,
     /// Whether each connection starts with a PROXY protocol header.
     pub proxy: Option<ProxyVersion>,
+    /// The plan that no longer had it.
+    pub retired: Option<u64>,
 }
 
 /// One front-end that may use this back-end.
@@ -56,26 +80,30 @@ pub struct Origin {
 pub struct Peer {
     /// Its name in logs: the first characters of its public key.
     pub label: String,
+    /// Its key.
+    pub public_key: PublicKey,
     /// The sites that it may open; `*` for all.
     pub sites: Vec<String>,
+    /// The plan that no longer had it: it opens nothing, and its tunnels close when their streams are done.
+    pub retired: Option<u64>,
 }
 
 /// The whole.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
+    /// 0 at the start, one more with each plan that follows.
+    pub generation: u64,
     /// Numbered by `ListenerId`.
     pub listeners: Vec<Listener>,
     /// Sites that clients may ask for here.
     pub sites: Vec<Site>,
-    /// Names of the routes, numbered by `Way::Route`.
-    pub routes: Vec<String>,
-    /// Which worker owns each route's tunnel.
-    pub route_owners: Vec<u8>,
+    /// Numbered by `Way::Route`.
+    pub routes: Vec<Route>,
     /// Origins, numbered by `Way::Origin`.
     pub origins: Vec<Origin>,
     /// Numbered as the tunnel endpoint numbers its peers.
     pub peers: Vec<Peer>,
-    /// The rules that hold at the start; `Control` may publish others.
+    /// Which class requests and answers get.
     pub rules: Arc<Rules>,
     /// Clients that are proxies of the operator's own: what they say of the way before them is believed.
     pub trusted_proxies: Vec<Network>,
@@ -86,8 +114,10 @@ pub struct Plan {
 impl Plan {
     /// The site that a lower-case host name belongs to.
     pub fn site(&self, host: &[u8]) -> Option<u16> {
-        let named = self.sites.iter().position(|site| site.name.as_bytes() == host);
-        named.or_else(|| self.sites.iter().position(|site| site.name == "*")).map(|index| index as u16)
+        let named = |name: &[u8]| {
+            self.sites.iter().position(|site| site.name.as_bytes() == name && site.retired.is_none())
+        };
+        named(host).or_else(|| named(b"*")).map(|index| index as u16)
     }
 
     /// Whether what this address says of the way before it is believed.
@@ -97,17 +127,32 @@ impl Plan {
 
     /// The origin that serves a site's streams of one kind, for a peer of the tunnel.
     pub fn origin(&self, site: &[u8], kind: Kind) -> Option<u16> {
-        let fits = |name: &str| name.as_bytes() == site || name == "*";
-        let exact = self.origins.iter().position(|o| o.kind == kind && o.site.as_bytes() == site);
-        exact
-            .or_else(|| self.origins.iter().position(|o| o.kind == kind && fits(&o.site)))
-            .map(|index| index as u16)
+        let of = |site: &[u8]| {
+            let serves = |o: &Origin| o.kind == kind && o.site.as_bytes() == site && o.retired.is_none();
+            self.origins.iter().position(serves)
+        };
+        of(site).or_else(|| of(b"*")).map(|index| index as u16)
     }
 
     /// Whether a peer may open a site.
     pub fn is_allowed(&self, peer: usize, site: &[u8]) -> bool {
         self.peers
             .get(peer)
+            .filter(|peer| peer.retired.is_none())
             .is_some_and(|peer| peer.sites.iter().any(|name| name == "*" || name.as_bytes() == site))
+    }
+
+    /// The worker that owns a route's tunnel.
+    pub fn owner(&self, route: u16) -> Option<u8> {
+        self.routes.get(usize::from(route)).map(|route| route.owner)
+    }
+
+    /// Whether a way is retired.
+    pub fn is_retired(&self, way: Way) -> bool {
+        let retired = match way {
+            Way::Route(route) => self.routes.get(usize::from(route)).and_then(|route| route.retired),
+            Way::Origin(origin) => self.origins.get(usize::from(origin)).and_then(|origin| origin.retired),
+        };
+        retired.is_some()
     }
 }

@@ -146,6 +146,8 @@ pub(in crate::tmp) struct Peer {
     pub(in crate::tmp) psk: PresharedKey,
     pub(in crate::tmp) address: Option<SocketAddr>,
     pub(in crate::tmp) reset_key: ResetKey,
+    /// Whether its INITs are answered.
+    pub(in crate::tmp) is_allowed: bool,
 }
 
 /// The endpoint.
@@ -206,8 +208,14 @@ impl<C: Carrier> Endpoint<C> {
             psk: peer.psk.unwrap_or_else(PresharedKey::none),
             address: peer.address,
             reset_key: ResetKey::new(&shared),
+            is_allowed: true,
         });
         Ok(PeerId(self.peers.len() as u32 - 1))
+    }
+
+    /// Whether a peer may connect from now on; tunnels that are connected stay until they are closed.
+    pub fn allow(&mut self, peer: PeerId, is_allowed: bool) {
+        self.peers[peer.0 as usize].is_allowed = is_allowed;
     }
 
     /// A peer listens elsewhere from now on; tunnels that are connected stay where they are.
@@ -263,6 +271,11 @@ impl<C: Carrier> Endpoint<C> {
     /// Whether a tunnel has keys.
     pub fn is_connected(&self, tunnel: TunnelId) -> bool {
         self.links.get(tunnel.0).is_some_and(|link| link.session.is_some())
+    }
+
+    /// This worker, as it stands in the receiver ids that it gives out.
+    pub const fn owner(&self) -> u8 {
+        self.options.owner
     }
 
     /// This machine's name.
@@ -392,7 +405,7 @@ impl<C: Carrier> Endpoint<C> {
     }
 
     /// The peer with this key.
-    pub(in crate::tmp) fn peer_by_key(&self, key: &PublicKey) -> Option<PeerId> {
+    pub fn peer_by_key(&self, key: &PublicKey) -> Option<PeerId> {
         let index = self.peers.iter().position(|peer| peer.public == *key)?;
         Some(PeerId(index as u32))
     }

@@ -39,7 +39,9 @@ impl<C: Carrier> Endpoint<C> {
             return Ok(());
         }
         let arrival = Arrival::read(&self.identity, init, &mut *self.random).ok_or(Dropped::BadHandshake)?;
-        let peer = self.peer_by_key(&arrival.initiator).ok_or(Dropped::NotAllowed)?;
+        let known = self.peer_by_key(&arrival.initiator);
+        let allowed = known.filter(|peer| self.peers[peer.0 as usize].is_allowed);
+        let peer = allowed.ok_or(Dropped::NotAllowed)?;
         self.answer(arrived, (sender, ephemeral_of(init)), peer, arrival)
     }
 

@@ -53,6 +53,20 @@ fn bad_peers_are_refused() {
     assert_eq!(world.ends[FRONT].connect(world.now, PeerId(0)), Err(Refused::Full));
 }
 
+#[test]
+fn a_peer_that_is_allowed_no_more_keeps_its_tunnel_and_gets_no_other() {
+    let (mut world, tunnel) = World::connected();
+    world.ends[BACK].allow(PeerId(0), false);
+    world.assert_alive(tunnel);
+    world.dial();
+    world.run();
+    assert_eq!(world.dropped(BACK, Dropped::NotAllowed), 1);
+    world.ends[BACK].allow(PeerId(0), true);
+    world.dial();
+    world.run();
+    assert_eq!(world.dropped(BACK, Dropped::NotAllowed), 1);
+}
+
 /// [TMP-64]
 #[test]
 fn a_replayed_init_disturbs_nothing_and_runs_out_of_time() {

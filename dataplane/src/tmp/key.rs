@@ -111,6 +111,11 @@ impl PrivateKey {
         (!equal(&secret, &[0; KEY_BYTES])).then_some(secret)
     }
 
+    /// Whether keys can be agreed with `peer`: it is a proper public key.
+    pub fn agrees_with(&self, peer: &PublicKey) -> bool {
+        self.shared(peer).is_some()
+    }
+
     pub(in crate::tmp) fn bytes(&self) -> &[u8; KEY_BYTES] {
         &self.0
     }

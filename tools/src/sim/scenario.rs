@@ -16,7 +16,7 @@ use dataplane::role::crossing::Crossing;
 use dataplane::role::limits::Limits;
 use dataplane::role::node::{Node, NodeParts};
 use dataplane::role::origins::Origins;
-use dataplane::role::plan::{Listener, Origin, Peer, Plan, ProxyVersion, Site};
+use dataplane::role::plan::{Listener, Origin, Peer, Plan, ProxyVersion, Route, Site};
 use dataplane::role::status::StatusBoard;
 use dataplane::role::trunk::{Trunk, TrunkOptions};
 use dataplane::rules::{Condition, Label, Pattern, RequestRule, Rules};
@@ -196,18 +196,18 @@ impl Scenario {
     fn front_plan(&self, owner: u8) -> Plan {
         let way = |origin: usize| if self.has_tunnel() { Way::Route(0) } else { Way::Origin(origin as u16) };
         let name = |origin: usize| format!("site{origin}.example");
-        let mut sites: Vec<Site> =
-            (0..ORIGINS).map(|origin| Site { name: name(origin), way: way(origin) }).collect();
+        let site = |name, way| Site { name, way, retired: None };
+        let mut sites: Vec<Site> = (0..ORIGINS).map(|origin| site(name(origin), way(origin))).collect();
         // The host of the messages that are refused in their bodies.
-        sites.push(Site { name: "a".to_owned(), way: way(0) });
-        sites.push(Site { name: UNRESOLVED.to_owned(), way: way(ORIGINS + 2) });
+        sites.push(site("a".to_owned(), way(0)));
+        sites.push(site(UNRESOLVED.to_owned(), way(ORIGINS + 2)));
         if self.has_tunnel() {
-            sites.push(Site { name: NOT_ALLOWED.to_owned(), way: way(0) });
+            sites.push(site(NOT_ALLOWED.to_owned(), way(0)));
         }
         if self.has_tunnel() && self.takes_every_name {
-            sites = vec![Site { name: "*".to_owned(), way: way(0) }];
+            sites = vec![site("*".to_owned(), way(0))];
         }
-        sites.push(Site { name: TCP_SITE.to_owned(), way: way(ORIGINS) });
+        sites.push(site(TCP_SITE.to_owned(), way(ORIGINS)));
         let tcp_site = Some(sites.len() as u16 - 1);
         let listener = |address, proxy, tcp_site| Listener { address, proxy, tcp_site };
         Plan {
@@ -218,13 +218,13 @@ impl Scenario {
                 listener(DOORS.tcp_proxied, true, tcp_site),
             ],
             sites,
-            routes: if self.has_tunnel() { vec!["east".to_owned()] } else { Vec::new() },
-            route_owners: vec![owner],
+            routes: if self.has_tunnel() { vec![east(owner)] } else { Vec::new() },
             origins: if self.has_tunnel() { Vec::new() } else { self.origins() },
             peers: Vec::new(),
             rules: Arc::new(Rules { requests: (0..5).map(class_rule).collect(), ..Rules::default() }),
             trusted_proxies: Vec::new(),
             pseudonym: "front".to_owned(),
+            generation: 0,
         }
     }
 
@@ -234,6 +234,7 @@ impl Scenario {
             kind,
             label: site.to_owned(),
             proxy: self.proxy_origin,
+            retired: None,
         };
         let mut origins: Vec<Origin> =
             (0..ORIGINS).map(|index| origin(&format!("site{index}.example"), Kind::Http)).collect();
@@ -248,6 +249,8 @@ impl Scenario {
             origins: self.origins(),
             peers: vec![Peer {
                 label: "front".to_owned(),
+                public_key: keys().0[0].public(),
+                retired: None,
                 sites: self.origins().into_iter().map(|origin| origin.site).collect(),
             }],
             pseudonym: "back".to_owned(),
@@ -283,7 +286,7 @@ impl Scenario {
     ) -> (Process, Vec<Worker>) {
         let plan = &self.plans[process];
         let count = self.workers(process);
-        let control = Arc::new(Control::new(plan.origins.len()));
+        let control = Arc::new(Control::new(plan.clone(), count));
         for index in 0..plan.origins.len() {
             if plan.origins[index].site == UNRESOLVED {
                 continue;
@@ -308,7 +311,7 @@ impl Scenario {
                 counters: counted.clone(),
                 control: control.clone(),
                 sleeps: sleeps.clone(),
-                clients: (!plan.listeners.is_empty()).then(|| self.clients(plan, worker, &counted, &control)),
+                clients: (!plan.listeners.is_empty()).then(|| self.clients(plan, worker, &counted)),
                 trunk: self.trunk(process, worker, life, now),
                 origins: (!plan.origins.is_empty()).then(|| {
                     Origins::new(
@@ -322,7 +325,7 @@ impl Scenario {
                     worker as u8,
                     core::mem::take(&mut senders[worker]),
                     core::mem::take(&mut receivers[worker]),
-                    plan.route_owners.clone(),
+                    (plan.clone(), control.clone()),
                     RING_SLOT_BYTES,
                     counted,
                 ),
@@ -342,18 +345,11 @@ impl Scenario {
         (Process { control, counters, workers: numbers, lives: true }, workers)
     }
 
-    fn clients(
-        &self,
-        plan: &Arc<Plan>,
-        worker: usize,
-        counters: &Arc<Counters>,
-        control: &Arc<Control>,
-    ) -> Clients {
+    fn clients(&self, plan: &Arc<Plan>, worker: usize, counters: &Arc<Counters>) -> Clients {
         Clients::new(ClientsOptions {
             plan: plan.clone(),
             limits: Arc::new(self.limits.clone()),
             counters: counters.clone(),
-            control: control.clone(),
             worker: worker as u8,
             unix_origin_us: 1_700_000_000_000_000,
             decision_seed: (worker as u64) << 32,
@@ -362,7 +358,7 @@ impl Scenario {
     }
 
     fn trunk(&self, process: usize, worker: usize, life: u64, now: Instant) -> Option<Trunk> {
-        let is_owner = process == 1 || self.plans[0].route_owners.first() == Some(&(worker as u8));
+        let is_owner = process == 1 || self.plans[0].owner(0) == Some(worker as u8);
         if !self.has_tunnel() || !is_owner {
             return None;
         }
@@ -387,19 +383,20 @@ impl Scenario {
             workers: self.workers(process),
             datagram_bytes_max: self.transport.datagram_bytes_max,
         };
-        let mut trunk = Trunk::new(endpoint, vec![(SocketId(0), true)], 1, options);
-        let peer_key = keys[1 - process].public();
-        let address = (process == 0).then_some(BACK_UDP);
-        let peer = trunk.add_peer(peer_key, Some(psk.clone()), address);
-        if let (Ok(peer), 0) = (peer, process) {
-            let added = trunk.add_route(now, 0, peer);
-            assert!(added.is_ok(), "the route has an address");
-        }
+        let mut trunk = Trunk::new(endpoint, vec![(SocketId(0), true)], Some(psk.clone()), options);
+        let taken = trunk.take_plan(now, &self.plans[process]);
+        assert!(taken.is_ok(), "the peer has a key, and the route an address");
         Some(trunk)
     }
 }
 
 /// The pair's keys: made once, because making them costs more than using them.
+/// The one route of a pair's front-end.
+fn east(owner: u8) -> Route {
+    let public_key = keys().0[1].public();
+    Route { name: "east".to_owned(), public_key, addresses: vec![BACK_UDP], owner, retired: None }
+}
+
 fn keys() -> &'static ([PrivateKey; 2], PresharedKey) {
     static KEYS: std::sync::OnceLock<([PrivateKey; 2], PresharedKey)> = std::sync::OnceLock::new();
     KEYS.get_or_init(|| {

@@ -110,7 +110,7 @@ impl DnsWatch {
             .value(&[], world.catalog.record_count() as f64);
         text.gauge("longhaul_dns_catalog_bytes", Unit::Bytes, "Memory of all zones.")
             .value(&[], world.catalog.bytes() as f64);
-        self.reloads.metrics(text, "longhaul_dns_reloads");
+        self.reloads.metrics(text, "longhaul_dns_reloads", "longhaul_dns_last_good");
     }
 }
 

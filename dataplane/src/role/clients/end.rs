@@ -335,7 +335,7 @@ impl Clients {
         record.response_body_bytes = exchange.answer_bytes;
         record.class = exchange.verdict.class;
         match exchange.way {
-            Way::Route(route) => record.route = plan.routes[usize::from(route)].as_bytes(),
+            Way::Route(route) => record.route = plan.routes[usize::from(route)].name.as_bytes(),
             Way::Origin(origin) => record.origin = plan.origins[usize::from(origin)].label.as_bytes(),
         }
         record.origin_address = exchange.reply.origin;

@@ -10,12 +10,10 @@ use crate::http::{FieldTable, ImfFixdate, format_imf_fixdate};
 use crate::port::{ListenerId, Port, Reading, TcpId, Token};
 use crate::role::clients::client::{Client, Phase};
 use crate::role::clients::exchange::Exchange;
-use crate::role::control::Control;
 use crate::role::counters::Counters;
 use crate::role::limits::Limits;
 use crate::role::plan::Plan;
 use crate::role::token::{self, Part};
-use crate::rules::Rules;
 use crate::stdx::chain::{Blocks, Chain};
 use crate::stdx::slab::{Handle, Slab};
 use crate::stdx::wheel::Wheel;
@@ -42,8 +40,6 @@ pub struct ClientsOptions {
     pub limits: Arc<Limits>,
     /// Where to count.
     pub counters: Arc<Counters>,
-    /// Where newer rules are published.
-    pub control: Arc<Control>,
     /// This worker's number.
     pub worker: u8,
     /// Unix time of `Instant::ORIGIN`, in µs.
@@ -82,9 +78,6 @@ pub struct Clients {
     date: ImfFixdate,
     date_second: u64,
     pub(crate) is_draining: bool,
-    control: Arc<Control>,
-    pub(crate) rules: Arc<Rules>,
-    rules_seen: u64,
 }
 
 impl Clients {
@@ -107,9 +100,6 @@ impl Clients {
             date: format_imf_fixdate(0),
             date_second: 0,
             is_draining: false,
-            control: options.control,
-            rules: options.plan.rules.clone(),
-            rules_seen: 0,
             plan: options.plan,
             counters: options.counters,
             worker: options.worker,
@@ -121,10 +111,18 @@ impl Clients {
         }
     }
 
-    /// Takes over the newest rules. Done before each judgement, not at the flush: in the batch that wakes a worker a
-    /// request may stand before it.
-    pub(crate) fn adopt_rules(&mut self) {
-        self.rules_seen = self.control.adopt_rules(self.rules_seen, &mut self.rules);
+    /// Takes a plan over: what begins from now on goes by it.
+    pub fn take_plan(&mut self, plan: Arc<Plan>) {
+        self.plan = plan;
+    }
+
+    /// Whether an exchange goes on that belongs to a site, or goes a way, that the plan has retired.
+    pub fn uses_retired(&self) -> bool {
+        let plan = &self.plan;
+        self.exchanges.handles().filter_map(|handle| self.exchanges.get(handle)).any(|exchange| {
+            let site = plan.sites.get(usize::from(exchange.site));
+            plan.is_retired(exchange.way) || site.is_some_and(|site| site.retired.is_some())
+        })
     }
 
     /// How full the exchanges may be from now on, in percent, before requests of each class are refused.

@@ -8,13 +8,14 @@ use crate::exchange::failure::Failure;
 use crate::exchange::link::{Answer, Ask, Asker, Downstream, Kind, Opening, Served, Upstream, Way};
 use crate::port::{ListenerId, Port, PortOptions, TcpId, Token};
 use crate::role::clients::{Clients, ClientsOptions, RecordSink};
-use crate::role::control::Control;
 use crate::role::counters::Counters;
 use crate::role::limits::Limits;
-use crate::role::plan::{Listener, Origin, Plan, Site};
+use crate::role::plan::{Listener, Origin, Plan, Route, Site};
 use crate::role::token;
 use crate::stdx::slab::Handle;
 use crate::time::{Duration, Instant};
+use crate::tmp::key::PrivateKey;
+use crate::tmp::random::PredictableRandom;
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
@@ -86,8 +87,14 @@ impl World {
         let address = SocketAddr::from(([127, 0, 0, 1], 80));
         let plan = Plan {
             listeners: vec![Listener { address, proxy: false, tcp_site }],
-            sites: vec![Site { name: site.to_owned(), way: Way::Route(0) }],
-            routes: vec!["east".to_owned()],
+            sites: vec![Site { name: site.to_owned(), way: Way::Route(0), retired: None }],
+            routes: vec![Route {
+                name: "east".to_owned(),
+                public_key: PrivateKey::generate(&mut PredictableRandom::new(9)).public(),
+                addresses: vec![address],
+                owner: 0,
+                retired: None,
+            }],
             pseudonym: "test".to_owned(),
             ..Plan::default()
         };
@@ -97,7 +104,6 @@ impl World {
             plan: Arc::new(plan),
             limits: Arc::new(limits),
             counters: Arc::new(Counters::default()),
-            control: Arc::new(Control::new(0)),
             worker: 0,
             unix_origin_us: 0,
             decision_seed: 0,
@@ -289,7 +295,8 @@ fn a_refusal_of_head_has_no_body() {
 #[test]
 fn a_request_never_reaches_an_origin_of_plain_tcp() {
     let mut world = World::of("mail", None);
-    let origin = Origin { site: "mail".to_owned(), kind: Kind::Tcp, label: String::new(), proxy: None };
+    let origin =
+        Origin { site: "mail".to_owned(), kind: Kind::Tcp, label: String::new(), proxy: None, retired: None };
     let plan = Arc::make_mut(&mut world.clients.plan);
     (plan.sites[0].way, plan.origins) = (Way::Origin(0), vec![origin]);
     let (tcp, handle) = world.accept();

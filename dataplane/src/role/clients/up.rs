@@ -123,10 +123,13 @@ impl Clients {
 
     /// Opens the stream of a plain TCP connection, now or when there is room for it.
     pub(crate) fn begin_tcp(&mut self, now: Instant, port: &mut Port, up: &mut dyn Upstream, handle: Handle) {
-        self.adopt_rules();
         let Some(client) = self.clients.get_mut(handle) else { return };
         let Some(site) = self.plan.listeners[usize::from(client.listener)].tcp_site else { return };
-        let verdict = self.rules.judge(&RequestFacts {
+        if self.plan.sites[usize::from(site)].retired.is_some() {
+            self.abort_with(now, port, handle, Failure::UnknownSite);
+            return;
+        }
+        let verdict = self.plan.rules.judge(&RequestFacts {
             site: self.plan.sites[usize::from(site)].name.as_bytes(),
             client: client.peer.ip(),
             port: self.plan.listeners[usize::from(client.listener)].address.port(),
@@ -292,8 +295,7 @@ impl Clients {
         handle: Handle,
         bytes: &[u8],
     ) -> usize {
-        self.adopt_rules();
-        let blank = self.blank(now, handle, 0, self.rules.unruled());
+        let blank = self.blank(now, handle, 0, self.plan.rules.unruled());
         let Some(client) = self.clients.get(handle) else { return bytes.len() };
         let (head, taken) = match parse_request(bytes, &self.limits.http, &mut self.table) {
             Parsed::Complete { head, bytes } => (head, bytes),
@@ -305,7 +307,8 @@ impl Clients {
                 return bytes.len();
             }
         };
-        let drafted = draft(blank, &head, client, &self.plan, &self.rules, &self.limits, &mut self.written);
+        let drafted =
+            draft(blank, &head, client, &self.plan, &self.plan.rules, &self.limits, &mut self.written);
         let mut name = [0; HOST_BYTES_MAX];
         let is_default = drafted.as_ref().is_ok_and(|exchange| exchange.rule == Rule::SiteDefault);
         let host = if is_default { head.host.normalised(&mut name) } else { b"" };
@@ -521,7 +524,7 @@ impl Clients {
         let count = self.exchanges.len();
         count < self.limits.exchanges_max
             && count >= self.exchanges_max_of(class)
-            && !self.rules.requests.is_empty()
+            && !self.plan.rules.requests.is_empty()
     }
 
     /// Waiting for the far end is timed there; here a body is, and the whole exchange if that is wished.

@@ -15,7 +15,7 @@ use crate::role::origins::fetch::{Down, Fetch};
 use crate::role::origins::state::Origins;
 use crate::role::origins::state::{READING, say};
 use crate::role::plan::Plan;
-use crate::rules::{AnswerFacts, Rules};
+use crate::rules::AnswerFacts;
 use crate::stdx::slab::Handle;
 use crate::time::Instant;
 
@@ -151,7 +151,6 @@ impl Origins {
         handle: Handle,
         bytes: &[u8],
     ) -> Taken {
-        self.adopt_rules();
         let Some(fetch) = self.fetches.get_mut(handle) else { return Taken::Gone };
         self.written.clear();
         let (head, taken) = match parse_response(bytes, fetch.asked, &self.limits.http, &mut self.table) {
@@ -195,7 +194,7 @@ impl Origins {
             fetch.down = if head.status == 101 { Down::Opaque } else { Down::Body };
         }
         let (asker, is_whole) = (fetch.asker, fetch.down == Down::Body && fetch.answer_body.is_done());
-        let class = if head.is_interim() { None } else { reclass(fetch, &head, &self.rules, &self.plan) };
+        let class = if head.is_interim() { None } else { reclass(fetch, &head, &self.plan) };
         if let Some(class) = class {
             say(now, port, down, asker, Answer::Class(class));
         }
@@ -341,7 +340,8 @@ impl Origins {
 }
 
 /// Asks the rules about an answer whose head has come; the class, if it is another one.
-fn reclass(fetch: &mut Fetch, head: &ResponseHead<'_>, rules: &Rules, plan: &Plan) -> Option<u8> {
+fn reclass(fetch: &mut Fetch, head: &ResponseHead<'_>, plan: &Plan) -> Option<u8> {
+    let rules = &plan.rules;
     if rules.answers.is_empty() {
         return None;
     }

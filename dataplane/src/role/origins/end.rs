@@ -1,7 +1,7 @@
 //! How fetches and connections end: whole, failed, given up, too slow.
 
 use crate::exchange::failure::Failure;
-use crate::exchange::link::{Answer, Downstream, Kind};
+use crate::exchange::link::{Answer, Downstream, Kind, Way};
 use crate::port::{Port, Reading, TcpFailure};
 use crate::role::origins::connection::{IdleList, Use};
 use crate::role::origins::down::Taken;
@@ -241,6 +241,9 @@ impl Origins {
         let Some(connection) = self.connections.get_mut(handle) else { return };
         connection.usage = Use::Idle(now);
         let tcp = connection.tcp;
+        if self.plan.is_retired(Way::Origin(connection.origin)) {
+            return self.close(port, handle);
+        }
         match self.idle[usize::from(connection.origin)].keep(handle) {
             Ok(()) => {
                 port.read(tcp, READING);

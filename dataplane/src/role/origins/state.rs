@@ -15,7 +15,6 @@ use crate::role::origins::connection::{Connection, IdleList, Turn, Use};
 use crate::role::origins::fetch::{Down, Fetch, Up};
 use crate::role::plan::Plan;
 use crate::role::token::{self, Part};
-use crate::rules::Rules;
 use crate::stdx::chain::{Blocks, Chain};
 use crate::stdx::slab::{Handle, Slab};
 use crate::stdx::wheel::Wheel;
@@ -46,8 +45,6 @@ pub struct Origins {
     pub(crate) listed: Vec<Handle>,
     pub(crate) wheel: Wheel,
     due: Vec<u64>,
-    pub(crate) rules: Arc<Rules>,
-    rules_seen: u64,
 }
 
 impl Origins {
@@ -70,8 +67,6 @@ impl Origins {
             listed: Vec::with_capacity(limits.exchanges_max),
             wheel: Wheel::new(limits.exchanges_max + connections_max),
             due: Vec::with_capacity(TIMER_BUDGET),
-            rules: plan.rules.clone(),
-            rules_seen: 0,
             plan,
             limits,
             counters,
@@ -114,9 +109,27 @@ impl Origins {
         self.generation = self.control.adopt(self.generation, &mut self.addresses);
     }
 
-    /// The same with the rules, before each judgement.
-    pub(crate) fn adopt_rules(&mut self) {
-        self.rules_seen = self.control.adopt_rules(self.rules_seen, &mut self.rules);
+    /// Takes a plan over: what begins from now on goes by it, and connections that wait for origins it has retired are
+    /// closed.
+    pub fn take_plan(&mut self, port: &mut Port, plan: Arc<Plan>) {
+        self.generation = self.control.adopt_for_plan(&mut self.addresses);
+        let count = plan.origins.len();
+        self.addresses.resize_with(count.max(self.addresses.len()), Vec::new);
+        self.turns.resize_with(count, Turn::default);
+        self.idle.resize_with(count, || IdleList::new(self.limits.pool_max));
+        for (number, _) in plan.origins.iter().enumerate().filter(|(_, origin)| origin.retired.is_some()) {
+            self.drop_all_idle(port, number);
+        }
+        self.plan = plan;
+    }
+
+    /// Whether a fetch goes on, or a connection stands, that belongs to an origin that the plan has retired.
+    pub fn uses_retired(&self) -> bool {
+        let is_retired = |origin: u16| self.plan.is_retired(Way::Origin(origin));
+        let mut fetches = self.fetches.handles().filter_map(|handle| self.fetches.get(handle));
+        let mut connections = self.connections.handles().filter_map(|handle| self.connections.get(handle));
+        fetches.any(|fetch| is_retired(fetch.origin))
+            || connections.any(|connection| is_retired(connection.origin))
     }
 
     /// Whether a flush would say something.
@@ -127,10 +140,14 @@ impl Origins {
     /// Closes the idle connections: nothing new will come.
     pub fn drain(&mut self, port: &mut Port) {
         for origin in 0..self.idle.len() {
-            while let Some(handle) = self.idle[origin].take() {
-                if let Some(connection) = self.connections.remove(handle) {
-                    port.close(connection.tcp);
-                }
+            self.drop_all_idle(port, origin);
+        }
+    }
+
+    fn drop_all_idle(&mut self, port: &mut Port, origin: usize) {
+        while let Some(handle) = self.idle[origin].take() {
+            if let Some(connection) = self.connections.remove(handle) {
+                port.close(connection.tcp);
             }
         }
     }
@@ -310,15 +327,16 @@ mod tests {
     use crate::role::plan::Origin;
 
     fn origins(control: &Arc<Control>) -> Origins {
-        let origin = Origin { site: "*".into(), kind: Kind::Tcp, label: String::new(), proxy: None };
-        let plan = Plan { origins: vec![origin], ..Plan::default() };
+        let origin =
+            Origin { site: "*".into(), kind: Kind::Tcp, label: String::new(), proxy: None, retired: None };
+        let plan = Arc::new(Plan { origins: vec![origin], ..Plan::default() });
         let limits = Limits { exchanges_max: 2, held_bytes: 1 << 16, ..Limits::default() };
-        Origins::new(Arc::new(plan), Arc::new(limits), Arc::default(), control.clone())
+        Origins::new(plan, Arc::new(limits), Arc::default(), control.clone())
     }
 
     #[test]
     fn an_exchange_in_the_batch_that_brings_the_addresses_is_connected() {
-        let control = Arc::new(Control::new(1));
+        let control = Arc::new(Control::new(Arc::default(), 1));
         let mut origins = origins(&control);
         let mut port = Port::new(&PortOptions { tcp_max: 4, block_bytes: 64, blocks: 4, trains: 1 });
         let address = "192.0.2.1:25".parse().unwrap();

@@ -35,11 +35,12 @@ impl Downstream for Asking {
 
 /// One origin of so many addresses, exchanges and pooled connections for each of `count` origins.
 fn of(count: usize, addresses: u8, exchanges_max: usize) -> (Origins, Port) {
-    let origin = Origin { site: "a".to_owned(), kind: Kind::Http, label: "a".to_owned(), proxy: None };
+    let origin =
+        Origin { site: "a".to_owned(), kind: Kind::Http, label: "a".to_owned(), proxy: None, retired: None };
     let plan = Plan { origins: vec![origin; count], ..Plan::default() };
     let limits = Limits { exchanges_max, pool_max: 4, held_bytes: 1 << 20, ..Limits::default() };
     let tcp_max = limits.origin_connections_max();
-    let control = Arc::new(Control::new(count));
+    let control = Arc::new(Control::new(Arc::default(), 1));
     let addresses: Vec<_> = (1..=addresses).map(|last| SocketAddr::from(([127, 0, 0, last], 80))).collect();
     (0..count).for_each(|origin| control.publish(origin, &addresses));
     let mut origins = Origins::new(Arc::new(plan), Arc::new(limits), Arc::new(Counters::default()), control);

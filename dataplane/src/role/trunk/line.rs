@@ -5,7 +5,9 @@
 //! blender, where priority still counts.
 
 use crate::blender::{Blender, Counters as BlenderCounters, Grant, RINGS};
-use crate::role::trunk::stream::Streams;
+use crate::exchange::link::Way;
+use crate::role::plan::Plan;
+use crate::role::trunk::stream::{End, Stream, Streams};
 use crate::role::waits::{WaitHistogram, Waits};
 use crate::time::Instant;
 use crate::tmp::event::Sendable;
@@ -21,6 +23,8 @@ pub struct Line {
     pub(crate) peer: PeerId,
     /// Since when nothing comes through; `None` while it is up.
     pub(crate) down_since: Option<Instant>,
+    /// The plan had retired it, and it carried nothing, when that was last looked at.
+    pub(crate) was_over: bool,
     /// The stream behind each key of the blender.
     ids: Vec<StreamId>,
     waits: Waits,
@@ -46,6 +50,7 @@ impl Line {
             route,
             peer,
             down_since,
+            was_over: false,
             ids: Vec::new(),
             waits: Waits::default(),
             progressed: Vec::with_capacity(256),
@@ -66,6 +71,21 @@ impl Line {
     /// The peer at the other end.
     pub fn peer(&self) -> PeerId {
         self.peer
+    }
+
+    /// Whether a plan has retired its route or its peer.
+    pub fn is_retired(&self, plan: &Plan) -> bool {
+        match self.route {
+            Some(route) => plan.is_retired(Way::Route(route)),
+            None => plan.peers.get(self.peer.0 as usize).is_some_and(|peer| peer.retired.is_some()),
+        }
+    }
+
+    /// Whether nothing needs it: it has no stream, or only such as nobody waits for and nothing can be said about.
+    pub(crate) fn is_unused(&self) -> bool {
+        let streams = &self.streams;
+        let is_needed = |stream: &Stream| self.is_up() || stream.end != End::Nobody;
+        !(0..streams.slots()).filter_map(|slot| streams.at(slot)).any(is_needed)
     }
 
     /// Whether bytes come through.

@@ -9,6 +9,7 @@ use crate::blender::{Blender, Options as BlenderOptions};
 use crate::exchange::failure::Failure;
 use crate::exchange::link::{Answer, Ask, Asker, Downstream, Opening, Served, Upstream, Way};
 use crate::port::{Ecn, Port, SocketId};
+use crate::role::plan::Plan;
 use crate::role::settings::Settings;
 use crate::role::status::{StatusBoard, TunnelStatus};
 use crate::role::trunk::arrivals::Arrivals;
@@ -20,7 +21,7 @@ use crate::tmp::carrier::Ecn as TunnelEcn;
 use crate::tmp::endpoint::{Endpoint, PeerOptions, Refused};
 use crate::tmp::error::CLOSE_GOING_AWAY;
 use crate::tmp::id::{PeerId, StreamId, TunnelId};
-use crate::tmp::key::{PresharedKey, PublicKey};
+use crate::tmp::key::PresharedKey;
 use crate::tmp::tunnel::Tunnel;
 
 /// Sizes of a trunk.
@@ -50,10 +51,12 @@ pub struct TrunkOptions {
 pub struct Trunk {
     pub(crate) endpoint: Endpoint<Tunnel>,
     sockets: Vec<(SocketId, bool)>,
+    psk: Option<PresharedKey>,
     pub(crate) options: TrunkOptions,
     /// By the slot of the tunnel's id.
     pub(crate) lines: Vec<Option<Line>>,
-    routes: Vec<Option<u32>>,
+    /// The slot of each route's tunnel, if this worker has it.
+    pub(crate) routes: Vec<Option<u32>>,
     /// The stream of each asker: row = worker, column = slot of its handle.
     askers: Vec<Vec<Option<(Asker, u32, StreamId)>>>,
     pub(crate) next_look: Instant,
@@ -68,18 +71,20 @@ pub struct Trunk {
 }
 
 impl Trunk {
-    /// A trunk over `endpoint`, which sends and receives on `sockets`: each with whether it is of IPv4.
+    /// A trunk over `endpoint`, which sends and receives on `sockets`: each with whether it is of IPv4. `psk` is shared
+    /// with every peer. Tunnels come with a plan.
     pub fn new(
         endpoint: Endpoint<Tunnel>,
         sockets: Vec<(SocketId, bool)>,
-        routes: usize,
+        psk: Option<PresharedKey>,
         options: TrunkOptions,
     ) -> Self {
         Self {
             endpoint,
             sockets,
+            psk,
             lines: Vec::new(),
-            routes: vec![None; routes],
+            routes: Vec::new(),
             askers: vec![Vec::new(); options.workers],
             next_look: Instant::ORIGIN,
             unsaid: Vec::new(),
@@ -91,22 +96,73 @@ impl Trunk {
         }
     }
 
-    /// Makes a peer known: it may connect, or be connected to if it has an address.
-    pub fn add_peer(
-        &mut self,
-        public: PublicKey,
-        psk: Option<PresharedKey>,
-        address: Option<SocketAddr>,
-    ) -> Result<PeerId, Refused> {
-        self.endpoint.add_peer(PeerOptions { public, psk, address })
+    /// Takes a plan over: its peers may connect and nobody else, each of its routes that this worker owns has its
+    /// tunnel, which keeps trying for ever. The error is of the first tunnel that cannot be had; `follow` tries again.
+    pub fn take_plan(&mut self, now: Instant, plan: &Plan) -> Result<(), Refused> {
+        for (number, peer) in plan.peers.iter().enumerate() {
+            let known = self.endpoint.peer_by_key(&peer.public_key);
+            let id = match known {
+                Some(id) => id,
+                None => self.endpoint.add_peer(PeerOptions {
+                    public: peer.public_key,
+                    psk: self.psk.clone(),
+                    address: None,
+                })?,
+            };
+            assert_eq!(id.0 as usize, number, "the endpoint numbers its peers as the plan does");
+            self.endpoint.allow(id, peer.retired.is_none());
+        }
+        self.follow(now, plan)
     }
 
-    /// Makes the tunnel of `route` to a peer that has an address; it keeps trying for ever.
-    pub fn add_route(&mut self, now: Instant, route: u16, peer: PeerId) -> Result<(), Refused> {
+    /// Begins the tunnels that the plan wants and that are not there, and closes those whose route or peer it has
+    /// retired, once they have carried nothing for a while: another worker may not have heard of it yet.
+    pub fn follow(&mut self, now: Instant, plan: &Plan) -> Result<(), Refused> {
+        self.routes.resize(plan.routes.len(), None);
+        let mut outcome = Ok(());
+        for number in 0..plan.routes.len() {
+            let is_ours = plan.routes[number].owner == self.endpoint.owner();
+            let is_wanted = is_ours && plan.routes[number].retired.is_none();
+            if is_wanted && self.routes[number].is_none() {
+                let begun = self.begin_route(now, plan, number as u16);
+                outcome = outcome.and(begun);
+            }
+        }
+        for slot in 0..self.lines.len() {
+            let Some(line) = self.lines[slot].as_mut() else { continue };
+            let is_over = line.is_retired(plan) && line.is_unused();
+            if is_over && line.was_over {
+                self.endpoint.close(now, line.tunnel, CLOSE_GOING_AWAY);
+            }
+            line.was_over = is_over;
+        }
+        outcome
+    }
+
+    fn begin_route(&mut self, now: Instant, plan: &Plan, number: u16) -> Result<(), Refused> {
+        let route = &plan.routes[usize::from(number)];
+        let address = route.addresses.first().copied();
+        let peer = match self.endpoint.peer_by_key(&route.public_key) {
+            Some(peer) => {
+                // Tunnels that stand stay where they are.
+                address.into_iter().for_each(|address| self.endpoint.set_address(peer, address));
+                peer
+            }
+            None => self.endpoint.add_peer(PeerOptions {
+                public: route.public_key,
+                psk: self.psk.clone(),
+                address,
+            })?,
+        };
         let tunnel = self.endpoint.connect(now, peer)?;
-        self.add_line(tunnel, peer, Some(route), Some(now));
-        self.routes[usize::from(route)] = Some(tunnel.0.slot);
+        self.add_line(tunnel, peer, Some(number), Some(now));
+        self.routes[usize::from(number)] = Some(tunnel.0.slot);
         Ok(())
+    }
+
+    /// Whether a tunnel of a route or peer that the plan has retired is still there.
+    pub fn uses_retired(&self, plan: &Plan) -> bool {
+        self.lines().any(|line| line.is_retired(plan))
     }
 
     /// The endpoint, for its counters.

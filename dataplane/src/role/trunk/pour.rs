@@ -112,9 +112,11 @@ impl Trunk {
             }
             EndpointEvent::Closed { tunnel, reason: _ } => {
                 self.fail_all(now, port, parts, tunnel, Failure::Restarted);
-                if self.line(tunnel).is_some_and(|line| line.route.is_none()) {
-                    self.lines[tunnel.0.slot as usize] = None;
+                let Some(line) = self.line(tunnel) else { return };
+                if let Some(route) = line.route {
+                    self.routes[usize::from(route)] = None;
                 }
+                self.lines[tunnel.0.slot as usize] = None;
             }
         }
     }

@@ -7,12 +7,12 @@ use crate::exchange::envelope::{OPENING_BYTES_MAX, OpeningEnvelope};
 use crate::exchange::failure::Failure;
 use crate::exchange::link::{Answer, Ask, Asker, Downstream, Kind, Opening, Served, Upstream, Way};
 use crate::port::{Port, PortOptions, SocketId};
-use crate::role::plan::Plan;
+use crate::role::plan::{Plan, Route};
 use crate::role::trunk::stream::End;
 use crate::role::trunk::{Parts, Trunk, TrunkOptions};
 use crate::time::{Duration, Instant};
 use crate::tmp::endpoint::{Endpoint, EndpointOptions};
-use crate::tmp::key::PrivateKey;
+use crate::tmp::key::{PrivateKey, PublicKey};
 use crate::tmp::options::TunnelOptions;
 use crate::tmp::random::PredictableRandom;
 
@@ -59,6 +59,13 @@ impl Upstream for NoServer {
     }
 }
 
+/// One route to that back-end, be it retired or not.
+fn plan(public_key: PublicKey, retired: Option<u64>) -> Plan {
+    let addresses = vec![SocketAddr::from(([10, 0, 0, 1], 7_000))];
+    let route = Route { name: "east".to_owned(), public_key, addresses, owner: 0, retired };
+    Plan { routes: vec![route], ..Plan::default() }
+}
+
 fn trunk() -> (Trunk, Port) {
     let mut random = PredictableRandom::new(1);
     let (ours, theirs) = (PrivateKey::generate(&mut random), PrivateKey::generate(&mut random));
@@ -75,10 +82,8 @@ fn trunk() -> (Trunk, Port) {
         workers: 1,
         datagram_bytes_max: 1_452,
     };
-    let mut trunk = Trunk::new(endpoint, vec![(SocketId(0), true)], 1, options);
-    let address = SocketAddr::from(([10, 0, 0, 1], 7_000));
-    let peer = trunk.add_peer(theirs.public(), None, Some(address)).unwrap();
-    trunk.add_route(NOW, 0, peer).unwrap();
+    let mut trunk = Trunk::new(endpoint, vec![(SocketId(0), true)], None, options);
+    trunk.take_plan(NOW, &plan(theirs.public(), None)).unwrap();
     (trunk, Port::new(&PortOptions { tcp_max: 1, block_bytes: 4_096, blocks: 4, trains: 1 }))
 }
 
@@ -164,4 +169,32 @@ fn room_that_a_full_ring_held_up_is_said_in_the_next_turn() {
     assert_eq!(others.rooms.len(), 1);
     assert!(!transmit(&mut others));
     assert_eq!(others.rooms.len(), 1, "and it is said once");
+}
+
+fn deliver(trunk: &mut Trunk, port: &mut Port, others: &mut Others) {
+    let plan = Plan::default();
+    trunk.deliver(NOW, port, &mut Parts { up: &mut NoServer, down: others, plan: &plan });
+}
+
+/// A retired route's tunnel goes on for as long as it has streams, and a while longer.
+#[test]
+fn the_tunnel_of_a_retired_route_closes_when_its_streams_are_done() {
+    let (mut trunk, mut port) = trunk();
+    let key = *trunk.endpoint.public_key_of(trunk.lines().next().unwrap().peer()).unwrap();
+    let one = asker(1);
+    open(&mut trunk, &mut port, one).unwrap();
+    let plan = plan(key, Some(1));
+    for _ in 0..3 {
+        trunk.take_plan(NOW, &plan).unwrap();
+        deliver(&mut trunk, &mut port, &mut Others::default());
+        assert_eq!(trunk.lines().count(), 1, "it has a stream");
+    }
+    assert!(trunk.ask(NOW, &mut port, ROUTE, one, Served::default(), Ask::Abandon));
+    deliver(&mut trunk, &mut port, &mut Others::default());
+    trunk.follow(NOW, &plan).unwrap();
+    assert!(trunk.lines().count() == 1 && trunk.uses_retired(&plan), "another worker may not know yet");
+    trunk.follow(NOW, &plan).unwrap();
+    deliver(&mut trunk, &mut port, &mut Others::default());
+    assert!(trunk.lines().count() == 0 && !trunk.uses_retired(&plan));
+    assert_eq!(open(&mut trunk, &mut port, asker(2)), Err(Failure::TunnelTimeout));
 }
