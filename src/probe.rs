@@ -109,7 +109,7 @@ pub(crate) struct NodeFiles {
 impl tree::Opened {
     /// The files with which this node proves who it is.
     pub(crate) fn probe_files(&self, file: &Path, node: &str) -> NodeFiles {
-        let of = |path: &[&str]| duties::file(&self.tree, file.parent().unwrap_or(Path::new("")), path);
+        let of = |path: &[&str]| duties::file(&self.tree, file.parent().unwrap_or_else(|| Path::new("")), path);
         NodeFiles { key: of(&["node", node, "key"]), psk: of(&["network", "psk"]) }
     }
 }

@@ -181,7 +181,7 @@ mod tests {
         let run = |pieces: &mut dyn Iterator<Item = &[u8]>| {
             let mut exchange = HttpExchange::new(target, 0);
             for piece in pieces {
-                let step = exchange.take(&target, &target.url, piece);
+                let step = exchange.take(target, &target.url, piece);
                 if step != Step::More {
                     return step;
                 }

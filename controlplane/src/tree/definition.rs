@@ -197,6 +197,12 @@ pub const LEAVES: &[Leaf] = &[
         Some("1000"),
         "What total loss counts, in milliseconds; 1 % counts a hundredth of it.",
     ),
+    leaf(
+        "policy * score soured",
+        Form::Number,
+        Some("1000"),
+        "What a way to the origins counts that has soured, in milliseconds (`docs/probe.md`).",
+    ),
     leaf("policy * score cost", Form::Number, Some("0"), "What a unit of cost counts, in milliseconds."),
     leaf(
         "policy * score unknown",

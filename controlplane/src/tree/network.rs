@@ -324,6 +324,7 @@ impl Making<'_> {
                 Kind::Best(Rules {
                     load_ms: part("load"),
                     loss_ms: part("loss"),
+                    soured_ms: part("soured"),
                     cost_ms: part("cost"),
                     unknown_ms: part("unknown"),
                     tolerance_ms: part("tolerance"),
