@@ -36,6 +36,7 @@ mod probe;
 mod probe_once;
 mod problem;
 mod relay;
+mod reports;
 mod rule_door;
 mod rule_source;
 #[cfg(test)]

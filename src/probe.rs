@@ -1,7 +1,8 @@
 //! The door of the prober: from its flags and the tree to what it is told.
 
 use crate::args::probe::ProbeArgs;
-use crate::form::given::take_all;
+use crate::args::reporting::ReportConfig;
+use crate::form::given::{Given, take_all};
 use crate::probe_once::keys;
 use crate::problem::{Problems, Wrong};
 use crate::tree;
@@ -27,6 +28,8 @@ pub(crate) struct ProbeConfig {
     pub(crate) targets: Vec<Arc<Target>>,
     pub(crate) keys: Option<KnockKeys>,
     pub(crate) name_servers: Option<Vec<SocketAddr>>,
+    /// To whom it tells what it sees, if to anybody.
+    pub(crate) report: Option<ReportConfig>,
     pub(crate) admin: Option<SocketAddr>,
     pub(crate) admin_hosts: Vec<String>,
     pub(crate) log_level: Level,
@@ -42,6 +45,7 @@ pub(crate) fn configure(args: &ProbeArgs) -> Result<ProbeConfig, Problems> {
         node: String::new(),
         targets: Vec::new(),
         keys: None,
+        report: None,
         name_servers: (!servers.is_empty()).then_some(servers),
         admin: args.admin.take_or("admin", &mut problems, None),
         admin_hosts: args.admin_host.clone(),
@@ -68,6 +72,7 @@ pub(crate) fn configure(args: &ProbeArgs) -> Result<ProbeConfig, Problems> {
                     let instead = format!("give one, or node.{node}.key in the tree");
                     problems.require(key.is_some(), "--key", what, instead);
                 }
+                config.report = report(args, &opened.network, &node, &mut problems);
                 config.node = node;
             }
         }
@@ -99,6 +104,18 @@ pub(crate) fn targets(network: &Network, node: &str) -> Vec<Arc<Target>> {
     own.map(|probe| Arc::new(probe.target.clone())).collect()
 }
 
+/// To whom a node tells what it sees: to those of the flags, else to those of the tree.
+fn report(args: &ProbeArgs, network: &Network, node: &str, problems: &mut Problems) -> Option<ReportConfig> {
+    let mut of_flags = args.report.clone();
+    let reporting = &network.reporting;
+    let key = reporting.node(node).and_then(|node| node.key.clone()).or_else(|| reporting.key.clone());
+    of_flags.report_key = of_flags.report_key.or(key);
+    if of_flags.report_to.is_empty() {
+        of_flags.report_to = reporting.to.iter().map(|to| Given::of(*to)).collect();
+    }
+    of_flags.config(node, problems)
+}
+
 /// Files of a node that the tree names.
 #[derive(Debug, Default)]
 pub(crate) struct NodeFiles {
@@ -109,7 +126,8 @@ pub(crate) struct NodeFiles {
 impl tree::Opened {
     /// The files with which this node proves who it is.
     pub(crate) fn probe_files(&self, file: &Path, node: &str) -> NodeFiles {
-        let of = |path: &[&str]| duties::file(&self.tree, file.parent().unwrap_or_else(|| Path::new("")), path);
+        let of =
+            |path: &[&str]| duties::file(&self.tree, file.parent().unwrap_or_else(|| Path::new("")), path);
         NodeFiles { key: of(&["node", node, "key"]), psk: of(&["network", "psk"]) }
     }
 }

@@ -11,6 +11,10 @@ use controlplane::probe::limits::FLIGHTS_MAX;
 use controlplane::probe::prober::{Observation, Prober, ProberOptions};
 use controlplane::probe::target::Target;
 use controlplane::probe::watch::{ProbeWatch, Telling};
+use controlplane::report::outlet::Outlet;
+use controlplane::report::pressure;
+use controlplane::report::sender::Sender;
+use controlplane::report::wire::{Entry, TargetEntry};
 use controlplane::signal::{Signal, Signals};
 use controlplane::view::Admin;
 use core::time::Duration;
@@ -25,6 +29,8 @@ use std::time::Instant;
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// How long the prober's thread waits at most until it looks whether it should end.
 const TURN_MAX: Duration = Duration::from_millis(100);
+/// How often the machine's own pressure is told.
+const PRESSURE_EVERY: Duration = Duration::from_secs(1);
 /// Descriptors beside those of probes, of which each has two at most.
 const DESCRIPTORS_BESIDE: usize = 256;
 
@@ -57,11 +63,11 @@ struct Probing {
 }
 
 impl Probing {
-    fn start(prober: Prober, telling: Arc<Telling>) -> Result<Self, String> {
+    fn start(prober: Prober, telling: Arc<Telling>, outlet: Option<Outlet>) -> Result<Self, String> {
         let stop = Arc::new(AtomicBool::new(false));
         let told = stop.clone();
         let thread = std::thread::Builder::new().name("prober".to_owned());
-        let thread = thread.spawn(move || run_prober(prober, &telling, &told));
+        let thread = thread.spawn(move || run_prober(prober, &telling, outlet, &told));
         Ok(Self { thread: thread.map_err(|error| format!("no thread: {error}"))?, stop })
     }
 
@@ -80,15 +86,37 @@ fn prober(config: &ProbeConfig, targets: Vec<Arc<Target>>) -> Result<Prober, Str
     })
 }
 
-fn run_prober(mut prober: Prober, telling: &Telling, stop: &AtomicBool) -> io::Result<()> {
+fn run_prober(
+    mut prober: Prober,
+    telling: &Telling,
+    mut outlet: Option<Outlet>,
+    stop: &AtomicBool,
+) -> io::Result<()> {
     let mut ended = Vec::new();
+    let mut pressure_at = clock::now();
     while !stop.load(Ordering::Acquire) {
-        prober.turn(TURN_MAX, &mut ended)?;
+        let now = clock::now();
+        let until_report = outlet.as_ref().map_or(TURN_MAX, |outlet| outlet.sender.deadline().since(now));
+        prober.turn(TURN_MAX.min(until_report), &mut ended)?;
+        let now = clock::now();
         if !ended.is_empty() {
             let mut board = telling.board();
             for observation in ended.drain(..) {
-                note(&prober, &mut board, observation);
+                let has_changed = note(&prober, &mut board, &observation);
+                if let Some(outlet) = &mut outlet {
+                    say(outlet, &prober, &board, &observation, has_changed);
+                }
             }
+        }
+        if let Some(outlet) = &mut outlet {
+            if now >= pressure_at {
+                outlet.sender.say(Entry::Pressure(pressure::read()), now);
+                pressure_at = now + PRESSURE_EVERY;
+            }
+            outlet.flush(now);
+            let (sent, failed) = outlet.counts();
+            telling.reports.store(sent, Ordering::Relaxed);
+            telling.reports_failed.store(failed, Ordering::Relaxed);
         }
         let (started, late) = prober.counts();
         telling.started.store(started, Ordering::Relaxed);
@@ -97,23 +125,55 @@ fn run_prober(mut prober: Prober, telling: &Telling, stop: &AtomicBool) -> io::R
     Ok(())
 }
 
-/// Puts an outcome on the board; a change of state is worth a line of the log.
-fn note(prober: &Prober, board: &mut Board, observation: Observation) {
-    let Observation { target, at, outcome } = observation;
-    if !board.take(target, outcome, at) {
-        return;
+/// Tells the name servers; a change at once, and again after a while.
+fn say(outlet: &mut Outlet, prober: &Prober, board: &Board, observation: &Observation, has_changed: bool) {
+    let (target, entry) = (&prober.targets()[observation.target], board.entry(observation.target));
+    let (Some(is_up), Some((at, last))) = (entry.state.is_up(), &entry.last) else { return };
+    let now = clock::now();
+    let said = Entry::Target(TargetEntry {
+        target: target.name.clone(),
+        is_up,
+        cause: last.failure.as_ref().map_or(0, |failure| failure.cause as u8),
+        age_ms: u32::try_from(now.us_since(*at) / 1_000).unwrap_or(u32::MAX),
+        total_us: last.phases.total_us,
+        connect_us: last.phases.connect_us,
+        load: last.seen.load,
+        lag_s: entry.lag.map(|lag| u32::try_from(lag.as_secs()).unwrap_or(u32::MAX)),
+    });
+    if has_changed {
+        let is_of_target = |old: &Entry| matches!(old, Entry::Target(old) if old.target == target.name);
+        outlet.sender.forget(is_of_target);
+        outlet.sender.change(&said, now);
+    } else {
+        outlet.sender.say(said, now);
     }
-    let (entry, name) = (board.entry(target), &prober.targets()[target].name);
+}
+
+/// Puts an outcome on the board; whether the target's state has changed, which is worth a line of the log.
+fn note(prober: &Prober, board: &mut Board, observation: &Observation) -> bool {
+    let Observation { target, at, outcome } = observation;
+    if !board.take(*target, outcome.clone(), *at) {
+        return false;
+    }
+    let (entry, name) = (board.entry(*target), &prober.targets()[*target].name);
     let failure = entry.last.as_ref().and_then(|(_, last)| last.failure.as_ref());
     match failure {
         Some(failure) => {
-            daemon::warning(
-                "a target is down",
-                &[("target", name), ("cause", &failure.cause.name()), ("why", failure)],
-            );
+            let cause = failure.cause.name();
+            daemon::warning("a target is down", &[("target", name), ("cause", &cause), ("why", failure)]);
         }
         None => daemon::notice("a target is up", &[("target", name)]),
     }
+    true
+}
+
+/// The node's voice, if it has name servers to talk to.
+fn outlet(config: &ProbeConfig) -> Result<Option<Outlet>, String> {
+    let Some(report) = &config.report else { return Ok(None) };
+    let sender = Sender::new(&report.node, report.key.clone(), clock::unix_us());
+    Outlet::new(sender, report.to.clone())
+        .map(Some)
+        .map_err(|error| format!("no socket for reports: {error}"))
 }
 
 impl<'c> Running<'c> {
@@ -127,13 +187,22 @@ impl<'c> Running<'c> {
             daemon::error("nothing was started", &[("why", &what)]);
             Exit::Usage
         })?;
-        let probing =
-            Probing::start(prober, telling.clone()).map_err(|what| failed("cannot start", &what))?;
+        let probing = Probing::start(
+            prober,
+            telling.clone(),
+            outlet(config).map_err(|what| failed("cannot report", &what))?,
+        )
+        .map_err(|what| failed("cannot start", &what))?;
         let mut running = Self { config, telling, probing: Some(probing), page: None };
         running.start_page()?;
         daemon::notice(
             "started",
-            &[("end", &"probe"), ("node", &config.node), ("targets", &config.targets.len())],
+            &[
+                ("end", &"probe"),
+                ("node", &config.node),
+                ("targets", &config.targets.len()),
+                ("reports_to", &config.report.as_ref().map_or(0, |report| report.to.len())),
+            ],
         );
         if config.targets.is_empty() {
             daemon::warning("this node looks at nothing", &[("do", &"add [probe.NAME] to the tree")]);
@@ -203,7 +272,8 @@ impl<'c> Running<'c> {
         let mut board = Board::new(targets.clone());
         board.inherit(&self.telling.board());
         *self.telling.board() = board;
-        self.probing = Some(Probing::start(prober, self.telling.clone()).map_err(|what| vec![what])?);
+        let outlet = outlet(self.config).map_err(|what| vec![what])?;
+        self.probing = Some(Probing::start(prober, self.telling.clone(), outlet).map_err(|what| vec![what])?);
         Ok(targets.len())
     }
 

@@ -8,8 +8,14 @@ mod process;
 mod once;
 #[path = "probe/peers.rs"]
 mod peers;
+#[path = "probe/reports.rs"]
+mod reports;
 #[path = "probe/running.rs"]
 mod running;
+
+#[path = "dns/client.rs"]
+#[allow(dead_code, reason = "the client is the name server tests' own")]
+mod client;
 
 use std::process::Command;
 use tools::origin::{OriginOptions, OriginThread};

@@ -65,6 +65,16 @@ pub(crate) struct DnsArgs {
     #[arg(long, value_name = "TEXT", default_value = "")]
     pub(crate) nsid: String,
 
+    /// Take reports of probes and front-ends here, UDP; repeatable; without it where the tree says, if it has reports.key
+    #[arg(long, value_name = "ADDR", requires = "config", help_heading = "Reports")]
+    pub(crate) reports: Vec<Given<Address>>,
+    /// The secret behind all keys of reports (`longhaul key report`); without it the tree's
+    #[arg(long, value_name = "FILE", requires = "config", help_heading = "Reports")]
+    pub(crate) reports_key: Option<PathBuf>,
+    /// Keep here what was reported, so that it is known after a restart, with its age
+    #[arg(long, value_name = "FILE", requires = "config", help_heading = "Reports")]
+    pub(crate) reports_state: Option<PathBuf>,
+
     /// Threads, each with its own sockets on every address; `auto` is one per cpu that this process may use
     #[arg(long, value_name = "COUNT", default_value = "auto", help_heading = "Threads and sockets")]
     pub(crate) threads: Given<Otherwise<Auto, Count<usize>>>,

@@ -19,6 +19,7 @@ pub(crate) mod origin;
 pub(crate) mod plot;
 pub(crate) mod probe;
 pub(crate) mod process;
+pub(crate) mod reporting;
 pub(crate) mod rule_door;
 pub(crate) mod rules;
 pub(crate) mod seeing;

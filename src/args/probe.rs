@@ -1,5 +1,6 @@
 //! The flags of `longhaul probe`.
 
+use crate::args::reporting::ReportArgs;
 use crate::form::address::Address;
 use crate::form::count::Count;
 use crate::form::given::Given;
@@ -53,6 +54,8 @@ pub(crate) struct ProbeArgs {
     /// Ask this name server, in place of those of resolv.conf; repeatable
     #[arg(long, value_name = "ADDR")]
     pub(crate) name_server: Vec<Given<Address>>,
+    #[command(flatten)]
+    pub(crate) report: ReportArgs,
     /// Serve /metrics, /status and /healthz here, read-only; meant for loopback or a management network
     #[arg(long, value_name = "ADDR", default_value = "off", help_heading = "Seeing it")]
     pub(crate) admin: Given<Otherwise<Off, Address>>,

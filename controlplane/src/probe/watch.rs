@@ -19,6 +19,10 @@ pub struct Telling {
     pub started: AtomicU64,
     /// Probes that started late for want of a place.
     pub late: AtomicU64,
+    /// Reports made.
+    pub reports: AtomicU64,
+    /// Datagrams with reports that could not be sent.
+    pub reports_failed: AtomicU64,
     /// It is about to end.
     pub is_stopping: AtomicBool,
 }
@@ -30,6 +34,8 @@ impl Telling {
             board: Mutex::new(Board::new(targets)),
             started: AtomicU64::new(0),
             late: AtomicU64::new(0),
+            reports: AtomicU64::new(0),
+            reports_failed: AtomicU64::new(0),
             is_stopping: AtomicBool::new(false),
         }
     }
@@ -174,6 +180,15 @@ impl Source for ProbeWatch {
             .value(&[], started.load(Ordering::Relaxed));
         text.counter("longhaul_probes_late", Unit::None, "Probes that waited for a place.")
             .value(&[], late.load(Ordering::Relaxed));
+        let (made, failed) = (&self.telling.reports, &self.telling.reports_failed);
+        text.counter("longhaul_reports_made", Unit::None, "Reports made for the name servers.")
+            .value(&[], made.load(Ordering::Relaxed));
+        text.counter(
+            "longhaul_reports_unsent",
+            Unit::None,
+            "Datagrams with reports that the kernel did not take.",
+        )
+        .value(&[], failed.load(Ordering::Relaxed));
         let board = self.telling.board();
         Self::gauges(&board, text);
         Self::phases(&board, text);

@@ -2,7 +2,7 @@
 //! second at least. No socket: it hands out datagrams.
 
 use crate::report::key::ReportKey;
-use crate::report::limits::{AGAIN, GATHER, HEARTBEAT};
+use crate::report::limits::{AGAIN, FUTURE_MAX, GATHER, HEARTBEAT};
 use crate::report::wire::{Entry, Head, ReportWriter};
 use dataplane::time::Instant;
 use std::collections::VecDeque;
@@ -72,6 +72,10 @@ impl Sender {
         }
         while let Some(place) = self.again.iter().position(|(at, _)| *at <= now) {
             self.waiting.extend(self.again.remove(place).map(|(_, entry)| entry));
+        }
+        // A clock that was set back by much: name servers take nothing from a process that begins in the future.
+        if self.boot_us > unix_us + FUTURE_MAX.as_micros() as u64 {
+            (self.boot_us, self.sequence) = (unix_us, 0);
         }
         let head = Head { node: &self.node, boot_us: self.boot_us, sequence: self.sequence, at_us: unix_us };
         let mut writer = ReportWriter::new(&head);

@@ -20,6 +20,8 @@ const USUAL_PACKETS: f64 = 30_000.0;
 const SUM_SOUR: f64 = 6.0;
 /// It rises no further than this, so that a way which is good again is soon seen to be.
 const SUM_MAX: f64 = 9.0;
+/// How often the loss that scores count is made anew, s.
+const STEADY_S: u64 = 60;
 /// Times the usual round trip.
 const RTT_TIMES: f64 = 3.0;
 /// A usual round trip counts as this at least, µs: a machine that is busy for a moment makes milliseconds of microseconds.
@@ -69,6 +71,10 @@ pub struct TunnelWatch {
     recent: (u64, u64),
     /// The same as it usually is.
     usual: (f64, f64),
+    /// The same of late, and the share that is told of it.
+    late: (f64, f64),
+    steady_loss: f32,
+    steady_us: u64,
     usual_us: f64,
     long_reports: u32,
     sour: Option<Sour>,
@@ -87,6 +93,9 @@ impl Default for TunnelWatch {
             sum: 0.0,
             recent: (0, 0),
             usual: USUAL_FIRST,
+            late: (0.0, 0.0),
+            steady_loss: 0.0,
+            steady_us: 0,
             usual_us: 0.0,
             long_reports: 0,
             sour: None,
@@ -120,6 +129,12 @@ impl TunnelWatch {
         if sent == 0 { 0.0 } else { (lost as f32 / sent as f32).min(1.0) }
     }
 
+    /// Share of packets that were lost of late: what a score may count. It is made anew once a minute, and not while sourness
+    /// decides, so that users do not move to and fro for the noise of a second.
+    pub const fn steady_loss(&self) -> f32 {
+        self.steady_loss
+    }
+
     /// The usual round trip, µs.
     pub fn usual_us(&self) -> u32 {
         self.usual_us as u32
@@ -141,7 +156,19 @@ impl TunnelWatch {
             () if is_long => Some(Sour::Rtt),
             () => None,
         };
-        self.judge(reason, at_us)
+        let has_changed = self.judge(reason, at_us);
+        self.note_steady(has_changed, at_us);
+        has_changed
+    }
+
+    fn note_steady(&mut self, has_changed: bool, now_us: u64) {
+        if has_changed || self.steady_us == 0 {
+            self.steady_us = now_us;
+        }
+        if now_us.saturating_sub(self.steady_us) >= STEADY_S * 1_000_000 {
+            let (lost, sent) = self.late;
+            (self.steady_loss, self.steady_us) = ((lost / sent.max(1.0)) as f32, now_us);
+        }
     }
 
     fn note_loss(&mut self, entry: &TunnelEntry) {
@@ -152,11 +179,15 @@ impl TunnelWatch {
         let good = (LOSS_GOOD_TIMES * self.usual.0 / self.usual.1).clamp(LOSS_GOOD.0, LOSS_GOOD.1);
         let (for_it, against) = ((LOSS_SOUR / good).ln(), ((1.0 - LOSS_SOUR) / (1.0 - good)).ln());
         self.sum = (self.sum + lost * for_it + (sent - lost) * against).clamp(0.0, SUM_MAX);
+        let with = |(lost_before, sent_before): (f64, f64)| {
+            let (lost, sent) = (lost_before + lost, sent_before + sent);
+            let kept = (USUAL_PACKETS / sent.max(1.0)).min(1.0);
+            (lost * kept, sent * kept)
+        };
+        self.late = with(self.late);
         // What is sour does not become usual.
         if self.sour.is_none() {
-            let (lost, sent) = (self.usual.0 + lost, self.usual.1 + sent);
-            let kept = (USUAL_PACKETS / sent).min(1.0);
-            self.usual = (lost * kept, sent * kept);
+            self.usual = with(self.usual);
         }
     }
 

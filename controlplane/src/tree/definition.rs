@@ -34,6 +34,7 @@ pub const TABLES: &[(&str, &str)] = &[
         "Any other flag of `longhaul front` or `back`, by its name without dashes: `mem-limit = \"4g\"`.",
     ),
     ("node * dns", "How this machine serves DNS, if it does."),
+    ("reports", "What nodes tell the name servers of what they see."),
     ("server *", "A machine of the customer's that clients can be sent to as they are to our front-ends."),
     ("zone *", "A zone that our name servers answer for; its name is the zone's."),
     ("policy *", "How one of several servers is chosen for a client."),
@@ -104,6 +105,12 @@ pub const LEAVES: &[Leaf] = &[
         "Its public key (`longhaul key show`), by which its peers know it.",
     ),
     leaf(
+        "node * report_key",
+        Form::File,
+        None,
+        "The file with the key that it signs reports with, on the machine itself (`longhaul key report`); where `reports.key` is at hand, that makes it.",
+    ),
+    leaf(
         "node * front listen",
         Form::Texts,
         Some("[]"),
@@ -127,6 +134,12 @@ pub const LEAVES: &[Leaf] = &[
         Form::Sockets,
         Some("[\"0.0.0.0:53\", \"[::]:53\"]"),
         "Where it serves DNS, UDP and TCP.",
+    ),
+    leaf(
+        "node * dns reports",
+        Form::Sockets,
+        Some("[\"0.0.0.0:7353\", \"[::]:7353\"]"),
+        "Where it takes reports of probes and front-ends, UDP, if there is `reports.key`; others send to `addresses` with these ports.",
     ),
     leaf("node * dns nsid", Form::Text, None, "What it says who it is; its name if not given."),
     leaf("server * domain", Form::Text, None, "What fails together with it. Its own name if not given."),
@@ -267,6 +280,12 @@ pub const LEAVES: &[Leaf] = &[
         Form::File,
         None,
         "Where clients are: an MMDB file with countries and continents, for `geo`.",
+    ),
+    leaf(
+        "reports key",
+        Form::File,
+        None,
+        "The file with the secret that all keys of reports are made from, on the name servers (`longhaul key report`). Without it nobody reports.",
     ),
     leaf(
         "probe * url",

@@ -14,6 +14,7 @@ use crate::tree::definition::ROLES;
 use crate::tree::form::{Taken, span};
 use crate::tree::probes::{self, Probe};
 use crate::tree::read::{Problem, Tree};
+use crate::tree::reporting::Reporting;
 use core::net::{IpAddr, SocketAddr};
 use jiff::Timestamp;
 use std::fs;
@@ -39,6 +40,8 @@ pub struct Network {
     pub locations: Option<PathBuf>,
     /// What is probed, and by whom.
     pub probes: Vec<Probe>,
+    /// Who reports to whom.
+    pub reporting: Reporting,
     /// Where a node listens, and who it says it is.
     pub nodes: Vec<(String, Vec<SocketAddr>, String)>,
 }
@@ -60,6 +63,7 @@ impl Network {
             Ok(probes) => making.network.probes = probes,
             Err(problems) => making.problems.extend(problems),
         }
+        making.network.reporting = Reporting::of(tree, folder);
         making.network.figures = making.file(&["dns", "figures"]);
         making.network.locations = making.file(&["dns", "locations"]);
         let Making { network, mut problems, .. } = making;

@@ -351,7 +351,8 @@ fn score(
         loss_ms,
         soured_ms,
         cost_ms,
-        total_ms: (latency_ms + load_ms + loss_ms + soured_ms + cost_ms) / server.weight.max(f32::MIN_POSITIVE),
+        total_ms: (latency_ms + load_ms + loss_ms + soured_ms + cost_ms)
+            / server.weight.max(f32::MIN_POSITIVE),
     }
 }
 

@@ -84,7 +84,9 @@ pub struct Ways {
 impl Ways {
     /// The ways from these servers: those that somebody has measured to a network, by himself or as the sum of two legs.
     pub fn of(seen: &Seen, legs: &Legs, servers: &[&str]) -> Self {
-        let way = |from: &BTreeMap<String, Figure<f32>>| servers.iter().map(|server| whole(from, legs, server)).collect();
+        let way = |from: &BTreeMap<String, Figure<f32>>| {
+            servers.iter().map(|server| whole(from, legs, server)).collect()
+        };
         let lengths = |is_v4: bool| {
             let mut bits: Vec<u8> =
                 seen.keys().filter(|p| p.base().is_ipv4() == is_v4).map(Network::bits).collect();
@@ -388,9 +390,11 @@ mod tests {
         let figures = Figures::read(text, &SERVERS, 7).unwrap();
         let up = |at_s| Health { is_up: Some(Figure { value: true, at_s }), ..Health::default() };
         let network: Network = "192.0.2.0/24".parse().unwrap();
-        let seen = Seen::from([(network, BTreeMap::from([("fra".to_owned(), Figure { value: 5.0, at_s: 9 })]))]);
+        let seen =
+            Seen::from([(network, BTreeMap::from([("fra".to_owned(), Figure { value: 5.0, at_s: 9 })]))]);
         let ways = Arc::new(Ways::of(&seen, &Legs::new(), &SERVERS));
-        let reported = |at_s| Arc::new(Reported { health: vec![up(at_s)], ways: ways.clone(), ..Reported::default() });
+        let reported =
+            |at_s| Arc::new(Reported { health: vec![up(at_s)], ways: ways.clone(), ..Reported::default() });
         let of = |at_s| figures.with_reported(reported(at_s)).health(ServerId(0));
         assert_eq!([99, 100, 101].map(|at_s| of(at_s).is_up.unwrap().value), [false, true, true]);
         assert_eq!(of(200).load.unwrap().value, 0.5, "what nobody reports is the file's");
