@@ -26,6 +26,7 @@ use crate::node_files::{NodeFiles, Renewed};
 use crate::node_tree::TreeSource;
 use crate::outfit;
 use crate::settings::Board;
+use crate::tell::Teller;
 use crate::watch::Watch;
 
 /// How often the main thread looks whether the workers still run while it waits for signals.
@@ -44,6 +45,7 @@ pub(crate) struct Node {
     reloads: Arc<Reloads>,
     /// What `ctl status` shows: the same as the page.
     watch: Watch,
+    teller: Option<Teller>,
 }
 
 /// Runs a node until it is told to stop. Blocks; what went wrong has been logged when it returns.
@@ -94,6 +96,8 @@ impl Node {
             Watch::new(config, &running, log.stats(), resolver.stats(), changing)
         };
         let page = start_page(config, watch())?;
+        let teller = config.report.as_ref().map(|report| Teller::start(report, watch())).transpose();
+        let teller = teller.map_err(|error| failed("cannot report", &error))?;
         let watch = watch();
         take_on(config, door)?;
         keep(&files);
@@ -111,7 +115,7 @@ impl Node {
         );
         notify::ready("serving");
         let (end, drain_timeout) = (config.end.name(), config.limits.drain_timeout);
-        Ok(Self { running, log, resolver, page, end, drain_timeout, files, board, reloads, watch })
+        Ok(Self { running, log, resolver, page, end, drain_timeout, files, board, reloads, watch, teller })
     }
 
     /// The workers, for a demo that looks at them.
@@ -237,6 +241,9 @@ impl Node {
             let _ended = thread.join();
         }
         self.log.stop();
+        if let Some(teller) = self.teller {
+            teller.stop();
+        }
         match ended {
             Ok(cut) => {
                 daemon::notice("ended", &[("end", &self.end), ("exchanges_cut", &cut)]);

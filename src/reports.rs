@@ -12,6 +12,7 @@ use controlplane::report::kept;
 use controlplane::report::key::Secret;
 use controlplane::report::ledger::Ledger;
 use controlplane::tree::network::Network;
+use core::net::SocketAddr;
 use core::time::Duration;
 use dataplane::reactor::clock;
 use mio::Waker;
@@ -71,6 +72,11 @@ impl Reports {
     /// The ledger, for the page.
     pub(crate) fn ledger(&self) -> SharedLedger {
         self.ledger.clone()
+    }
+
+    /// Where reports are taken.
+    pub(crate) fn listening(&self) -> &[SocketAddr] {
+        self.intake.listening()
     }
 
     /// Whether its thread has ended by itself.

@@ -20,9 +20,10 @@ use controlplane::notify;
 use controlplane::signal::{Signal, Signals};
 use controlplane::tree::network::Network;
 use controlplane::view::{Admin, Reloads, Source};
+use core::net::SocketAddr;
 use core::time::Duration;
 use dataplane::reactor::machine;
-use mio::Waker;
+use mio::{Events, Poll, Token, Waker};
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
@@ -57,6 +58,35 @@ pub(crate) fn run(config: &DnsConfig) -> Exit {
         Ok(running) => running.serve(inbox),
         Err(exit) => exit,
     }
+}
+
+/// Serves in a thread of a process that hears its signals elsewhere, until `stop`; `started` is told where it answers and
+/// where it takes reports.
+pub(crate) fn run_until(
+    config: &DnsConfig,
+    stop: &AtomicBool,
+    started: impl FnOnce((SocketAddr, SocketAddr)),
+) -> Exit {
+    let poll = Poll::new().and_then(|poll| Waker::new(poll.registry(), Token(0)).map(|waker| (poll, waker)));
+    let (mut poll, waker) = match poll {
+        Ok((poll, waker)) => (poll, Arc::new(waker)),
+        Err(error) => return failed("no poll", &error),
+    };
+    let mut running = match Running::start(config, waker) {
+        Ok(running) => running,
+        Err(exit) => return exit,
+    };
+    let reports = running.reports.as_ref().and_then(|reports| reports.listening().first().copied());
+    if let (Some(address), Some(reports)) = (running.server.listening().first(), reports) {
+        started((*address, reports));
+    }
+    let mut events = Events::with_capacity(1);
+    while !stop.load(Ordering::Acquire) {
+        // An interruption ends the wait early, and that is all.
+        let _woken = poll.poll(&mut events, Some(LOOK_EVERY));
+        running.look();
+    }
+    running.finish(true)
 }
 
 /// A server with the threads beside it.
@@ -233,14 +263,20 @@ impl<'c> Running<'c> {
                         return self.finish(true);
                     }
                 }
-                None => self.look_at_figures(),
+                None => {}
             }
-            if let Some(reported) = self.reports.as_mut().and_then(Reports::look) {
-                self.guide.take_reported(reported);
-            }
-            self.guide.end_orders();
+            self.look();
         }
         self.finish(false)
+    }
+
+    /// Looks at everything that changes by itself.
+    fn look(&mut self) {
+        self.look_at_figures();
+        if let Some(reported) = self.reports.as_mut().and_then(Reports::look) {
+            self.guide.take_reported(reported);
+        }
+        self.guide.end_orders();
     }
 
     fn reopen(&self) {

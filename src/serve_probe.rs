@@ -49,6 +49,19 @@ pub(crate) fn run(config: &ProbeConfig) -> Exit {
     }
 }
 
+/// Probes in a thread of a process that hears its signals elsewhere, until `stop`.
+pub(crate) fn run_until(config: &ProbeConfig, stop: &AtomicBool) -> Exit {
+    match Running::start(config) {
+        Ok(running) => {
+            while !stop.load(Ordering::Acquire) {
+                std::thread::sleep(TURN_MAX);
+            }
+            running.finish(true)
+        }
+        Err(exit) => exit,
+    }
+}
+
 struct Running<'c> {
     config: &'c ProbeConfig,
     telling: Arc<Telling>,

@@ -12,6 +12,8 @@ mod peers;
 mod reports;
 #[path = "probe/running.rs"]
 mod running;
+#[path = "probe/tunnel.rs"]
+mod tunnel;
 
 #[path = "dns/client.rs"]
 #[allow(dead_code, reason = "the client is the name server tests' own")]

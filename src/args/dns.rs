@@ -9,6 +9,7 @@ use crate::form::size::Size;
 use crate::form::span::Span;
 use crate::form::word::Word;
 use crate::form::zone::Zone;
+use clap::{Args, Command, FromArgMatches};
 use controlplane::dns::limits::UDP_BYTES_DEFAULT;
 use controlplane::logs::daemon::Level;
 use core::time::Duration;
@@ -139,4 +140,13 @@ pub(crate) struct DnsArgs {
     /// Print every effective value, one per line with where it comes from, and stop
     #[arg(long, help_heading = "Seeing it")]
     pub(crate) print_config: bool,
+}
+
+impl DnsArgs {
+    /// The same from a list of flags; for the demonstration. The error is clap's sentence.
+    pub(crate) fn from_flags<'a>(flags: impl IntoIterator<Item = &'a str>) -> Result<Self, String> {
+        let command = Self::augment_args(Command::new("dns").no_binary_name(true));
+        let matches = command.try_get_matches_from(flags).map_err(|error| error.to_string())?;
+        Self::from_arg_matches(&matches).map_err(|error| error.to_string())
+    }
 }

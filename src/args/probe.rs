@@ -7,6 +7,7 @@ use crate::form::given::Given;
 use crate::form::otherwise::{Off, Otherwise};
 use crate::form::span::Span;
 use crate::form::word::Word;
+use clap::{Args, Command, FromArgMatches};
 use controlplane::logs::daemon::Level;
 use core::time::Duration;
 use std::path::PathBuf;
@@ -68,6 +69,15 @@ pub(crate) struct ProbeArgs {
     /// Print every effective value, one per line with where it comes from, and stop
     #[arg(long, help_heading = "Seeing it")]
     pub(crate) print_config: bool,
+}
+
+impl ProbeArgs {
+    /// The same from a list of flags; for the demonstration. The error is clap's sentence.
+    pub(crate) fn from_flags<'a>(flags: impl IntoIterator<Item = &'a str>) -> Result<Self, String> {
+        let command = Self::augment_args(Command::new("probe").no_binary_name(true));
+        let matches = command.try_get_matches_from(flags).map_err(|error| error.to_string())?;
+        Self::from_arg_matches(&matches).map_err(|error| error.to_string())
+    }
 }
 
 /// By hand.

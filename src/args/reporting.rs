@@ -13,7 +13,7 @@ use std::path::PathBuf;
 #[command(next_help_heading = "Reports")]
 pub(crate) struct ReportArgs {
     /// Report what is seen to this name server, UDP; repeatable; without it to those of the tree
-    #[arg(long, value_name = "ADDR", requires = "report_key")]
+    #[arg(long, value_name = "ADDR")]
     pub(crate) report_to: Vec<Given<Address>>,
     /// The key that reports are signed with, or the secret that makes it (`longhaul key report`)
     #[arg(long, value_name = "FILE")]
@@ -36,6 +36,14 @@ impl ReportArgs {
     pub(crate) fn config(&self, node: &str, problems: &mut Problems) -> Option<ReportConfig> {
         let to: Vec<_> =
             take_all(&self.report_to, "report_to", problems).into_iter().map(|(_, at)| at).collect();
+        let has_key = self.report_key.is_some() || self.report_to.is_empty();
+        let instead = "give the key that signs them: --report-key FILE (`longhaul key report`)";
+        problems.require(
+            has_key,
+            "--report-to",
+            "is given, and nobody takes reports that are not signed",
+            instead,
+        );
         let file = self.report_key.as_ref()?;
         let key =
             key_file::report_key(file, node).map_err(|wrong| problems.add("--report-key", &wrong)).ok()?;

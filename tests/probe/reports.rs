@@ -122,7 +122,7 @@ fn a_server_that_dies_leaves_the_answers_and_comes_back() {
 
     let address = network.servers[0].take().map(|origin| {
         let address = origin.address();
-        origin.stop();
+        let _counts = origin.stop();
         address
     });
     let died = Instant::now();

@@ -80,7 +80,7 @@ impl World {
                 targets,
                 sender: Sender::new(&name(pop), secret.of_node(&name(pop)), UNIX_US),
                 // One of each three neighbours at most: more could not be outvoted.
-                lies: pop % 3 == 0 && pop / 3 < liars && pop + 3 <= POPS,
+                lies: pop.is_multiple_of(3) && pop / 3 < liars && pop + 3 <= POPS,
                 pending: Vec::new(),
             }
         };

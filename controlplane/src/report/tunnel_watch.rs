@@ -172,9 +172,11 @@ impl TunnelWatch {
     }
 
     fn note_loss(&mut self, entry: &TunnelEntry) {
-        let before = self.last.as_ref().filter(|last| entry.sent >= last.sent && entry.lost >= last.lost);
-        // The first report, and that of a tunnel that began anew, say nothing about the last second.
-        self.recent = before.map_or((0, 0), |last| (entry.lost - last.lost, entry.sent - last.sent));
+        let before = self.last.as_ref().filter(|last| entry.sent >= last.sent);
+        // The first report, and that of a tunnel that began anew, say nothing about the last second. Fewer lost than before
+        // were late and not lost.
+        self.recent =
+            before.map_or((0, 0), |last| (entry.lost.saturating_sub(last.lost), entry.sent - last.sent));
         let (lost, sent) = (self.recent.0.min(self.recent.1) as f64, self.recent.1 as f64);
         let good = (LOSS_GOOD_TIMES * self.usual.0 / self.usual.1).clamp(LOSS_GOOD.0, LOSS_GOOD.1);
         let (for_it, against) = ((LOSS_SOUR / good).ln(), ((1.0 - LOSS_SOUR) / (1.0 - good)).ln());
