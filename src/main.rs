@@ -53,9 +53,11 @@ mod startup;
 mod tell;
 mod tmp_dump;
 mod tree;
+mod tunnel_log;
 mod wan;
 mod watch;
 mod watch_endpoint;
+mod watch_paths;
 mod watch_rings;
 
 use crate::args::demo::DemoConfig;

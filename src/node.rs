@@ -27,6 +27,7 @@ use crate::node_tree::TreeSource;
 use crate::outfit;
 use crate::settings::Board;
 use crate::tell::Teller;
+use crate::tunnel_log::TunnelLog;
 use crate::watch::Watch;
 
 /// How often the main thread looks whether the workers still run while it waits for signals.
@@ -46,6 +47,7 @@ pub(crate) struct Node {
     /// What `ctl status` shows: the same as the page.
     watch: Watch,
     teller: Option<Teller>,
+    tunnel_log: TunnelLog,
 }
 
 /// Runs a node until it is told to stop. Blocks; what went wrong has been logged when it returns.
@@ -115,7 +117,21 @@ impl Node {
         );
         notify::ready("serving");
         let (end, drain_timeout) = (config.end.name(), config.limits.drain_timeout);
-        Ok(Self { running, log, resolver, page, end, drain_timeout, files, board, reloads, watch, teller })
+        let tunnel_log = TunnelLog::default();
+        Ok(Self {
+            running,
+            log,
+            resolver,
+            page,
+            end,
+            drain_timeout,
+            files,
+            board,
+            reloads,
+            watch,
+            tunnel_log,
+            teller,
+        })
     }
 
     /// The workers, for a demo that looks at them.
@@ -139,6 +155,7 @@ impl Node {
                 loops_seen = loops;
                 alive_at = Instant::now() + alive_every.unwrap_or(LOOK_EVERY);
             }
+            self.tunnel_log.look(self.watch.named_tunnels());
             match inbox.wait(LOOK_EVERY) {
                 Some(Word::Signal(Signal::Terminate)) => self.advance(),
                 Some(Word::Signal(Signal::Reopen)) => self.reopen(),
