@@ -356,6 +356,10 @@ impl<'c> Running<'c> {
             CtlCommand::Override { order: wanted } => self.guide.obey(order.from.uid, &wanted),
             CtlCommand::Figures { table } => self.guide.read_figures(&table),
             CtlCommand::Explain { name, client, r#type } => {
+                // What is explained is what is known now, not what was published last.
+                if let Some(reports) = &mut self.reports {
+                    self.guide.take_reported(reports.now());
+                }
                 let world = self.server.published().newest();
                 let text = explain::explained(&world.catalog, &world.steering, &name, client, &r#type);
                 text.map_or_else(Answer::wrong, |text| {

@@ -2,7 +2,7 @@
 //! outvoted and named, what is forged or replayed is refused, what was known outlives a restart.
 
 use crate::client::{addresses, ask, question};
-use crate::process::{Folder, Node, until};
+use crate::process::{Folder, Node, PATIENCE, until};
 use crate::run;
 use std::fs;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
@@ -179,6 +179,7 @@ fn what_is_not_in_order_is_refused_and_what_was_known_outlives_a_restart() {
     let (dns, to) = network.dns(&["--reports-state", &state]);
     // Somebody in between hears what the first probe says, and passes it on.
     let between = UdpSocket::bind("127.0.0.1:0").unwrap();
+    between.set_read_timeout(Some(PATIENCE)).unwrap();
     let probe = network.probe("p1", &between.local_addr().unwrap().to_string(), &network.tree, &[]);
     let mut buffer = [0; 2_000];
     let mut hear = || {
@@ -186,7 +187,8 @@ fn what_is_not_in_order_is_refused_and_what_was_known_outlives_a_restart() {
         buffer[..bytes].to_vec()
     };
     let mut heard = hear();
-    while heard.len() < 150 {
+    // A heartbeat is shorter than one that speaks of a target.
+    while heard.len() < 110 {
         between.send_to(&heard, &to).unwrap();
         heard = hear();
     }
