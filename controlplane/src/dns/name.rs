@@ -5,6 +5,7 @@
 
 use crate::dns::limits::{LABEL_BYTES_MAX, LABELS_MAX, NAME_BYTES_MAX};
 use core::fmt;
+use core::hash::{Hash, Hasher};
 use domain::base::name::Name as DomainName;
 
 /// What is wrong with a name in a message.
@@ -35,12 +36,21 @@ impl Name {
     /// Reads a name without compression at `at`; where it ends.
     pub fn read(message: &[u8], at: usize) -> Result<(Self, usize), NameError> {
         let mut name = Self::ROOT;
+        let end = name.read_in_place(message, at)?;
+        Ok((name, end))
+    }
+
+    /// The same into this name, which was the root: a name is too large to be handed on by value for every question. On an
+    /// error it means nothing.
+    pub fn read_in_place(&mut self, message: &[u8], at: usize) -> Result<usize, NameError> {
+        let name = self;
         let mut used = 0;
         loop {
             let length = usize::from(*message.get(at + used).ok_or(NameError::Short)?);
             if length == 0 {
+                name.bytes[used] = 0;
                 name.length = (used + 1) as u8;
-                return Ok((name, at + used + 1));
+                return Ok(at + used + 1);
             }
             if length > LABEL_BYTES_MAX {
                 return Err(NameError::Label);
@@ -114,6 +124,12 @@ impl PartialEq for Name {
 }
 
 impl Eq for Name {}
+
+impl Hash for Name {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.wire().hash(state);
+    }
+}
 
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

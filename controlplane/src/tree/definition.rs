@@ -268,9 +268,8 @@ pub fn leaf_at(parts: &[String]) -> Option<&'static Leaf> {
 /// Whether a table may stand at a path.
 pub fn is_table(parts: &[String]) -> bool {
     LEAVES.iter().any(|leaf| {
-        let pattern: Vec<&str> = leaf.path.split(' ').collect();
-        pattern.len() > parts.len()
-            && pattern.iter().zip(parts).all(|(part, own)| *part == "*" || part == own)
+        let mut pattern = leaf.path.split(' ');
+        begins(&mut pattern, parts) && pattern.next().is_some()
     })
 }
 
@@ -291,8 +290,13 @@ pub fn below(parts: &[String]) -> Vec<&'static str> {
 }
 
 fn fits(pattern: &str, parts: &[String]) -> bool {
-    let pattern: Vec<&str> = pattern.split(' ').collect();
-    pattern.len() == parts.len() && pattern.iter().zip(parts).all(|(part, own)| *part == "*" || part == own)
+    let mut pattern = pattern.split(' ');
+    begins(&mut pattern, parts) && pattern.next().is_none()
+}
+
+/// Whether a pattern begins with these parts; leaves it behind them. Called for every leaf of a tree and every known one.
+fn begins<'p>(pattern: &mut impl Iterator<Item = &'p str>, parts: &[String]) -> bool {
+    parts.iter().all(|own| pattern.next().is_some_and(|part| part == "*" || part == own))
 }
 
 #[cfg(test)]

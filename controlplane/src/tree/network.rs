@@ -15,6 +15,7 @@ use crate::tree::form::{Taken, span};
 use crate::tree::read::{Problem, Tree};
 use core::net::{IpAddr, SocketAddr};
 use jiff::Timestamp;
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -46,7 +47,8 @@ const MACHINE_TTL_S: u32 = 60;
 impl Network {
     /// Makes it of a tree whose files lie in `folder`; on errors, all of them.
     pub fn of(tree: &Tree, folder: &Path) -> Result<Self, Vec<Problem>> {
-        let mut making = Making { tree, folder, network: Self::default(), problems: Vec::new() };
+        let mut making =
+            Making { tree, folder, network: Self::default(), answered: HashSet::new(), problems: Vec::new() };
         making.servers();
         making.overrides();
         making.policies();
@@ -97,6 +99,8 @@ struct Making<'t> {
     tree: &'t Tree,
     folder: &'t Path,
     network: Network,
+    /// Names that a policy answers, to find those that have two.
+    answered: HashSet<Name>,
     problems: Vec<Problem>,
 }
 
@@ -423,7 +427,7 @@ impl Making<'_> {
             return self
                 .problem(path, format!("no zone holds {name}; add [zone.NAME] for it or a domain above"));
         }
-        if self.network.names.iter().any(|(known, _)| *known == wire) {
+        if !self.answered.insert(wire) {
             return self.problem(path, format!("{name} has a policy already; keep one"));
         }
         self.network.names.push((wire, number as u32));

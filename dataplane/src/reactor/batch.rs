@@ -36,6 +36,8 @@ pub struct Batch {
     answers: Vec<u8>,
     request_bytes: usize,
     answer_bytes: usize,
+    /// Slots and messages below this are not as `receive` wants them: `new` and the last batch have left them so.
+    used: usize,
 }
 
 // SAFETY: the raw pointers in `messages` and `slots` point into this struct's own heap memory, are set anew before
@@ -86,6 +88,7 @@ impl Batch {
             answers: vec![0; slots * answer_bytes],
             request_bytes,
             answer_bytes,
+            used: slots,
         }
     }
 
@@ -98,7 +101,8 @@ impl Batch {
     /// answer (ICMP) is none of a receiver's and is passed over.
     pub fn receive(&mut self, socket: BorrowedFd<'_>) -> io::Result<usize> {
         let requests = self.requests.chunks_exact_mut(self.request_bytes);
-        for ((slot, message), request) in self.slots.iter_mut().zip(&mut self.messages).zip(requests) {
+        let slots = self.slots.iter_mut().zip(&mut self.messages).zip(requests);
+        for ((slot, message), request) in slots.take(self.used) {
             slot.vector.iov_base = request.as_mut_ptr().cast();
             slot.vector.iov_len = request.len();
             let header = &mut message.msg_hdr;
@@ -109,6 +113,7 @@ impl Batch {
             header.msg_control = slot.control.0.as_mut_ptr().cast();
             header.msg_controllen = CONTROL_BYTES as _;
         }
+        self.used = 0;
         // SAFETY: `messages` has this many entries, each pointing at a name, a vector, a control block and a request
         // buffer of this struct with their true lengths; all live, stay in place and are ours alone through the call.
         let count = unsafe {
@@ -124,6 +129,7 @@ impl Batch {
             let error = io::Error::last_os_error();
             return if error.kind() == io::ErrorKind::WouldBlock { Ok(0) } else { Err(error) };
         };
+        self.used = count;
         for (slot, message) in self.slots.iter_mut().zip(&self.messages).take(count) {
             slot.request = message.msg_len as usize;
             slot.answer = 0;

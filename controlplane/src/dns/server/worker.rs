@@ -22,6 +22,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 const TICK: Duration = Duration::from_millis(250);
 /// Batches from one socket before the others have their turn.
 const BATCHES_PER_TURN: usize = 16;
+/// After a batch of so many another one is likely there already, and looking costs less than a poll does.
+const BUSY_BATCH: usize = 4;
 /// Events taken with one poll.
 const EVENTS_MAX: usize = 256;
 /// How long answers on connections may take to leave when the thread ends.
@@ -164,7 +166,7 @@ impl Worker {
             if sent.failed > 0 {
                 counters.send_errors.add(sent.failed as u64);
             }
-            if count < batch.slots() {
+            if count < BUSY_BATCH.min(batch.slots()) {
                 has_more[place] = false;
                 return;
             }
