@@ -40,17 +40,14 @@ impl Name {
         Ok((name, end))
     }
 
-    /// The same into this name, which was the root: a name is too large to be handed on by value for every question. On an
-    /// error it means nothing.
+    /// The same into this name: one is too large to be handed on by value for every question. On an error it means nothing.
     pub fn read_in_place(&mut self, message: &[u8], at: usize) -> Result<usize, NameError> {
-        let name = self;
         let mut used = 0;
+        self.labels = 0;
         loop {
             let length = usize::from(*message.get(at + used).ok_or(NameError::Short)?);
             if length == 0 {
-                name.bytes[used] = 0;
-                name.length = (used + 1) as u8;
-                return Ok(at + used + 1);
+                break;
             }
             if length > LABEL_BYTES_MAX {
                 return Err(NameError::Label);
@@ -59,15 +56,17 @@ impl Name {
             if end >= NAME_BYTES_MAX {
                 return Err(NameError::Long);
             }
-            let label = message.get(at + used..at + end).ok_or(NameError::Short)?;
-            let place = &mut name.bytes[used..end];
-            place.copy_from_slice(label);
-            // A length is below 64 and no letter, so that all may be lowered together.
-            place.make_ascii_lowercase();
-            name.starts[usize::from(name.labels)] = used as u8;
-            name.labels += 1;
+            self.starts[usize::from(self.labels)] = used as u8;
+            self.labels += 1;
             used = end;
         }
+        let whole = message.get(at..=at + used).ok_or(NameError::Short)?;
+        let place = &mut self.bytes[..=used];
+        place.copy_from_slice(whole);
+        // A length is below 64 and no letter, so that all may be lowered together.
+        place.make_ascii_lowercase();
+        self.length = (used + 1) as u8;
+        Ok(at + used + 1)
     }
 
     /// A name from its wire form, which must be whole and nothing else.

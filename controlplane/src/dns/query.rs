@@ -38,7 +38,7 @@ pub enum Reading<'m> {
 /// A resource record's fixed part behind its owner.
 const RECORD_BYTES: usize = 10;
 
-/// Takes a request apart; `name`, the root, becomes the name that is asked for.
+/// Takes a request apart; `name` becomes the name that is asked for.
 pub fn read<'m>(message: &'m [u8], name: &'m mut Name) -> Reading<'m> {
     let Some(header) = message.first_chunk::<HEADER_BYTES>() else { return Reading::Ignored };
     if header[2] & 0x80 != 0 {
