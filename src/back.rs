@@ -33,9 +33,9 @@ pub(crate) fn configure_again(args: &BackArgs, running: Option<&NodeConfig>) -> 
     assemble::check_peers(key.as_ref(), far_ends, &mut problems);
     let plan = Plan {
         listeners: listeners.all,
-        sites: sites(args, &origins),
+        sites: sites(args, &origins).into(),
         peers: peers.iter().map(plan_peer).collect(),
-        origins: origins.all,
+        origins: origins.all.into(),
         trusted_proxies: assemble::networks(&args.trusted_proxy, "trusted_proxy", &mut problems),
         pseudonym: assemble::name(&args.name, &mut problems),
         rules: common.rules.clone(),
@@ -185,7 +185,12 @@ fn peer_flag(text: &str) -> String {
 
 fn plan_peer(peer: &PeerConfig) -> Peer {
     let label = peer.public_key.to_text().chars().take(LABEL_CHARS).collect();
-    Peer { label, public_key: peer.public_key, sites: peer.sites.clone(), retired: None }
+    Peer {
+        label,
+        public_key: peer.public_key,
+        sites: peer.sites.iter().map(|site| site.clone().into_bytes()).collect(),
+        retired: None,
+    }
 }
 
 #[cfg(test)]

@@ -33,9 +33,9 @@ pub(crate) fn configure_again(
     let listen_udp = tunnel_from(args, &sites.routes, &mut problems);
     let plan = Plan {
         listeners: listeners.all,
-        sites: sites.all,
+        sites: sites.all.into(),
         routes: assemble::routes(&common.cores, sites.routes),
-        origins: sites.origins.all,
+        origins: sites.origins.all.into(),
         generation: 0,
         peers: Vec::new(),
         rules: common.rules.clone(),
