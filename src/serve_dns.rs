@@ -67,6 +67,8 @@ struct Running<'c> {
     figures: FiguresFile,
     board: Board,
     guide: Guide,
+    /// Users who may give commands, beside the process's own and root.
+    users: Vec<(String, Vec<String>)>,
 }
 
 /// The file of figures and when it was last written.
@@ -147,6 +149,7 @@ impl<'c> Running<'c> {
             figures,
             board: Board::of_log_level(config.log_level),
             guide,
+            users: network.map(|network| network.users.clone()).unwrap_or_default(),
         };
         running.start_page()?;
         if let Some(tree) = config.tree.as_ref().filter(|tree| tree.broken.is_empty()) {
@@ -195,6 +198,7 @@ impl<'c> Running<'c> {
         let alive_every = notify::alive_interval();
         let mut alive_at = Instant::now();
         let mut turns_seen = Vec::new();
+        inbox.invite(control::guests(&self.users));
         while !self.server.has_ended() {
             if alive_every.is_some() && Instant::now() >= alive_at {
                 // A worker that stands still is what the watchdog is for.
@@ -210,13 +214,18 @@ impl<'c> Running<'c> {
                 Some(Word::Signal(Signal::Reopen)) => self.reopen(),
                 Some(Word::Signal(Signal::Reload)) => {
                     let _told = self.reload();
+                    inbox.invite(control::guests(&self.users));
                 }
                 Some(Word::Order(order)) => {
-                    let mut drains = false;
+                    let (mut drains, mut reloads) = (false, false);
                     let answer = control::obey(&order, |command| {
                         drains = matches!(command, CtlCommand::Drain);
+                        reloads = matches!(command, CtlCommand::Reload);
                         self.obey(&order, command)
                     });
+                    if reloads {
+                        inbox.invite(control::guests(&self.users));
+                    }
                     inbox.answer(&order, &answer);
                     if drains {
                         return self.finish(true);
@@ -261,6 +270,7 @@ impl<'c> Running<'c> {
         let (Loaded { catalog, .. }, steering) = load(self.config, network)?;
         let generation = self.guide.replace(catalog, steering);
         self.figures = figures;
+        self.users = network.map(|network| network.users.clone()).unwrap_or_default();
         if let (Some(source), Some(opened)) = (&self.config.tree, &opened) {
             keep(source, &opened.text);
         }

@@ -110,6 +110,9 @@ impl<'t> Writing<'t> {
             for listen in list(tree, &["site", site, "tcp"]) {
                 self.flag("tcp", format!("{listen}={site}"));
             }
+            for class in list(tree, &["site", site, "classes"]) {
+                self.flag("site-class", format!("{site}={class}"));
+            }
             let several = list(tree, &["site", site, "back"]);
             if several.len() > 1 {
                 let what = format!(

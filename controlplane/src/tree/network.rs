@@ -39,6 +39,8 @@ pub struct Network {
     pub locations: Option<PathBuf>,
     /// Where a node listens, and who it says it is.
     pub nodes: Vec<(String, Vec<SocketAddr>, String)>,
+    /// Users of the machines, and the commands that they may give.
+    pub users: Vec<(String, Vec<String>)>,
 }
 
 /// Time to live of the addresses of machines and roles, seconds.
@@ -55,6 +57,10 @@ impl Network {
         making.zones();
         making.sites();
         making.machines();
+        for user in tree.names(&["user"]) {
+            let may = making.list(&["user", user, "may"]);
+            making.network.users.push((user.to_owned(), may));
+        }
         making.network.figures = making.file(&["dns", "figures"]);
         making.network.locations = making.file(&["dns", "locations"]);
         let Making { network, mut problems, .. } = making;
