@@ -19,8 +19,10 @@ use dataplane::http::{
 use dataplane::reactor::lanes::{LANES, Receiver, Sender, Verdict, lanes};
 use dataplane::role::waits::Waits;
 use dataplane::time::Instant as Now;
+use dataplane::tmp::id::PathId;
 use dataplane::tmp::limits::DATA_OVERHEAD_BYTES;
 use dataplane::tmp::seal::{Cipher, OpenKey, SealKey};
+use dataplane::tmp::spread::Spread;
 use dataplane::tmp::{Carrier, Ecn, Fill, Handled, Side, StreamId, Tunnel, TunnelOptions};
 
 /// How long a row is warmed up and measured: all of them together take a minute.
@@ -290,7 +292,7 @@ impl Ends {
         let options = TunnelOptions { streams_max: 1_024, ..TunnelOptions::default() };
         let mut tunnels =
             [Side::Initiator, Side::Acceptor].map(|side| Tunnel::new(&options, side, Now::ORIGIN));
-        tunnels.iter_mut().for_each(|tunnel| tunnel.on_connected(Now::ORIGIN));
+        tunnels.iter_mut().for_each(|tunnel| tunnel.on_connected(Now::ORIGIN, PathId(0), Spread::Failover));
         let stream = tunnels[0].open(2, 0).expect("a new tunnel has room for a stream");
         let (bytes, payload) = ([0x5a; PAYLOAD_BYTES], [0; 2 * PAYLOAD_BYTES]);
         Self { tunnels, now_us: 0, stream, bytes, payload }
@@ -340,13 +342,15 @@ impl Ends {
         }
         let mut any = false;
         loop {
-            let room = self.tunnels[from].payload_bytes_next(now);
-            let Some(filled) = self.tunnels[from].fill_packet(now, &mut self.payload[..room], &mut fill)
+            let room = self.tunnels[from].payload_bytes_next(now, PathId(0));
+            let Some(filled) =
+                self.tunnels[from].fill_packet(now, PathId(0), &mut self.payload[..room], &mut fill)
             else {
                 break;
             };
             let payload = &self.payload[..filled.len_bytes];
-            let handled = self.tunnels[1 - from].handle_packet(now, filled.number, Ecn::Capable0, payload);
+            let handled =
+                self.tunnels[1 - from].handle_packet(now, (PathId(0), filled.number), Ecn::Capable0, payload);
             assert_eq!(handled, Handled::New, "nothing comes twice or wrong");
             any = true;
         }

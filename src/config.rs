@@ -14,6 +14,7 @@ use dataplane::role::plan::Plan;
 use dataplane::time::Duration;
 use dataplane::tmp::key::{PresharedKey, PrivateKey, PublicKey};
 use dataplane::tmp::profile::{Profile, WindowFloor};
+use dataplane::tmp::spread::Spread;
 use std::path::PathBuf;
 
 /// Which end of the tunnel a node is.
@@ -52,8 +53,7 @@ pub(crate) struct NodeConfig {
     pub(crate) psk: Option<PresharedKey>,
     /// Where the secrets of sessions are written, if anywhere.
     pub(crate) key_log: Option<PathBuf>,
-    /// UDP addresses of the tunnels. A back-end listens there; a front-end sends from there (port 0: any), one
-    /// address per family that its routes use.
+    /// UDP addresses of the tunnels. A back-end listens there; a front-end sends from there (port 0: any).
     pub(crate) listen_udp: Vec<SocketAddr>,
     /// Workers and where they run.
     pub(crate) cores: Cores,
@@ -84,8 +84,10 @@ pub(crate) struct RouteConfig {
     pub(crate) name: String,
     /// The back-end's public key.
     pub(crate) public_key: PublicKey,
-    /// Where the back-end listens; never empty, the first that answers serves.
+    /// Where the back-end listens; never empty, and a path leads to each.
     pub(crate) addresses: Vec<SocketAddr>,
+    /// How the paths are used.
+    pub(crate) spread: Spread,
 }
 
 /// One front-end that a back-end lets in.

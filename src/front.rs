@@ -10,6 +10,7 @@ use crate::problem::{Problems, Wrong};
 use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use dataplane::exchange::link::{Kind, Way};
 use dataplane::role::plan::{Plan, Site};
+use dataplane::tmp::spread::Spread;
 use std::collections::HashMap;
 
 /// Reads, checks and joins all flags; everything that is wrong at once.
@@ -92,7 +93,9 @@ struct Sites {
 impl Sites {
     fn new(args: &FrontArgs, problems: &mut Problems) -> Self {
         let mut routes: Vec<RouteConfig> = Vec::new();
-        for (text, route) in take_all(&args.route, "route", problems) {
+        let spread = args.route_mode.take_or("route_mode", problems, Spread::default());
+        for (text, mut route) in take_all(&args.route, "route", problems) {
+            route.spread = spread;
             let flag = format!("--route {text}");
             let is_other = routes.iter().all(|known| known.public_key != route.public_key);
             problems.require(
@@ -223,20 +226,22 @@ fn tunnel_from(args: &FrontArgs, routes: &[RouteConfig], problems: &mut Problems
         .into_iter()
         .map(|(_, address)| address)
         .collect();
+    for (index, address) in given.iter().enumerate().filter(|(_, address)| address.port() > 0) {
+        let is_new = !given[..index].contains(address);
+        let flag = format!("--tunnel-from {address}");
+        problems.require(is_new, flag, "is there twice", "give it once, or with port 0");
+    }
     let uses =
         |is_ipv6: bool| routes.iter().flat_map(|route| &route.addresses).any(|to| to.is_ipv6() == is_ipv6);
     let mut from = Vec::new();
     for (is_ipv6, any) in [(false, Ipv4Addr::UNSPECIFIED.into()), (true, Ipv6Addr::UNSPECIFIED.into())] {
-        let of_family: Vec<SocketAddr> = given.iter().copied().filter(|ip| ip.is_ipv6() == is_ipv6).collect();
-        let family = if is_ipv6 { "IPv6" } else { "IPv4" };
-        problems.require(
-            of_family.len() <= 1,
-            "--tunnel-from",
-            format!("gives two {family} addresses"),
-            "give one per family",
-        );
-        if uses(is_ipv6) {
-            from.push(of_family.first().copied().unwrap_or_else(|| SocketAddr::new(any, 0)));
+        if !uses(is_ipv6) {
+            continue;
+        }
+        let before = from.len();
+        from.extend(given.iter().filter(|address| address.is_ipv6() == is_ipv6));
+        if from.len() == before {
+            from.push(SocketAddr::new(any, 0));
         }
     }
     from

@@ -47,9 +47,11 @@ mod sim_scenario;
 mod startup;
 mod tmp_dump;
 mod tree;
+mod tunnel_log;
 mod wan;
 mod watch;
 mod watch_endpoint;
+mod watch_paths;
 mod watch_rings;
 
 use crate::args::demo::DemoConfig;

@@ -26,6 +26,7 @@ use crate::node_files::{NodeFiles, Renewed};
 use crate::node_tree::TreeSource;
 use crate::outfit;
 use crate::settings::Board;
+use crate::tunnel_log::TunnelLog;
 use crate::watch::Watch;
 
 /// How often the main thread looks whether the workers still run while it waits for signals.
@@ -44,6 +45,7 @@ pub(crate) struct Node {
     reloads: Arc<Reloads>,
     /// What `ctl status` shows: the same as the page.
     watch: Watch,
+    tunnel_log: TunnelLog,
 }
 
 /// Runs a node until it is told to stop. Blocks; what went wrong has been logged when it returns.
@@ -111,7 +113,20 @@ impl Node {
         );
         notify::ready("serving");
         let (end, drain_timeout) = (config.end.name(), config.limits.drain_timeout);
-        Ok(Self { running, log, resolver, page, end, drain_timeout, files, board, reloads, watch })
+        let tunnel_log = TunnelLog::default();
+        Ok(Self {
+            running,
+            log,
+            resolver,
+            page,
+            end,
+            drain_timeout,
+            files,
+            board,
+            reloads,
+            watch,
+            tunnel_log,
+        })
     }
 
     /// The workers, for a demo that looks at them.
@@ -136,6 +151,7 @@ impl Node {
                 loops_seen = loops;
                 alive_at = Instant::now() + alive_every.unwrap_or(LOOK_EVERY);
             }
+            self.tunnel_log.look(self.watch.named_tunnels());
             match inbox.wait(LOOK_EVERY) {
                 Some(Word::Signal(Signal::Terminate)) => self.advance(),
                 Some(Word::Signal(Signal::Reopen)) => self.reopen(),

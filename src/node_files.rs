@@ -19,11 +19,12 @@ use dataplane::role::succession::{Abilities, NUMBERS_MAX, Succession};
 use std::sync::Arc;
 
 /// Flags whose values are taken over; sites and ways that need sockets or workers of another kind wait all the same.
-const LIVE: [&str; 14] = [
+const LIVE: [&str; 15] = [
     "site",
     "origin",
     "route",
     "peer",
+    "route-mode",
     "trusted-proxy",
     "name",
     "class",

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use crate::config::NodeConfig;
 use crate::settings::Board;
 use crate::watch_endpoint;
+use crate::watch_paths;
 use crate::watch_rings;
 
 /// The page's source.
@@ -72,6 +73,11 @@ impl Watch {
         let mut tunnels = self.tunnels();
         tunnels.retain(|(_, tunnel)| !self.is_closing(tunnel));
         tunnels
+    }
+
+    /// The tunnels with worker and far end.
+    pub(crate) fn named_tunnels(&self) -> impl Iterator<Item = (usize, String, TunnelStatus)> {
+        self.tunnels().into_iter().map(|(worker, tunnel)| (worker, self.far_end(&tunnel), tunnel))
     }
 
     fn tunnels(&self) -> Vec<(usize, TunnelStatus)> {
@@ -202,6 +208,7 @@ impl Watch {
         let rings: Vec<_> =
             tunnels.iter().map(|(worker, tunnel)| (*worker, self.far_end(tunnel), tunnel)).collect();
         watch_rings::metrics(&rings, text);
+        watch_paths::metrics(&rings, text);
     }
 
     fn packet_metrics(&self, text: &mut MetricsText, tunnels: &[(usize, TunnelStatus)]) {
@@ -294,7 +301,8 @@ impl Watch {
             "repairs_beyond": path.counters.repairs_beyond,
             "probe_timeouts": path.counters.probe_timeouts, "path_losses": path.counters.path_losses,
             "scale_bytes": tunnel.blender.scale_bytes, "loops": tunnel.blender.loops,
-            "sub_packet_bytes": tunnel.blender.sub_packet_bytes, "rings": watch_rings::status(tunnel),
+            "sub_packet_bytes": tunnel.blender.sub_packet_bytes,
+            "route_mode": path.spread.name(), "paths": watch_paths::status(tunnel), "rings": watch_rings::status(tunnel),
         })
     }
 }

@@ -26,6 +26,7 @@ use dataplane::role::plan::{Listener, Origin, Peer, Plan, Route, Site};
 use dataplane::tmp::key::{PrivateKey, PublicKey};
 use dataplane::tmp::options::TunnelOptions;
 use dataplane::tmp::random::SystemRandom;
+use dataplane::tmp::spread::Spread;
 use tools::load::LoadOptions;
 use tools::origin::OriginOptions;
 
@@ -174,6 +175,7 @@ fn front(io: Io, key: PrivateKey, back: PublicKey, tunnel: SocketAddr) -> Runnin
             name: "east".to_owned(),
             public_key: back,
             addresses: vec![tunnel],
+            spread: Spread::Failover,
             owner: 0,
             retired: None,
         }],

@@ -9,7 +9,9 @@ use crate::form::network::Network;
 use crate::form::route::Route;
 use crate::form::site::Site;
 use crate::form::tcp::Tcp;
+use crate::form::word::Word;
 use clap::{Args, Command, FromArgMatches};
+use dataplane::tmp::spread::Spread;
 use std::ffi::OsString;
 
 /// Examples at the foot of the help.
@@ -53,11 +55,16 @@ pub(crate) struct FrontArgs {
     /// --tcp); `*` takes what no other takes, unknown names get 421; repeatable
     #[arg(long, value_name = "SITE=ROUTE|URL")]
     pub(crate) site: Vec<Given<Site>>,
-    /// A way to a back-end: its public key and where it listens; repeatable
+    /// A way to a back-end: its public key and where it listens; a path leads to each of up to four addresses; repeatable
     #[arg(long, value_name = "NAME=KEY@ADDR[,ADDR…]")]
     pub(crate) route: Vec<Given<Route>>,
-    /// Send the tunnels' datagrams from here, one per address family; without it from any address and port
-    #[arg(long, value_name = "ADDR")]
+    /// How routes of several addresses use their paths: `failover`, everything on the first that is good; `bond`, each
+    /// packet on the one on which it arrives first; `duplicate`, as failover, and urgent data on a second one, too
+    #[arg(long, value_name = "MODE", default_value_t = Given::of(Spread::Failover))]
+    pub(crate) route_mode: Given<Word<Spread>>,
+    /// Send the tunnels' datagrams from here; where there are several of a family, each path of a route leaves from another,
+    /// in turn; without it from any address and port; repeatable
+    #[arg(long, visible_alias = "bind", value_name = "ADDR")]
     pub(crate) tunnel_from: Vec<Given<Address>>,
     /// Believe the forwarding fields (X-Forwarded-For, -Proto, -Host, Forwarded) of clients in this network, and append to
     /// them: a balancer of your own; everybody else's are replaced; repeatable

@@ -5,15 +5,14 @@ use crate::form::address::Address;
 use crate::form::given::Form;
 use crate::form::key;
 use crate::problem::Wrong;
+use dataplane::tmp::limits::PATHS_MAX;
+use dataplane::tmp::spread::Spread;
 
 /// A route.
 pub(crate) struct Route;
 
 /// Bytes of a route's name; it stands in every line of the access log.
 const NAME_BYTES_MAX: usize = 32;
-
-/// Addresses of one route; more channels than a back-end has uplinks serve nobody.
-const ADDRESSES_MAX: usize = 16;
 
 impl Form for Route {
     type Value = RouteConfig;
@@ -33,10 +32,14 @@ impl Form for Route {
         if !addresses.iter().all(is_usable) {
             return Err(Wrong::new("has an address that nobody can send to", "give the back-end's own"));
         }
-        if addresses.len() > ADDRESSES_MAX {
-            return Err(Wrong::new("has more than 16 addresses", "give fewer"));
+        if addresses.len() > PATHS_MAX {
+            return Err(Wrong::new(format!("has more than {PATHS_MAX} addresses"), "give fewer"));
         }
-        Ok(RouteConfig { name: route_name(name)?, public_key: key::read(key)?, addresses })
+        if (1..addresses.len()).any(|index| addresses[..index].contains(&addresses[index])) {
+            return Err(Wrong::new("has an address twice", "give each once: a path leads to each"));
+        }
+        let spread = Spread::default();
+        Ok(RouteConfig { name: route_name(name)?, public_key: key::read(key)?, addresses, spread })
     }
 }
 
@@ -71,6 +74,8 @@ mod tests {
             format!("east={key}@127.0.0.1:0"),
             format!("east={key}@0.0.0.0:7000"),
             format!("east={key}@"),
+            format!("east={key}@127.0.0.1:1,127.0.0.1:1"),
+            format!("east={key}@127.0.0.1:1,127.0.0.1:2,127.0.0.1:3,127.0.0.1:4,127.0.0.1:5"),
         ] {
             assert!(Route::read(&text).is_err(), "{text}");
         }

@@ -6,6 +6,7 @@ use crate::problem::Wrong;
 use controlplane::logs::daemon::Level;
 use core::marker::PhantomData;
 use dataplane::tmp::profile::Profile;
+use dataplane::tmp::spread::Spread;
 use tools::drive::IoChoice;
 use tools::load::Arrivals;
 
@@ -65,6 +66,11 @@ impl Words for BlenderMode {
 impl Words for Profile {
     const WORDS: &[(&str, Self)] =
         &[("balanced", Self::Balanced), ("throughput", Self::Throughput), ("literal", Self::Literal)];
+}
+
+impl Words for Spread {
+    const WORDS: &[(&str, Self)] =
+        &[("failover", Self::Failover), ("bond", Self::Bond), ("duplicate", Self::Duplicate)];
 }
 
 impl Words for Level {

@@ -163,6 +163,19 @@ impl Node {
         value.split(',').next().unwrap().to_owned()
     }
 
+    /// The addresses of a list in what it has said.
+    pub(crate) fn fields(&self, line: &str, name: &str) -> Vec<SocketAddr> {
+        let line = self.wait_for(line);
+        let value = line.split(' ').find_map(|word| word.strip_prefix(name)).unwrap();
+        value.split(',').map(|address| address.parse().unwrap()).collect()
+    }
+
+    /// The word behind a text that it has said.
+    pub(crate) fn word_after(&self, text: &str) -> String {
+        let line = self.wait_for(text);
+        line.split_once(text).unwrap().1.split(' ').next().unwrap().to_owned()
+    }
+
     /// Where it listens for clients.
     pub(crate) fn address(&self) -> SocketAddr {
         self.field(" started ", "listening=").parse().unwrap()

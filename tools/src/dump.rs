@@ -7,10 +7,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 
 use dataplane::tmp::frame::{Frame, Frames};
-use dataplane::tmp::id::{ReceiverId, StreamId};
+use dataplane::tmp::id::{PathId, ReceiverId, StreamId};
 use dataplane::tmp::key_log::LoggedSecret;
-use dataplane::tmp::limits::{ACK_DELAY_UNIT_US, DATA_BYTES_MIN};
-use dataplane::tmp::packet::{Packet, full_number};
+use dataplane::tmp::limits::{ACK_DELAY_UNIT_US, DATA_BYTES_MIN, PATHS_MAX};
+use dataplane::tmp::packet::{Packet, full_number, packet_mark, split_mark};
 use dataplane::tmp::seal::OpenKey;
 
 use crate::capture::Datagram;
@@ -18,18 +18,15 @@ use crate::capture::Datagram;
 /// Frames of the bytes of a stream are shown with so many of them at most.
 const PREVIEW_BYTES: usize = 24;
 
-/// Version 1 has one path.
-const PATH: u32 = 0;
-
 /// The keys of a key log, by the id that packets name.
 #[derive(Debug, Default)]
 pub struct KeyRing(HashMap<ReceiverId, Vec<Opener>>);
 
-/// One direction of one epoch, and the number after the largest that it has opened.
+/// One direction of one epoch, and the number after the largest that it has opened, by path.
 #[derive(Debug)]
 struct Opener {
     key: OpenKey,
-    expected: u64,
+    expected: [u64; PATHS_MAX],
 }
 
 impl KeyRing {
@@ -37,21 +34,24 @@ impl KeyRing {
     pub fn read(text: &str) -> Self {
         let mut ring = Self::default();
         for logged in text.lines().filter_map(LoggedSecret::from_line) {
-            let opener = Opener { key: OpenKey::new(logged.cipher, &logged.secret), expected: 0 };
+            let opener =
+                Opener { key: OpenKey::new(logged.cipher, &logged.secret), expected: [0; PATHS_MAX] };
             ring.0.entry(logged.receiver).or_default().push(opener);
         }
         ring
     }
 
-    /// Opens a packet: its full number and frames. Ids come back in time, so the newest key is tried first.
-    fn open(&mut self, receiver: ReceiverId, number_low: u32, packet: &[u8]) -> Option<(u64, Vec<u8>)> {
+    /// Opens a packet: its path, full number and frames. Ids come back in time, so the newest key is tried first.
+    fn open(&mut self, receiver: ReceiverId, mark: u32, packet: &[u8]) -> Option<(PathId, u64, Vec<u8>)> {
+        let (path, number_low) = split_mark(mark);
         for opener in self.0.get_mut(&receiver)?.iter_mut().rev() {
             // A later epoch goes on with the numbers of the one before, of which the capture may show nothing.
-            let number = full_number(opener.expected, number_low);
+            let expected = &mut opener.expected[path.index()];
+            let number = full_number(*expected, number_low);
             let mut copy = packet.to_vec();
-            if let Some(frames) = opener.key.open(PATH, number, &mut copy) {
-                opener.expected = opener.expected.max(number + 1);
-                return Some((number, frames.to_vec()));
+            if let Some(frames) = opener.key.open(path.0.into(), number, &mut copy) {
+                *expected = (number + 1).max(*expected);
+                return Some((path, number, frames.to_vec()));
             }
         }
         None
@@ -120,25 +120,28 @@ impl Dump {
                 let _ = writeln!(text, "COOKIE to id {:08x}", receiver.0);
                 "COOKIE"
             }
-            Packet::Reset { unknown, number_low } => {
-                let _ = writeln!(text, "RESET about id {:08x} number {number_low}", unknown.0);
+            Packet::Reset { unknown, mark } => {
+                let (path, number) = split_mark(mark);
+                let _ = writeln!(text, "RESET about id {:08x}{} number {number}", unknown.0, path_text(path));
                 "RESET"
             }
-            Packet::Data { receiver, number_low } => {
-                self.data(receiver, number_low, packet, text);
+            Packet::Data { receiver, mark } => {
+                self.data(receiver, mark, packet, text);
                 "DATA"
             }
         };
         *self.counts.entry(kind).or_default() += 1;
     }
 
-    fn data(&mut self, receiver: ReceiverId, number_low: u32, packet: &[u8], text: &mut String) {
-        let Some((number, frames)) = self.keys.open(receiver, number_low, packet) else {
-            let _ = writeln!(text, "DATA to id {:08x} number ..{number_low}", receiver.0);
+    fn data(&mut self, receiver: ReceiverId, mark: u32, packet: &[u8], text: &mut String) {
+        let Some((path, number, frames)) = self.keys.open(receiver, mark, packet) else {
+            let (path, number_low) = split_mark(mark);
+            let path = path_text(path);
+            let _ = writeln!(text, "DATA to id {:08x}{path} number ..{number_low}", receiver.0);
             return;
         };
         self.opened += 1;
-        let _ = writeln!(text, "DATA to id {:08x} number {number}", receiver.0);
+        let _ = writeln!(text, "DATA to id {:08x}{} number {number}", receiver.0, path_text(path));
         for frame in Frames::new(&frames) {
             let _ = match frame {
                 Ok(frame) => writeln!(text, "    {}", frame_text(&frame)),
@@ -151,12 +154,18 @@ impl Dump {
 /// The length of every packet of a train but the last: where the header that must follow the first one stands.
 fn segment_bytes(payload: &[u8]) -> usize {
     let whole = payload.len().max(1);
-    let Some(Packet::Data { number_low, .. }) = Packet::parse(payload) else { return whole };
+    let Some(Packet::Data { mark, .. }) = Packet::parse(payload) else { return whole };
+    let (path, number_low) = split_mark(mark);
     let mut next = [0; 9];
     next[..5].copy_from_slice(&payload[..5]);
-    next[5..].copy_from_slice(&number_low.wrapping_add(1).to_be_bytes());
+    next[5..].copy_from_slice(&packet_mark(path, u64::from(number_low) + 1).to_be_bytes());
     let rest = payload.get(DATA_BYTES_MIN..).unwrap_or(&[]);
     rest.windows(next.len()).position(|window| window == next).map_or(whole, |at| at + DATA_BYTES_MIN)
+}
+
+/// Most tunnels have path 0 alone.
+fn path_text(path: PathId) -> String {
+    if path == PathId(0) { String::new() } else { format!(" path {}", path.0) }
 }
 
 /// Hours, minutes and seconds of the day, UTC.
@@ -275,8 +284,8 @@ mod tests {
             options.is_responder = which == 1;
             options.key_log = (which == 1).then(|| lines.clone() as Arc<dyn KeyLog>);
             let mut end = Endpoint::<Tunnel>::new(options, Box::new(PredictableRandom::new(which as u64)));
-            let address = (which == 0).then(|| address(1));
-            end.add_peer(PeerOptions { public: keys[1 - which].public(), psk: None, address }).unwrap();
+            let places = (which == 0).then(|| address(1).into()).into_iter().collect();
+            end.add_peer(PeerOptions { places, ..PeerOptions::new(keys[1 - which].public(), None) }).unwrap();
             end
         });
         let tunnel = ends[0].connect(NOW, dataplane::tmp::PeerId(0)).unwrap();

@@ -327,10 +327,10 @@ impl Role for Node {
         let worker = *worker;
         let (part, handle) = match &input {
             Input::Datagrams { .. } => {
-                if let (Some(trunk), Input::Datagrams { from, ecn, segment_bytes, bytes, .. }) =
+                if let (Some(trunk), Input::Datagrams { socket, from, ecn, segment_bytes, bytes }) =
                     (trunk, input)
                 {
-                    trunk.handle_datagrams(now, from, ecn, segment_bytes, bytes);
+                    trunk.handle_datagrams(now, (socket, from), ecn, segment_bytes, bytes);
                 }
                 return;
             }

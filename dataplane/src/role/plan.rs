@@ -15,6 +15,7 @@ use crate::role::named::{Entry, Named};
 use crate::rules::Rules;
 use crate::stdx::network::Network;
 use crate::tmp::key::PublicKey;
+use crate::tmp::spread::Spread;
 
 /// How PROXY protocol headers (HAProxy's specification, versions 1 and 2) are written to an origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,8 +75,10 @@ pub struct Route {
     pub name: String,
     /// The back-end's key.
     pub public_key: PublicKey,
-    /// Where the back-end listens; the first is dialled.
+    /// Where the back-end listens: a path leads to each, `PATHS_MAX` at most.
     pub addresses: Vec<SocketAddr>,
+    /// How the paths are used.
+    pub spread: Spread,
     /// The worker that owns its tunnel.
     pub owner: u8,
     /// The plan that no longer had it: its tunnel closes when its streams are done.

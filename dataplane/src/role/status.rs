@@ -2,11 +2,13 @@
 //!
 //! The worker only ever tries the board's lock; if a reader holds it just then, the numbers stay half a second older.
 
+use core::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 
 use crate::blender::{Counters as BlenderCounters, RINGS};
 use crate::role::waits::WaitHistogram;
 use crate::tmp::counters::Counters as EndpointCounters;
+use crate::tmp::limits::PATHS_MAX;
 use crate::tmp::stats::Snapshot;
 
 /// One tunnel.
@@ -18,6 +20,8 @@ pub struct TunnelStatus {
     pub peer: u32,
     /// Whether bytes come through.
     pub is_up: bool,
+    /// Where the peer is, by path.
+    pub places: [Option<SocketAddr>; PATHS_MAX],
     /// Streams open.
     pub streams: usize,
     /// The transport's numbers.

@@ -126,7 +126,7 @@ impl Numbered for Site {
 
 impl Numbered for Route {
     fn key(&self) -> String {
-        format!("{} {} {:?}", self.name, self.public_key, self.addresses)
+        format!("{} {} {:?} {}", self.name, self.public_key, self.addresses, self.spread.name())
     }
 
     fn retired(&mut self) -> &mut Option<u64> {
@@ -210,6 +210,7 @@ mod tests {
     use crate::stdx::prng::Prng;
     use crate::tmp::key::{PrivateKey, PublicKey};
     use crate::tmp::random::PredictableRandom;
+    use crate::tmp::spread::Spread;
     use std::collections::BTreeMap;
 
     fn key(seed: u64) -> PublicKey {
@@ -232,7 +233,14 @@ mod tests {
 
     fn route(name: &str, seed: u64) -> Route {
         let addresses = vec![SocketAddr::from(([192, 0, 2, seed as u8], 7_000))];
-        Route { name: name.to_owned(), public_key: key(seed), addresses, owner: 0, retired: None }
+        Route {
+            name: name.to_owned(),
+            public_key: key(seed),
+            addresses,
+            spread: Spread::Failover,
+            owner: 0,
+            retired: None,
+        }
     }
 
     fn peer(seed: u64, sites: &[&str]) -> Peer {

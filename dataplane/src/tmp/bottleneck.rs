@@ -7,7 +7,7 @@
 use crate::time::{Duration, Instant};
 use crate::tmp::bottleneck_tcp::{ACK_BYTES, SEGMENT_BYTES, Tcp};
 use crate::tmp::carrier::{Carrier, Ecn, Handled};
-use crate::tmp::id::Side;
+use crate::tmp::id::{PathId, Side};
 use crate::tmp::limits::DATA_OVERHEAD_BYTES;
 use crate::tmp::options::TunnelOptions;
 use crate::tmp::pair::End;
@@ -180,7 +180,8 @@ impl World {
         match &mut self.flows[flow] {
             Flow::Tunnel(ends) => {
                 let tunnel = &mut ends[end].tunnel;
-                let handled = tunnel.handle_packet(self.now, packet.number, packet.ecn, &packet.payload);
+                let handled =
+                    tunnel.handle_packet(self.now, (PathId(0), packet.number), packet.ecn, &packet.payload);
                 assert!(matches!(handled, Handled::New | Handled::Duplicate), "{handled:?}");
                 tunnel.handle_batch_end(self.now);
             }

@@ -10,7 +10,8 @@
 //! input the endpoint asks `deadline` again.
 
 use crate::time::Instant;
-use crate::tmp::id::{Side, StreamId, TunnelId};
+use crate::tmp::id::{PathId, Side, StreamId, TunnelId};
+use crate::tmp::spread::Spread;
 
 /// The two ECN bits of the IP header (RFC 3168).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,7 +56,7 @@ pub trait Blend {
 /// One payload that a carrier has filled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Filled {
-    /// The packet's number: one more than the last, never reused while the carrier lives. [TMP-21]
+    /// The packet's number: one more than the last of its path, never reused while the carrier lives. [TMP-21]
     pub number: u64,
     /// Bytes written at the front of the payload: `PAYLOAD_BYTES_MIN` at least (the carrier pads). [TMP-22]
     pub len_bytes: usize,
@@ -92,26 +93,36 @@ pub trait Carrier: Sized {
     /// initiator again when the peer has lost its state.
     fn new(options: &Self::Options, side: Side, now: Instant) -> Self;
 
-    /// The first keys are there (or again, after the carrier was made anew): packets may leave.
-    fn on_connected(&mut self, now: Instant);
+    /// The first keys are there (or again, after the carrier was made anew): packets may leave, on this path; and how
+    /// those that `open_path` adds are used.
+    fn on_connected(&mut self, now: Instant, path: PathId, spread: Spread);
+
+    /// There is a further path.
+    fn open_path(&mut self, now: Instant, path: PathId);
 
     /// The peer answers from another address: forget what was learnt of the path (rtt, window, mtu).
-    fn on_path_changed(&mut self, now: Instant);
+    fn on_path_changed(&mut self, now: Instant, path: PathId);
 
-    /// One authenticated payload. `number` is the full 64-bit number.
-    fn handle_packet(&mut self, now: Instant, number: u64, ecn: Ecn, payload: &[u8]) -> Handled;
+    /// One authenticated payload; its path was opened. The number is the full 64-bit number.
+    fn handle_packet(&mut self, now: Instant, packet: (PathId, u64), ecn: Ecn, payload: &[u8]) -> Handled;
 
     /// The driver has handed in all datagrams that were waiting: acknowledge them together.
     fn handle_batch_end(&mut self, now: Instant);
 
-    /// Length of the next payload if it is full: path mtu less `DATA_OVERHEAD_BYTES`, or more if the next
+    /// Length of the next payload on a path if it is full: path mtu less `DATA_OVERHEAD_BYTES`, or more if the next
     /// packet would be an mtu probe. All packets of one train have this length but the last.
-    fn payload_bytes_next(&self, now: Instant) -> usize;
+    fn payload_bytes_next(&self, now: Instant, path: PathId) -> usize;
 
-    /// Builds the next payload into `payload`, which has `payload_bytes_next`, or less while the peer's address
+    /// Builds the next payload for a path into `payload`, which has `payload_bytes_next`, or less while the peer's address
     /// is not proven (room for PATH_CHALLENGE then goes before all else, and there are no mtu probes); `None` if nothing may or need be
     /// sent now. A returned packet is regarded as sent.
-    fn fill_packet(&mut self, now: Instant, payload: &mut [u8], fill: &mut dyn Fill) -> Option<Filled>;
+    fn fill_packet(
+        &mut self,
+        now: Instant,
+        path: PathId,
+        payload: &mut [u8],
+        fill: &mut dyn Fill,
+    ) -> Option<Filled>;
 
     /// When `tick` or the next `fill_packet` is due (timers, pacing); may lie in the past.
     fn deadline(&self) -> Option<Instant>;
@@ -119,8 +130,8 @@ pub trait Carrier: Sized {
     /// Time has passed.
     fn tick(&mut self, now: Instant);
 
-    /// Sends PATH_CHALLENGE with `token` soon. (PATH_RESPONSE to the peer's challenges is the carrier's own matter.)
-    fn queue_path_challenge(&mut self, token: u64);
+    /// Sends PATH_CHALLENGE with `token` on a path soon. (PATH_RESPONSE to the peer's challenges is the carrier's own matter.)
+    fn queue_path_challenge(&mut self, path: PathId, token: u64);
 
     /// Sends a PING (or anything that elicits an acknowledgement) soon: it confirms new keys to the peer.
     fn queue_ping(&mut self);

@@ -268,7 +268,10 @@ impl Controller {
         let bytes = self.model.window_bytes(view.rtt_us_min + view.ack_delay_us);
         let floor_bytes = self.ensemble.count().max(2) as u64 * self.packet_bytes;
         let limit_bytes = self.setting.window_packets_max as u64 * self.packet_bytes;
-        let (bytes, pace) = (bytes.clamp(floor_bytes, limit_bytes), self.model.pace_bytes_per_s());
+        // A pace below the floor of the window would confirm itself: what is sent slowly is received slowly.
+        let floor_pace = floor_bytes.saturating_mul(1_000_000) / view.rtt_us_smoothed.max(1);
+        let (bytes, pace) =
+            (bytes.clamp(floor_bytes, limit_bytes), self.model.pace_bytes_per_s().max(floor_pace));
         if self.model.is_start_up() {
             // Nothing shows yet that the path cannot take what the ensemble would send.
             (bytes.max(ensemble_bytes), pace.max(ensemble_pace))
@@ -375,6 +378,22 @@ mod tests {
     fn one_acknowledgement_that_was_read_late_is_no_queue() {
         assert_eq!(lose_after(&[100, 200, 100, 6_000]), (Mode::Model, Reason::QuietLosses));
         assert_eq!(lose_after(&[100, 9_000, 8_000, 7_000, 6_000]), (Mode::Ensemble, Reason::Start));
+    }
+
+    /// A pause of the receiver looks like a slow path; at its rate it would look so for ever.
+    #[test]
+    fn the_model_never_paces_below_the_floor_of_its_window() {
+        let mut controller = controller(Profile::Balanced, WindowFloor::Active);
+        let tag = controller.own(1_000);
+        let slow = RateSample { bytes_per_s: 10, is_app_limited: false };
+        controller.sampled(&view(1, 0), 0, Some(slow));
+        controller.lost(&view(40, 0), 10, 1_000, tag);
+        for number in 40..80 {
+            controller.sampled(&view(number + 1, 0), number, Some(slow));
+        }
+        controller.settle(&view(90, 0));
+        assert_eq!(controller.mode().0, Mode::Model);
+        assert_eq!((controller.window_bytes(), controller.pace_bytes_per_s()), (2_000, 20_000));
     }
 
     #[test]

@@ -14,21 +14,22 @@ use crate::tmp::counters::{Counters, Dropped};
 use crate::tmp::dial::Dial;
 use crate::tmp::error::CLOSE_PROTOCOL;
 use crate::tmp::handshake::Identity;
-use crate::tmp::id::{PeerId, Side, TunnelId};
+use crate::tmp::id::{PathId, PeerId, Side, TunnelId};
 use crate::tmp::key::{PresharedKey, PrivateKey, PublicKey};
 use crate::tmp::key_log::KeyLog;
 use crate::tmp::limits::{INIT_PAUSE_MAX, INIT_PAUSE_MIN, RECEIVER_SLOTS_MAX, RESETS_PER_SECOND_MAX};
 use crate::tmp::link::{CloseReason, Link};
 use crate::tmp::outbox::Outbox;
 use crate::tmp::params::InitParams;
+use crate::tmp::place::Place;
 use crate::tmp::random::Random;
 use crate::tmp::rate::Rate;
 use crate::tmp::receivers::{Named, Receivers};
 use crate::tmp::reset::ResetKey;
 use crate::tmp::seal::Cipher;
 use crate::tmp::session::Session;
+use crate::tmp::spread::Spread;
 use crate::tmp::unconfirmed::WaitingRoom;
-use core::net::SocketAddr;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -92,8 +93,17 @@ pub struct PeerOptions {
     pub public: PublicKey,
     /// If both ends were given one.
     pub psk: Option<PresharedKey>,
-    /// Where it listens, if it is to be connected to.
-    pub address: Option<SocketAddr>,
+    /// Where it listens, if it is to be connected to: a path leads to each, `PATHS_MAX` at most.
+    pub places: Vec<Place>,
+    /// How a tunnel to it uses its paths.
+    pub spread: Spread,
+}
+
+impl PeerOptions {
+    /// A peer that connects.
+    pub const fn new(public: PublicKey, psk: Option<PresharedKey>) -> Self {
+        Self { public, psk, places: Vec::new(), spread: Spread::Failover }
+    }
 }
 
 /// Why a peer or a tunnel cannot be had.
@@ -144,7 +154,8 @@ pub enum EndpointEvent {
 pub(in crate::tmp) struct Peer {
     pub(in crate::tmp) public: PublicKey,
     pub(in crate::tmp) psk: PresharedKey,
-    pub(in crate::tmp) address: Option<SocketAddr>,
+    pub(in crate::tmp) places: Vec<Place>,
+    pub(in crate::tmp) spread: Spread,
     pub(in crate::tmp) reset_key: ResetKey,
     /// Whether its INITs are answered.
     pub(in crate::tmp) is_allowed: bool,
@@ -206,7 +217,8 @@ impl<C: Carrier> Endpoint<C> {
         self.peers.push(Peer {
             public: peer.public,
             psk: peer.psk.unwrap_or_else(PresharedKey::none),
-            address: peer.address,
+            places: peer.places,
+            spread: peer.spread,
             reset_key: ResetKey::new(&shared),
             is_allowed: true,
         });
@@ -219,13 +231,16 @@ impl<C: Carrier> Endpoint<C> {
     }
 
     /// A peer listens elsewhere from now on; tunnels that are connected stay where they are.
-    pub fn set_address(&mut self, peer: PeerId, address: SocketAddr) {
-        self.peers[peer.0 as usize].address = Some(address);
+    pub fn set_places(&mut self, peer: PeerId, places: Vec<Place>, spread: Spread) {
+        let peer = &mut self.peers[peer.0 as usize];
+        (peer.places, peer.spread) = (places, spread);
     }
 
     /// Begins a tunnel to a peer and keeps it up until `close`. Streams may be opened at once.
     pub fn connect(&mut self, now: Instant, peer: PeerId) -> Result<TunnelId, Refused> {
-        self.peers[peer.0 as usize].address.ok_or(Refused::NoAddress)?;
+        if self.peers[peer.0 as usize].places.is_empty() {
+            return Err(Refused::NoAddress);
+        }
         let carrier = C::new(&self.options.carrier, Side::Initiator, now);
         let inserted = self.links.insert(Link::new(carrier, Side::Initiator, peer, 0));
         let tunnel = TunnelId(inserted.map_err(|_| Refused::Full)?);
@@ -262,10 +277,9 @@ impl<C: Carrier> Endpoint<C> {
         self.peers.get(peer.0 as usize).map(|peer| &peer.public)
     }
 
-    /// Where the other end of a connected tunnel is.
-    pub fn address_of(&self, tunnel: TunnelId) -> Option<SocketAddr> {
-        let session = self.links.get(tunnel.0)?.session.as_ref()?;
-        Some(session.address.current())
+    /// Where the other end of a connected tunnel is, on one of its paths.
+    pub fn place_of(&self, tunnel: TunnelId, path: PathId) -> Option<Place> {
+        self.links.get(tunnel.0)?.session.as_ref()?.place(path)
     }
 
     /// Whether a tunnel has keys.
@@ -350,7 +364,8 @@ impl<C: Carrier> Endpoint<C> {
             return;
         };
         let continues = link.session.as_ref().map(Session::peer_id);
-        let params = InitParams { aes_is_fast: self.options.aes_is_fast, lane: link.lane, continues };
+        let spread = self.peers[link.peer.0 as usize].spread;
+        let params = InitParams { aes_is_fast: self.options.aes_is_fast, lane: link.lane, continues, spread };
         link.dial = Some(Dial::new(now, own_id, params));
     }
 

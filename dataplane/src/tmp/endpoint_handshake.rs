@@ -1,6 +1,5 @@
 //! What an endpoint does with INIT, RESP and COOKIE, and with the first packet under new keys. [TMP-60]
 
-use crate::time::Instant;
 use crate::tmp::carrier::Carrier;
 use crate::tmp::cookie::Admission;
 use crate::tmp::counters::Dropped;
@@ -8,10 +7,12 @@ use crate::tmp::endpoint::{Endpoint, EndpointEvent};
 use crate::tmp::endpoint_receive::{Arrived, deliver};
 use crate::tmp::epoch::Epoch;
 use crate::tmp::handshake::{Arrival, ephemeral_of};
-use crate::tmp::id::{PeerId, ReceiverId, Side, TunnelId};
+use crate::tmp::id::{PathId, PeerId, ReceiverId, Side, TunnelId};
+use crate::tmp::limits::PATHS_MAX;
 use crate::tmp::link::{CloseReason, Link};
 use crate::tmp::packet::{INIT_BYTES, RESP_BYTES_MAX};
 use crate::tmp::params::RespParams;
+use crate::tmp::peer_address::PeerAddress;
 use crate::tmp::receivers::Named;
 use crate::tmp::seal::Cipher;
 use crate::tmp::session::Session;
@@ -29,7 +30,7 @@ impl<C: Carrier> Endpoint<C> {
         if !self.options.is_responder || !self.identity.mac1_is_good(init) {
             return Err(Dropped::BadHandshake);
         }
-        match self.gate.judge(arrived.now, arrived.from, init) {
+        match self.gate.judge(arrived.now, arrived.from.address, init) {
             Admission::Admit => {}
             Admission::Challenge => return self.challenge(arrived, sender, init),
             Admission::Refuse => return Err(Dropped::TooBusy),
@@ -51,7 +52,7 @@ impl<C: Carrier> Endpoint<C> {
         sender: ReceiverId,
         init: &[u8; INIT_BYTES],
     ) -> Result<(), Dropped> {
-        let question = (arrived.from, init, sender);
+        let question = (arrived.from.address, init, sender);
         let cookie = self.gate.challenge(arrived.now, question, self.identity.public(), &mut *self.random);
         self.counters.cookies_sent += u64::from(self.outbox.push(arrived.from, &cookie));
         Err(Dropped::TooBusy)
@@ -65,7 +66,7 @@ impl<C: Carrier> Endpoint<C> {
         peer: PeerId,
         arrival: Arrival,
     ) -> Result<(), Dropped> {
-        let (now, lane) = (arrived.now, arrival.params.lane);
+        let (now, lane, spread) = (arrived.now, arrival.params.lane, arrival.params.spread);
         let continues = arrival.params.continues.and_then(|id| self.session_named(id, peer, lane));
         if continues.is_none() && self.links.is_full() && self.accepted_on(peer, lane).is_none() {
             return Err(Dropped::NoRoom);
@@ -87,7 +88,8 @@ impl<C: Carrier> Endpoint<C> {
             peer,
             lane,
             continues,
-            address: arrived.from,
+            place: arrived.from,
+            spread,
             ephemeral,
             resp,
             resp_bytes,
@@ -120,13 +122,13 @@ impl<C: Carrier> Endpoint<C> {
     pub(in crate::tmp) fn confirm(
         &mut self,
         arrived: Arrived,
-        (id, number_low): (ReceiverId, u32),
+        (id, mark): (ReceiverId, u32),
         packet: &mut [u8],
     ) -> Result<(), Dropped> {
         let unconfirmed = self.waiting.take(id).ok_or(Dropped::UnknownId)?;
         match unconfirmed.continues {
-            Some(tunnel) => self.confirm_rekey(arrived, tunnel, unconfirmed, (number_low, packet)),
-            None => self.confirm_new(arrived, unconfirmed, (number_low, packet)),
+            Some(tunnel) => self.confirm_rekey(arrived, tunnel, unconfirmed, (mark, packet)),
+            None => self.confirm_new(arrived, unconfirmed, (mark, packet)),
         }
     }
 
@@ -135,7 +137,7 @@ impl<C: Carrier> Endpoint<C> {
         arrived: Arrived,
         tunnel: TunnelId,
         mut unconfirmed: Unconfirmed,
-        (number_low, packet): (u32, &mut [u8]),
+        (mark, packet): (u32, &mut [u8]),
     ) -> Result<(), Dropped> {
         let id = unconfirmed.epoch.own_id;
         let link = self.links.get_mut(tunnel.0);
@@ -145,7 +147,7 @@ impl<C: Carrier> Endpoint<C> {
             return Err(Dropped::UnknownId);
         };
         let session = link.session.insert(session);
-        match session.confirm(arrived.now, (number_low, packet), unconfirmed.epoch) {
+        match session.confirm(arrived.now, (mark, packet), unconfirmed.epoch) {
             Err(epoch) => {
                 unconfirmed.epoch = epoch;
                 self.waiting.put_back(unconfirmed);
@@ -165,10 +167,11 @@ impl<C: Carrier> Endpoint<C> {
         &mut self,
         arrived: Arrived,
         mut unconfirmed: Unconfirmed,
-        (number_low, packet): (u32, &mut [u8]),
+        (mark, packet): (u32, &mut [u8]),
     ) -> Result<(), Dropped> {
         let (id, peer, lane) = (unconfirmed.epoch.own_id, unconfirmed.peer, unconfirmed.lane);
-        let begun = Session::begin(arrived.now, (number_low, packet), unconfirmed.epoch, unconfirmed.address);
+        let spread = unconfirmed.spread;
+        let begun = Session::begin(arrived.now, (mark, packet), unconfirmed.epoch, unconfirmed.place);
         let (session, opened) = match begun {
             Ok(begun) => begun,
             Err(epoch) => {
@@ -192,7 +195,7 @@ impl<C: Carrier> Endpoint<C> {
         self.counters.handshakes_done += 1;
         self.report(EndpointEvent::Accepted { tunnel, peer });
         let link = self.links.get_mut(handle).ok_or(Dropped::NoRoom)?;
-        link.carrier.on_connected(arrived.now);
+        link.carrier.on_connected(arrived.now, opened.path, spread);
         let verdict = deliver(&mut *self.random, link, arrived, &opened);
         self.judge(arrived.now, tunnel, verdict)
     }
@@ -247,17 +250,27 @@ impl<C: Carrier> Endpoint<C> {
             let reason = CloseReason::PeerRestarted;
             self.report(EndpointEvent::Restarted { tunnel, reason });
         }
-        self.connected(arrived.now, tunnel, Session::new(arrived.now, epoch, arrived.from));
+        self.connected(arrived, tunnel, epoch);
     }
 
-    /// [TMP-65.1]
-    fn connected(&mut self, now: Instant, tunnel: TunnelId, session: Session) {
-        if let Some(link) = self.links.get_mut(tunnel.0) {
-            link.session = Some(session);
-            link.carrier.on_connected(now);
-            link.carrier.queue_ping();
-            self.report(EndpointEvent::Connected { tunnel });
+    /// The path is the one whose address has answered; the others are opened beside it. [TMP-65.1] [TMP-160.1]
+    fn connected(&mut self, arrived: Arrived, tunnel: TunnelId, epoch: Epoch) {
+        let now = arrived.now;
+        let Some(link) = self.links.get_mut(tunnel.0) else {
+            return;
+        };
+        let peer = &self.peers[link.peer.0 as usize];
+        let places = || (0..PATHS_MAX as u8).map(PathId).zip(&peer.places);
+        let at = places().find(|(_, place)| **place == arrived.from).map_or(PathId(0), |(path, _)| path);
+        let mut session = Session::new(now, epoch, at, arrived.from);
+        link.carrier.on_connected(now, at, peer.spread);
+        for (path, place) in places().filter(|(path, _)| *path != at) {
+            session.add_path(now, path, PeerAddress::new(*place));
+            link.carrier.open_path(now, path);
         }
+        link.session = Some(session);
+        link.carrier.queue_ping();
+        self.report(EndpointEvent::Connected { tunnel });
     }
 
     /// A COOKIE: the responder is busy and wants our address proven.

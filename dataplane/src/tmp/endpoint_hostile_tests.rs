@@ -7,7 +7,7 @@ use crate::tmp::endpoint::{EndpointEvent, PeerOptions, Refused};
 use crate::tmp::endpoint_world::{BACK, FRONT, Grants, World, address, endpoint, key, options, peer};
 use crate::tmp::frame::Frame;
 use crate::tmp::frame_writer::FrameWriter;
-use crate::tmp::id::{PeerId, StreamId};
+use crate::tmp::id::{PathId, PeerId, StreamId};
 use crate::tmp::limits::{
     CHALLENGE_EXPIRES, INITS_PER_SECOND_UNPROVEN, RESETS_PER_SECOND_MAX, UNCONFIRMED_KEPT,
 };
@@ -43,7 +43,7 @@ fn wrong_psk_unknown_key_and_wrong_responder_key_never_connect() {
 #[test]
 fn bad_peers_are_refused() {
     let mut world = World::new();
-    let own = PeerOptions { public: key(FRONT as u64).public(), psk: None, address: None };
+    let own = PeerOptions::new(key(FRONT as u64).public(), None);
     assert_eq!(world.ends[FRONT].add_peer(own), Err(Refused::BadKey));
     assert_eq!(world.ends[FRONT].add_peer(peer(BACK, 5)), Err(Refused::BadKey));
     assert_eq!(world.ends[BACK].connect(world.now, PeerId(0)), Err(Refused::NoAddress));
@@ -161,7 +161,7 @@ fn duplicates_are_counted_and_do_not_move_the_address() {
     let (_, to, bytes) = world.sent.iter().rfind(|d| d.2[0] == DATA && d.1 == address(1)).unwrap().clone();
     world.deliver((address(9), to, bytes));
     assert_eq!(world.dropped(BACK, Dropped::Duplicate), 1);
-    assert_eq!(world.ends[BACK].address_of(world.accepted()), Some(address(0)));
+    assert_eq!(world.ends[BACK].place_of(world.accepted(), PathId(0)), Some(address(0).into()));
 }
 
 /// [TMP-92]
@@ -231,9 +231,9 @@ fn an_address_that_proves_nothing_is_left_again() {
     world.say(FRONT, tunnel, "diverted");
     let (_, to, bytes) = world.collect(FRONT).remove(0);
     world.deliver((address(66), to, bytes));
-    assert_eq!(world.ends[BACK].address_of(accepted), Some(address(66)));
+    assert_eq!(world.ends[BACK].place_of(accepted, PathId(0)), Some(address(66).into()));
     world.pass_if(CHALLENGE_EXPIRES + Duration::from_millis(100), |_| true);
-    assert_eq!(world.ends[BACK].address_of(accepted), Some(address(0)));
+    assert_eq!(world.ends[BACK].place_of(accepted, PathId(0)), Some(address(0).into()));
     world.assert_alive(tunnel);
 }
 
@@ -249,7 +249,7 @@ fn a_peer_that_breaks_the_protocol_is_closed() {
     let link = world.ends[FRONT].links.get_mut(tunnel.0).unwrap();
     let mut packet = [0; 9 + 64 + 16];
     packet[9..73].copy_from_slice(&payload);
-    link.session.as_mut().unwrap().seal(world.now, 50, true, &mut packet);
+    link.session.as_mut().unwrap().seal(world.now, (PathId(0), 50), true, &mut packet);
     world.deliver((address(0), address(1), packet.to_vec()));
     assert_eq!(world.ends[BACK].counters().violations, 1);
     world.collect(BACK);

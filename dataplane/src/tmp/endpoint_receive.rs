@@ -9,17 +9,17 @@ use crate::tmp::id::{ReceiverId, Side, TunnelId};
 use crate::tmp::link::{CloseReason, Link};
 use crate::tmp::packet::{OWNER_ANY, Packet};
 use crate::tmp::peer_address::Move;
+use crate::tmp::place::Place;
 use crate::tmp::random::{Random, random_u64};
 use crate::tmp::receivers::Named;
 use crate::tmp::reset::{RESET_BYTES_MAX, Trigger, half_tag, reset_is_genuine, write_reset};
 use crate::tmp::session::Opened;
-use core::net::SocketAddr;
 
 /// Where a datagram came from and how.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::tmp) struct Arrived {
     pub(in crate::tmp) now: Instant,
-    pub(in crate::tmp) from: SocketAddr,
+    pub(in crate::tmp) from: Place,
     pub(in crate::tmp) ecn: Ecn,
     pub(in crate::tmp) bytes: usize,
 }
@@ -34,10 +34,10 @@ pub(in crate::tmp) struct Verdict {
 impl<C: Carrier> Endpoint<C> {
     /// One datagram (one segment of what GRO has merged). Its bytes are decrypted in place. Never fails; what
     /// is wrong is counted.
-    pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, ecn: Ecn, datagram: &mut [u8]) {
+    pub fn handle_datagram(&mut self, now: Instant, from: impl Into<Place>, ecn: Ecn, datagram: &mut [u8]) {
         self.counters.datagrams_in += 1;
         self.counters.bytes_in += datagram.len() as u64;
-        let arrived = Arrived { now, from, ecn, bytes: datagram.len() };
+        let arrived = Arrived { now, from: from.into(), ecn, bytes: datagram.len() };
         if let Err(reason) = self.sort(arrived, datagram) {
             self.counters.drop_for(reason);
         }
@@ -61,32 +61,31 @@ impl<C: Carrier> Endpoint<C> {
             return Err(Dropped::NoRoom);
         }
         match packet {
-            Packet::Data { receiver, number_low } => self.data(arrived, (receiver, number_low), datagram),
+            Packet::Data { receiver, mark } => self.data(arrived, (receiver, mark), datagram),
             Packet::Init { sender } => self.init(arrived, sender, datagram),
             Packet::Resp { receiver } => self.resp(arrived, receiver, datagram),
             Packet::Cookie { receiver } => self.cookie(arrived, receiver, datagram),
-            Packet::Reset { unknown, number_low } => self.reset(arrived, (unknown, number_low), datagram),
+            Packet::Reset { unknown, mark } => self.reset(arrived, (unknown, mark), datagram),
         }
     }
 
     fn data(
         &mut self,
         arrived: Arrived,
-        (id, number_low): (ReceiverId, u32),
+        (id, mark): (ReceiverId, u32),
         packet: &mut [u8],
     ) -> Result<(), Dropped> {
         match self.receivers.get(id) {
             Some(Named::Epoch(tunnel)) => {
                 let link = self.links.get_mut(tunnel.0).ok_or(Dropped::UnknownId)?;
                 let session = link.session.as_mut().ok_or(Dropped::UnknownId)?;
-                let opened =
-                    session.open(arrived.now, (id, number_low), packet).ok_or(Dropped::Unauthentic)?;
+                let opened = session.open(arrived.now, (id, mark), packet).ok_or(Dropped::Unauthentic)?;
                 let verdict = deliver(&mut *self.random, link, arrived, &opened);
                 self.judge(arrived.now, tunnel, verdict)
             }
-            Some(Named::Unconfirmed) => self.confirm(arrived, (id, number_low), packet),
+            Some(Named::Unconfirmed) => self.confirm(arrived, (id, mark), packet),
             Some(Named::Dial(_)) => Err(Dropped::UnknownId),
-            None => self.unknown(arrived, (id, number_low), packet),
+            None => self.unknown(arrived, (id, mark), packet),
         }
     }
 
@@ -118,7 +117,7 @@ impl<C: Carrier> Endpoint<C> {
     fn unknown(
         &mut self,
         arrived: Arrived,
-        (id, number_low): (ReceiverId, u32),
+        (id, mark): (ReceiverId, u32),
         packet: &[u8],
     ) -> Result<(), Dropped> {
         let owner = id.owner();
@@ -128,7 +127,7 @@ impl<C: Carrier> Endpoint<C> {
         if self.peers.is_empty() || !self.resets.allow(arrived.now) {
             return Err(Dropped::UnknownId);
         }
-        let trigger = Trigger { unknown: id, number_low, tag: half_tag(packet) };
+        let trigger = Trigger { unknown: id, mark, tag: half_tag(packet) };
         let mut out = [0; RESET_BYTES_MAX];
         let start = self.reset_turn % self.peers.len();
         let (before, after) = self.peers.split_at(start);
@@ -145,10 +144,10 @@ impl<C: Carrier> Endpoint<C> {
     fn reset(
         &mut self,
         arrived: Arrived,
-        (unknown, number_low): (ReceiverId, u32),
+        (unknown, mark): (ReceiverId, u32),
         datagram: &[u8],
     ) -> Result<(), Dropped> {
-        let tunnel = self.reset_tunnel((unknown, number_low), datagram).ok_or(Dropped::Unasked)?;
+        let tunnel = self.reset_tunnel((unknown, mark), datagram).ok_or(Dropped::Unasked)?;
         self.counters.resets_taken += 1;
         match self.links.get(tunnel.0).map(|link| link.side) {
             Some(Side::Initiator) => self.restart(arrived.now, tunnel, CloseReason::PeerRestarted),
@@ -159,11 +158,11 @@ impl<C: Carrier> Endpoint<C> {
     }
 
     /// The tunnel that a genuine RESET is about.
-    fn reset_tunnel(&self, (unknown, number_low): (ReceiverId, u32), datagram: &[u8]) -> Option<TunnelId> {
+    fn reset_tunnel(&self, (unknown, mark): (ReceiverId, u32), datagram: &[u8]) -> Option<TunnelId> {
         self.links.handles().map(TunnelId).find(|tunnel| {
             let link = self.links.get(tunnel.0);
             let session = link.and_then(|link| link.session.as_ref());
-            let trigger = session.and_then(|session| session.trigger(unknown, number_low));
+            let trigger = session.and_then(|session| session.trigger(unknown, mark));
             let peer = link.map(|link| &self.peers[link.peer.0 as usize]);
             trigger.zip(peer).is_some_and(|(trigger, peer)| {
                 reset_is_genuine(datagram, &peer.reset_key, &peer.public, &trigger)
@@ -185,22 +184,26 @@ pub(in crate::tmp) fn deliver<C: Carrier>(
     opened: &Opened<'_>,
 ) -> Verdict {
     link.touched = true;
-    let handled = link.carrier.handle_packet(arrived.now, opened.number, arrived.ecn, opened.payload);
-    let is_new = matches!(handled, Handled::New);
+    if opened.is_new_path {
+        link.carrier.open_path(arrived.now, opened.path);
+    }
+    let packet = (opened.path, opened.number);
+    let handled = link.carrier.handle_packet(arrived.now, packet, arrived.ecn, opened.payload);
+    let is_new = matches!(handled, Handled::New) || opened.is_new_path;
     let Some(session) = link.session.as_mut().filter(|_| is_new) else {
         return Verdict { handled, moved: false };
     };
-    session.heard(arrived.now);
     if let Some(token) = link.carrier.take_path_response() {
-        session.address.answered(token);
+        session.answered(token);
     }
-    let token = || random_u64(random);
-    let moved = session.address.heard(arrived.now, arrived.from, arrived.bytes, opened.is_newest, token);
+    let from = (arrived.from, arrived.bytes);
+    let moved = session.heard_on(arrived.now, opened, from, || random_u64(random));
     if moved == Move::Host {
-        link.carrier.on_path_changed(arrived.now);
+        link.carrier.on_path_changed(arrived.now, opened.path);
     }
-    if let Some(token) = session.address.challenge(arrived.now) {
-        link.carrier.queue_path_challenge(token);
+    let known = session.path_mut(opened.path);
+    if let Some(token) = known.and_then(|known| known.address.challenge(arrived.now)) {
+        link.carrier.queue_path_challenge(opened.path, token);
     }
     Verdict { handled, moved: moved != Move::Stays }
 }

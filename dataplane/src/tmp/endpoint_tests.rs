@@ -4,7 +4,7 @@ use crate::time::Duration;
 use crate::tmp::endpoint::{Endpoint, EndpointEvent};
 use crate::tmp::endpoint_world::{BACK, FRONT, Grants, World, address, endpoint, options, peer};
 use crate::tmp::error::CLOSE_DONE;
-use crate::tmp::id::PeerId;
+use crate::tmp::id::{PathId, PeerId};
 use crate::tmp::limits::{
     DATA_BYTES_MIN, PAYLOAD_BYTES_BASE, PREVIOUS_KEYS_KEPT, REJECT_AFTER, REKEY_AFTER, SILENCE_BEFORE_INIT,
 };
@@ -18,7 +18,7 @@ fn a_tunnel_connects_and_carries_both_ways() {
     world.assert_alive(tunnel);
     assert_eq!((world.kinds_sent(INIT), world.kinds_sent(RESP)), (1, 1));
     assert_eq!(world.ends[BACK].peer_of(world.accepted()), Some(PeerId(0)));
-    assert_eq!(world.ends[FRONT].address_of(tunnel), Some(address(1)));
+    assert_eq!(world.ends[FRONT].place_of(tunnel, PathId(0)), Some(address(1).into()));
     assert!(world.sent.iter().all(|datagram| datagram.2.len() >= DATA_BYTES_MIN));
     assert!(world.carrier(FRONT, tunnel).batch_ends > 0);
 }
@@ -108,7 +108,7 @@ fn keys_are_replaced_under_traffic_without_loss() {
     assert_eq!(world.carrier(FRONT, tunnel).came.len(), said);
     assert_eq!(world.ends[BACK].counters().handshakes_done, 4);
     assert!(world.events(FRONT).is_empty() && world.events(BACK).is_empty());
-    let numbers: Vec<_> = world.carrier(BACK, accepted).seen.iter().copied().collect();
+    let numbers: Vec<_> = world.carrier(BACK, accepted).seen.iter().map(|(_, number)| *number).collect();
     assert_eq!(numbers, (0..numbers.len() as u64).collect::<Vec<_>>(), "numbers go on over all keys");
 }
 
@@ -232,7 +232,7 @@ fn roaming_follows_the_peer_after_a_proof() {
     world.say(FRONT, tunnel, "from elsewhere");
     let moved = world.collect(FRONT).remove(0);
     world.deliver(moved.clone());
-    assert_eq!(world.ends[BACK].address_of(accepted), Some(address(8)));
+    assert_eq!(world.ends[BACK].place_of(accepted, PathId(0)), Some(address(8).into()));
     assert_eq!(world.carrier(BACK, accepted).path_changes, 1);
     world.carrier(BACK, accepted).to_send.extend((0..20).map(|_| vec![0; 1000]));
     let bytes: usize = world.collect(BACK).iter().map(|datagram| datagram.2.len()).sum();
@@ -242,7 +242,7 @@ fn roaming_follows_the_peer_after_a_proof() {
     world.carrier(BACK, accepted).to_send.clear();
     world.run();
     world.assert_alive(tunnel);
-    assert_eq!(world.ends[BACK].address_of(accepted), Some(address(8)));
+    assert_eq!(world.ends[BACK].place_of(accepted, PathId(0)), Some(address(8).into()));
 }
 
 /// [TMP-50] [TMP-50.1]

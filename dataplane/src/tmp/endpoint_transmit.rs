@@ -3,19 +3,19 @@
 use crate::time::Instant;
 use crate::tmp::carrier::{Blend, Carrier, Ecn, Fill, Filled};
 use crate::tmp::endpoint::Endpoint;
-use crate::tmp::id::{StreamId, TunnelId};
+use crate::tmp::id::{PathId, StreamId, TunnelId};
 use crate::tmp::limits::{
-    DATA_HEADER_BYTES, DATA_OVERHEAD_BYTES, DATAGRAM_BYTES_MAX, DATAGRAM_BYTES_MIN, PAYLOAD_BYTES_MIN,
-    TAG_BYTES,
+    DATA_HEADER_BYTES, DATA_OVERHEAD_BYTES, DATAGRAM_BYTES_MAX, DATAGRAM_BYTES_MIN, PATHS_MAX,
+    PAYLOAD_BYTES_MIN, TAG_BYTES,
 };
 use crate::tmp::link::Link;
-use core::net::SocketAddr;
+use crate::tmp::place::Place;
 
 /// Datagrams to one address, one behind the other in the buffer, for one send with segmentation (GSO).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Transmit {
     /// Where they go.
-    pub to: SocketAddr,
+    pub to: Place,
     /// Bytes in all.
     pub bytes: usize,
     /// Length of every datagram but the last, which may be shorter.
@@ -30,7 +30,7 @@ impl Transmit {
         self.bytes.div_ceil(self.segment_bytes)
     }
 
-    const fn single(to: SocketAddr, bytes: usize, ecn: Ecn) -> Self {
+    const fn single(to: Place, bytes: usize, ecn: Ecn) -> Self {
         Self { to, bytes, segment_bytes: bytes, ecn }
     }
 }
@@ -96,9 +96,12 @@ impl<C: Carrier> Endpoint<C> {
         let link = self.links.get_mut(tunnel.0)?;
         let dial = link.dial.as_mut()?;
         let peer = &self.peers[link.peer.0 as usize];
-        let found_at = link.session.as_ref().map(|session| session.address.current());
-        // A peer that has moved may still be where it was configured, or be there again: try both in turn.
-        let to = if dial.tries() % 2 == 0 { found_at.or(peer.address) } else { peer.address.or(found_at) }?;
+        let session = link.session.as_ref();
+        let found_at = session.and_then(|session| session.place(session.path_heard_last()?));
+        // A peer that has moved may still be where it was configured, or be there again: try all in turn.
+        let places = found_at.iter().chain(&peer.places);
+        let count = peer.places.len() + usize::from(found_at.is_some());
+        let to = *places.cycle().nth(dial.tries() as usize % count.max(1))?;
         let init = dial.init_due(now, &self.identity, (&peer.public, &peer.psk), &mut *self.random)?;
         buffer[..init.len()].copy_from_slice(init);
         self.counters.inits_sent += 1;
@@ -117,7 +120,13 @@ impl<C: Carrier> Endpoint<C> {
         let ending = link.ending;
         // A link that ends sends its CLOSE and nothing behind it.
         let segments_max = if ending.is_some() { 1 } else { segments_max };
-        let transmit = build_train(now, link, buffer, segments_max, &mut FillOf { tunnel, blend });
+        let mut fill = FillOf { tunnel, blend };
+        let paths: [bool; PATHS_MAX] = core::array::from_fn(|path| link.has_path(PathId(path as u8)));
+        let transmit = (0..)
+            .map(PathId)
+            .zip(paths)
+            .filter(|(_, is_there)| *is_there)
+            .find_map(|(path, _)| build_train(now, (link, path), buffer, segments_max, &mut fill));
         if let Some(reason) = ending {
             self.ended(now, tunnel, reason);
         }
@@ -125,24 +134,24 @@ impl<C: Carrier> Endpoint<C> {
     }
 }
 
-/// Packets of equal length, as many as carrier, keys, address and buffer allow; only the last may be shorter.
+/// Packets of equal length on one path, as many as carrier, keys, address and buffer allow; only the last may be shorter.
 fn build_train<C: Carrier>(
     now: Instant,
-    link: &mut Link<C>,
+    (link, path): (&mut Link<C>, PathId),
     buffer: &mut [u8],
     segments_max: usize,
     fill: &mut FillOf<'_>,
 ) -> Option<Transmit> {
-    let to = link.session.as_ref()?.address.current();
-    let room = packet_room(now, link, buffer.len())?;
+    let to = link.session.as_ref()?.place(path)?;
+    let room = packet_room(now, (link, path), buffer.len())?;
     let (mut bytes, mut first) = (0, None);
     for _ in 0..segments_max {
-        let Some(filled) = build_packet(now, link, &mut buffer[bytes..], room, fill) else {
+        let Some(filled) = build_packet(now, (link, path), &mut buffer[bytes..], room, fill) else {
             break;
         };
         bytes += filled.len_bytes + DATA_OVERHEAD_BYTES;
         first.get_or_insert(filled);
-        if filled.len_bytes < room || packet_room(now, link, buffer.len() - bytes) != Some(room) {
+        if filled.len_bytes < room || packet_room(now, (link, path), buffer.len() - bytes) != Some(room) {
             break;
         }
     }
@@ -151,26 +160,30 @@ fn build_train<C: Carrier>(
 }
 
 /// Room for the payload of the next packet; `None` if no packet may be sent.
-fn packet_room<C: Carrier>(now: Instant, link: &Link<C>, buffer_bytes: usize) -> Option<usize> {
+fn packet_room<C: Carrier>(
+    now: Instant,
+    (link, path): (&Link<C>, PathId),
+    buffer_bytes: usize,
+) -> Option<usize> {
     let session = link.session.as_ref().filter(|session| session.can_seal(now))?;
-    let longest = session.packet_bytes_max().min(buffer_bytes).min(DATAGRAM_BYTES_MAX);
-    let room = longest.checked_sub(DATA_OVERHEAD_BYTES)?.min(link.carrier.payload_bytes_next(now));
+    let longest = session.packet_bytes_max(path).min(buffer_bytes).min(DATAGRAM_BYTES_MAX);
+    let room = longest.checked_sub(DATA_OVERHEAD_BYTES)?.min(link.carrier.payload_bytes_next(now, path));
     (room >= PAYLOAD_BYTES_MIN).then_some(room)
 }
 
 /// One packet at the front of `buffer`: reserve, fill, seal, account.
 fn build_packet<C: Carrier>(
     now: Instant,
-    link: &mut Link<C>,
+    (link, path): (&mut Link<C>, PathId),
     buffer: &mut [u8],
     room: usize,
     fill: &mut FillOf<'_>,
 ) -> Option<Filled> {
     let packet = buffer.get_mut(..room + DATA_OVERHEAD_BYTES)?;
     let payload = &mut packet[DATA_HEADER_BYTES..DATA_HEADER_BYTES + room];
-    let filled = link.carrier.fill_packet(now, payload, fill)?;
+    let filled = link.carrier.fill_packet(now, path, payload, fill)?;
     assert!((PAYLOAD_BYTES_MIN..=room).contains(&filled.len_bytes), "a carrier pads and fits its room");
     let end = DATA_HEADER_BYTES + filled.len_bytes + TAG_BYTES;
-    link.session.as_mut()?.seal(now, filled.number, filled.is_eliciting, &mut packet[..end]);
+    link.session.as_mut()?.seal(now, (path, filled.number), filled.is_eliciting, &mut packet[..end]);
     Some(filled)
 }

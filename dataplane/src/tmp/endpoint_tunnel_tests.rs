@@ -2,123 +2,20 @@
 
 use crate::stdx::prng::Prng;
 use crate::time::{Duration, Instant};
-use crate::tmp::carrier::{Blend, Ecn};
-use crate::tmp::endpoint::{Endpoint, EndpointEvent, EndpointOptions, PeerOptions};
-use crate::tmp::event::Event;
+use crate::tmp::carrier::Ecn;
+use crate::tmp::endpoint_tunnel_world::{End, end_of};
 use crate::tmp::id::{PeerId, StreamId, TunnelId};
-use crate::tmp::key::PrivateKey;
 use crate::tmp::limits::REKEY_AFTER;
-use crate::tmp::options::TunnelOptions;
-use crate::tmp::random::PredictableRandom;
-use crate::tmp::tunnel::Tunnel;
+use crate::tmp::spread::Spread;
 use core::net::SocketAddr;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
-/// First come, first served.
-#[derive(Default)]
-struct Queue(VecDeque<(TunnelId, StreamId, usize)>);
-
-impl Blend for Queue {
-    fn next(&mut self, tunnel: TunnelId, room: usize) -> Option<(StreamId, usize)> {
-        let index = self.0.iter().position(|entry| entry.0 == tunnel)?;
-        let (_, stream, left) = &mut self.0[index];
-        let (stream, granted) = (*stream, room.min(*left));
-        *left -= granted;
-        if *left == 0 {
-            self.0.remove(index);
-        }
-        Some((stream, granted))
-    }
+fn address(which: u8) -> SocketAddr {
+    SocketAddr::from(([192, 0, 2, which], 4000))
 }
 
-struct End {
-    endpoint: Endpoint<Tunnel>,
-    at: SocketAddr,
-    queue: Queue,
-    /// Bytes that are still to be written to a stream.
-    unwritten: BTreeMap<StreamId, Vec<u8>>,
-    read: BTreeMap<StreamId, Vec<u8>>,
-    finished: usize,
-    events: Vec<EndpointEvent>,
-}
-
-fn end_of(which: u8, seed: u64) -> End {
-    let key = |which: u8| PrivateKey::generate(&mut PredictableRandom::new(u64::from(which)));
-    let carrier = TunnelOptions {
-        streams_max: 64,
-        send_budget_bytes: 4 << 20,
-        receive_budget_bytes: 8 << 20,
-        packets_in_flight_max: 1024,
-        ..TunnelOptions::default()
-    };
-    let mut options = EndpointOptions::new(key(which), carrier);
-    options.is_responder = which == 1;
-    options.tunnels_max = 2;
-    let mut endpoint = Endpoint::new(options, Box::new(PredictableRandom::new(seed)));
-    let address = |which| SocketAddr::from(([192, 0, 2, which], 4000));
-    let peer = PeerOptions { public: key(1 - which).public(), psk: None, address: Some(address(1 - which)) };
-    endpoint.add_peer(peer).unwrap();
-    End {
-        endpoint,
-        at: address(which),
-        queue: Queue::default(),
-        unwritten: BTreeMap::new(),
-        read: BTreeMap::new(),
-        finished: 0,
-        events: Vec::new(),
-    }
-}
-
-impl End {
-    /// What a role does after every batch of inputs: events, streams, blender.
-    fn attend(&mut self) {
-        while let Some(event) = self.endpoint.poll_event() {
-            if matches!(event, EndpointEvent::Restarted { .. } | EndpointEvent::Closed { .. }) {
-                self.queue.0.clear();
-                self.unwritten.clear();
-                self.read.clear();
-            }
-            self.events.push(event);
-        }
-        let Some(id) = self.endpoint.tunnels().next() else {
-            return;
-        };
-        let is_acceptor = !matches!(self.events.first(), Some(EndpointEvent::Connected { .. }) | None);
-        let Some(tunnel) = self.endpoint.tunnel(id) else {
-            return;
-        };
-        while let Some(event) = tunnel.poll_event() {
-            if let Event::Readable(stream) = event {
-                let got = self.read.entry(stream).or_default();
-                while !tunnel.read(stream).is_empty() {
-                    let piece = tunnel.read(stream).len();
-                    got.extend_from_slice(tunnel.read(stream));
-                    tunnel.consumed(stream, piece);
-                }
-                if tunnel.is_read_finished(stream) {
-                    self.finished += 1;
-                    if is_acceptor {
-                        // The answer is the question.
-                        self.unwritten.insert(stream, self.read.remove(&stream).unwrap());
-                    }
-                }
-            }
-        }
-        self.unwritten.retain(|stream, bytes| {
-            let written = tunnel.write(*stream, bytes);
-            bytes.drain(..written);
-            if bytes.is_empty() {
-                tunnel.finish(*stream);
-            }
-            !bytes.is_empty()
-        });
-        while let Some(sendable) = tunnel.poll_sendable() {
-            self.queue.0.retain(|entry| entry.1 != sendable.stream);
-            if sendable.bytes > 0 {
-                self.queue.0.push_back((id, sendable.stream, sendable.bytes));
-            }
-        }
-    }
+fn one_end(which: u8, seed: u64) -> End {
+    end_of(which, seed, vec![address(1 - which).into()], Spread::Failover)
 }
 
 struct Wire {
@@ -134,7 +31,7 @@ struct Wire {
 impl Wire {
     fn new(seed: u64, loss_ppm: u32) -> Self {
         let now = Instant::from_us(10_000_000);
-        let ends = [end_of(0, seed), end_of(1, seed + 1)];
+        let ends = [one_end(0, seed), one_end(1, seed + 1)];
         let prng = Prng::new(seed);
         Self { now, ends, under_way: BTreeMap::new(), sequence: 0, prng, loss_ppm, is_cut: false }
     }
@@ -147,7 +44,7 @@ impl Wire {
             }
             let delay = Duration::from_micros(10_000 + self.prng.below(2_000));
             self.sequence += 1;
-            let at = self.ends[from].at;
+            let at = address(from as u8);
             self.under_way.insert((self.now + delay, self.sequence), (at, 1 - from, segment.to_vec()));
         }
     }
@@ -238,7 +135,7 @@ fn a_restarted_back_end_is_in_use_again_within_a_few_round_trips() {
     wire.open(tunnel, 1_000_000);
     let end = wire.now + Duration::from_millis(150);
     wire.run_until(Duration::from_secs(5), |wire| wire.now >= end);
-    wire.ends[1] = end_of(1, 77);
+    wire.ends[1] = one_end(1, 77);
     let restarted_at = wire.now;
     wire.run_until(Duration::from_secs(5), |wire| wire.ends[0].events.len() == 3);
     assert!(wire.now.since(restarted_at) < Duration::from_millis(100), "{:?}", wire.now.since(restarted_at));

@@ -60,8 +60,8 @@ pub(in crate::tmp) fn endpoint(options: EndpointOptions<()>, seed: u64) -> Endpo
 
 pub(in crate::tmp) fn peer(which: usize, psk: u64) -> PeerOptions {
     let psk = (psk > 0).then(|| PresharedKey::generate(&mut PredictableRandom::new(psk)));
-    let address = (which == BACK).then(|| address(1));
-    PeerOptions { public: key(which as u64).public(), psk, address }
+    let places = (which == BACK).then(|| address(1).into()).into_iter().collect();
+    PeerOptions { places, ..PeerOptions::new(key(which as u64).public(), psk) }
 }
 
 impl World {
@@ -118,7 +118,7 @@ impl World {
         self.ends[which].tick(self.now);
         while let Some(train) = self.ends[which].transmit(self.now, &mut buffer, 8, &mut Grants(Vec::new())) {
             for segment in buffer[..train.bytes].chunks(train.segment_bytes) {
-                out.push((self.at[which], train.to, segment.to_vec()));
+                out.push((self.at[which], train.to.address, segment.to_vec()));
             }
         }
         self.drain_events();

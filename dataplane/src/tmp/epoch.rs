@@ -2,7 +2,7 @@
 
 use crate::time::Instant;
 use crate::tmp::handshake::Keys;
-use crate::tmp::id::ReceiverId;
+use crate::tmp::id::{PathId, ReceiverId};
 use crate::tmp::limits::{REJECT_AFTER, REKEY_AFTER, REKEY_AFTER_PACKETS};
 
 /// The keys that one handshake made.
@@ -46,21 +46,21 @@ impl Epoch {
     }
 
     /// Seals a packet whose header and payload are written.
-    pub(in crate::tmp) fn seal(&mut self, path: u32, number: u64, packet: &mut [u8]) {
-        self.keys.seal.seal(path, number, packet);
+    pub(in crate::tmp) fn seal(&mut self, (path, number): (PathId, u64), packet: &mut [u8]) {
+        self.keys.seal.seal(path.0.into(), number, packet);
     }
 
     /// Opens a packet and gives its payload.
     pub(in crate::tmp) fn open<'a>(
         &mut self,
         now: Instant,
-        (path, number): (u32, u64),
+        (path, number): (PathId, u64),
         packet: &'a mut [u8],
     ) -> Option<&'a mut [u8]> {
         if self.is_too_old(now) {
             return None;
         }
-        let payload = self.keys.open.open(path, number, packet)?;
+        let payload = self.keys.open.open(path.0.into(), number, packet)?;
         self.opened_packets += 1;
         Some(payload)
     }
@@ -82,12 +82,12 @@ mod tests {
     fn age_ends_keys_in_two_steps() {
         let mut epoch = epoch();
         let mut packet = [0; 50];
-        epoch.seal(0, 0, &mut packet);
+        epoch.seal((PathId(0), 0), &mut packet);
         assert!(!epoch.wants_rekey(Instant::ORIGIN) && epoch.wants_rekey(Instant::ORIGIN + REKEY_AFTER));
         let end = Instant::ORIGIN + REJECT_AFTER;
         assert!(epoch.can_seal(Instant::ORIGIN + REKEY_AFTER) && !epoch.can_seal(end));
-        assert!(epoch.open(end, (0, 0), &mut packet).is_none());
-        assert!(epoch.open(Instant::ORIGIN, (0, 0), &mut packet).is_some());
+        assert!(epoch.open(end, (PathId(0), 0), &mut packet).is_none());
+        assert!(epoch.open(Instant::ORIGIN, (PathId(0), 0), &mut packet).is_some());
     }
 
     #[test]
@@ -96,8 +96,8 @@ mod tests {
         epoch.opened_packets = REKEY_AFTER_PACKETS - 1;
         assert!(!epoch.wants_rekey(Instant::ORIGIN));
         let mut packet = [0; 50];
-        epoch.seal(0, 7, &mut packet);
-        assert!(epoch.open(Instant::ORIGIN, (0, 7), &mut packet).is_some());
+        epoch.seal((PathId(0), 7), &mut packet);
+        assert!(epoch.open(Instant::ORIGIN, (PathId(0), 7), &mut packet).is_some());
         assert!(epoch.wants_rekey(Instant::ORIGIN));
     }
 }

@@ -62,7 +62,7 @@ pub fn fuzz_datagram(bytes: &[u8]) {
     options.unconfirmed_max = 2;
     let mut endpoint = Endpoint::<PlainCarrier>::new(options, Box::new(PredictableRandom::new(2)));
     let address = SocketAddr::from(([192, 0, 2, 1], 1));
-    let peer = PeerOptions { public: peer.public(), psk: None, address: Some(address) };
+    let peer = PeerOptions { places: vec![address.into()], ..PeerOptions::new(peer.public(), None) };
     let now = Instant::from_us(1_000_000);
     let Ok(peer) = endpoint.add_peer(peer) else {
         return;

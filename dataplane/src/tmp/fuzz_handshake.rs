@@ -42,11 +42,8 @@ fn end(keys: &[PrivateKey; 2], which: usize) -> Endpoint<PlainCarrier> {
     let mut options = EndpointOptions::new(keys[which].clone(), ());
     (options.is_responder, options.tunnels_max, options.unconfirmed_max) = (which == 1, 2, 2);
     let mut end = Endpoint::new(options, Box::new(PredictableRandom::new(which as u64)));
-    let peer = PeerOptions {
-        public: keys[1 - which].public(),
-        psk: None,
-        address: (which == 0).then(|| address(1)),
-    };
+    let places = (which == 0).then(|| address(1).into()).into_iter().collect();
+    let peer = PeerOptions { places, ..PeerOptions::new(keys[1 - which].public(), None) };
     let added = end.add_peer(peer);
     if let (Ok(peer), 0) = (added, which) {
         assert!(end.connect(NOW, peer).is_ok(), "there is room for a tunnel");

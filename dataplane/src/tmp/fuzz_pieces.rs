@@ -7,6 +7,7 @@ use crate::tmp::carrier::Ecn;
 use crate::tmp::frame::{Frame, Frames};
 use crate::tmp::frame_writer::FrameWriter;
 use crate::tmp::fuzz_input::Input;
+use crate::tmp::id::PathId;
 use crate::tmp::limits::{ACK_RANGES_ACCEPTED_MAX, ACK_RANGES_SENT_MAX, PAYLOAD_BYTES_BASE};
 use crate::tmp::reassembly::{Reassembly, ReceiveMemory};
 use crate::tmp::received::{NUMBERS, Received};
@@ -55,7 +56,7 @@ fn reported(received: &Received, model: &BTreeSet<u64>) {
     let Some(largest) = model.last() else { return };
     let mut room = [0; PAYLOAD_BYTES_BASE];
     let mut writer = FrameWriter::new(&mut room);
-    let header = AckHeader { largest_low: *largest as u32, ..received.header(Instant::ORIGIN) };
+    let header = AckHeader { largest_low: *largest as u32, ..received.header(Instant::ORIGIN, PathId(0)) };
     assert!(writer.put_ack(&header, received.ranges()), "an empty packet has room for an ACK");
     let len = writer.len();
     let Some(Ok(Frame::Ack(ack))) = Frames::new(&room[..len]).next() else { panic!("it reads as an ACK") };

@@ -11,9 +11,10 @@ use crate::tmp::event::Event;
 use crate::tmp::frame::{Frames, Opening};
 use crate::tmp::frame_writer::{FrameWriter, SubHeader};
 use crate::tmp::fuzz_input::Input;
-use crate::tmp::id::{Side, StreamId};
+use crate::tmp::id::{PathId, Side, StreamId};
 use crate::tmp::limits::PAYLOAD_BYTES_MIN;
 use crate::tmp::options::TunnelOptions;
+use crate::tmp::spread::Spread;
 use crate::tmp::tunnel::Tunnel;
 use std::collections::VecDeque;
 
@@ -93,7 +94,7 @@ impl Victim {
     fn new(side: Side) -> Self {
         let now = Instant::from_us(1_000_000);
         let mut tunnel = Tunnel::new(&options(), side, now);
-        tunnel.on_connected(now);
+        tunnel.on_connected(now, PathId(0), Spread::Failover);
         let (turns, streams) = (Turns::default(), Vec::new());
         Self { tunnel, side, now, turns, streams, sent: 0, next: 0, is_over: false }
     }
@@ -128,7 +129,7 @@ impl Victim {
         };
         self.next = self.next.max(number + 1);
         let ecn = Ecn::from_bits(jump);
-        let handled = self.tunnel.handle_packet(self.now, number, ecn, payload);
+        let handled = self.tunnel.handle_packet(self.now, (PathId(0), number), ecn, payload);
         self.is_over = matches!(handled, Handled::Violation | Handled::Closed { .. });
     }
 
@@ -238,9 +239,10 @@ impl Victim {
     fn send_all(&mut self) {
         for _ in 0..PACKETS_AT_ONCE {
             self.drain();
-            let room = self.tunnel.payload_bytes_next(self.now);
+            let room = self.tunnel.payload_bytes_next(self.now, PathId(0));
             let mut payload = vec![0; room];
-            let Some(filled) = self.tunnel.fill_packet(self.now, &mut payload, &mut self.turns) else {
+            let Some(filled) = self.tunnel.fill_packet(self.now, PathId(0), &mut payload, &mut self.turns)
+            else {
                 return;
             };
             assert!((PAYLOAD_BYTES_MIN..=room).contains(&filled.len_bytes), "{} B", filled.len_bytes);

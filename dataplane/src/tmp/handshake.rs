@@ -298,6 +298,7 @@ mod tests {
     use super::*;
     use crate::tmp::packet::Packet;
     use crate::tmp::random::PredictableRandom;
+    use crate::tmp::spread::Spread;
 
     struct Ends {
         initiator: Identity,
@@ -315,7 +316,12 @@ mod tests {
 
         fn init(&mut self, psk: &PresharedKey) -> (Initiation, [u8; INIT_BYTES]) {
             let mut out = [0; INIT_BYTES];
-            let params = InitParams { aes_is_fast: true, lane: 7, continues: Some(ReceiverId(0x0900_0001)) };
+            let params = InitParams {
+                aes_is_fast: true,
+                lane: 7,
+                continues: Some(ReceiverId(0x0900_0001)),
+                spread: Spread::Bond,
+            };
             let to = *self.responder.public();
             let initiation = Initiation::new(
                 &self.initiator,

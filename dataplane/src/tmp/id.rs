@@ -63,6 +63,17 @@ pub struct TunnelId(pub Handle);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PeerId(pub u32);
 
+/// One path of a tunnel: from 0, below `PATHS_MAX`. [TMP-160]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PathId(pub u8);
+
+impl PathId {
+    /// As an index.
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// Which end of a tunnel this is; only the initiator opens streams. [TMP-2] [TMP-40]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {

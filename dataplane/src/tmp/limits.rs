@@ -4,8 +4,14 @@
 
 use crate::time::Duration;
 
-/// Clear bytes in front of the sealed payload of a DATA packet: type 1, receiver id 4, number 4. [TMP-20]
+/// Clear bytes in front of the sealed payload of a DATA packet: type 1, receiver id 4, path and number 4. [TMP-20]
 pub const DATA_HEADER_BYTES: usize = 9;
+
+/// Paths that one tunnel has at most: two bits of the number in the header name the path. [TMP-160]
+pub const PATHS_MAX: usize = 4;
+
+/// Bits of a packet's number that its header has; the two above them name the path. [TMP-21]
+pub const NUMBER_BITS: u32 = 30;
 
 /// Length of the authentication tag of both ciphers.
 pub const TAG_BYTES: usize = 16;
@@ -135,4 +141,5 @@ const _: () = assert!(REJECT_AFTER_PACKETS < 1 << 31);
 const _: () = assert!(REKEY_AFTER.as_secs() < REJECT_AFTER.as_secs());
 const _: () = assert!(ACK_RANGES_SENT_MAX <= ACK_RANGES_ACCEPTED_MAX);
 const _: () = assert!(ACK_RANGES_ACCEPTED_MAX <= 256);
+const _: () = assert!(PATHS_MAX == 1 << (u32::BITS - NUMBER_BITS));
 const _: () = assert!(DATA_OVERHEAD_BYTES == 25);

@@ -6,7 +6,7 @@
 use crate::time::Instant;
 use crate::tmp::carrier::Carrier;
 use crate::tmp::dial::Dial;
-use crate::tmp::id::{PeerId, ReceiverId, Side};
+use crate::tmp::id::{PathId, PeerId, ReceiverId, Side};
 use crate::tmp::session::Session;
 
 /// Why a tunnel was closed.
@@ -65,8 +65,10 @@ impl<C: Carrier> Link<C> {
         let Some(session) = &mut self.session else {
             return;
         };
-        if let Some(token) = session.address.challenge(now) {
-            self.carrier.queue_path_challenge(token);
+        for path in session.path_ids() {
+            if let Some(token) = session.path_mut(path).and_then(|known| known.address.challenge(now)) {
+                self.carrier.queue_path_challenge(path, token);
+            }
         }
         if self.carrier.deadline().is_some_and(|at| at <= now) {
             self.carrier.tick(now);
@@ -82,6 +84,11 @@ impl<C: Carrier> Link<C> {
         let handshake = (self.side == Side::Initiator && dial.is_none()).then(|| session.handshake_at());
         let carrier = if session.is_mute() { None } else { self.carrier.deadline() };
         [dial, handshake, session.deadline(), carrier].into_iter().flatten().min()
+    }
+
+    /// Whether the session has this path.
+    pub(in crate::tmp) fn has_path(&self, path: PathId) -> bool {
+        self.session.as_ref().is_some_and(|session| session.place(path).is_some())
     }
 
     /// All ids that name this link.

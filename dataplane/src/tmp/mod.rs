@@ -36,6 +36,8 @@ mod endpoint_transmit;
 #[cfg(test)]
 mod endpoint_tunnel_tests;
 #[cfg(test)]
+mod endpoint_tunnel_world;
+#[cfg(test)]
 mod endpoint_world;
 pub mod ensemble;
 mod epoch;
@@ -56,6 +58,7 @@ mod fuzz_pieces;
 #[cfg(any(test, fuzzing))]
 mod fuzz_tunnel;
 mod handshake;
+pub mod health;
 pub mod hystart;
 pub mod id;
 pub mod key;
@@ -84,7 +87,11 @@ mod pair_tests;
 mod params;
 pub mod path;
 pub mod path_acks;
+pub mod paths;
+#[cfg(test)]
+mod paths_tests;
 mod peer_address;
+pub mod place;
 #[cfg(any(test, fuzzing))]
 mod plain_carrier;
 pub mod profile;
@@ -109,6 +116,7 @@ pub mod send_stream;
 pub mod sent;
 mod session;
 pub mod signals;
+pub mod spread;
 pub mod stats;
 pub mod stream;
 pub mod stream_frames;

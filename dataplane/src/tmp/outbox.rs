@@ -2,8 +2,8 @@
 //! room is dropped, because the other side asks again.
 
 use crate::tmp::packet::RESP_BYTES_MAX;
+use crate::tmp::place::Place;
 use crate::tmp::reset::RESET_BYTES_MAX;
-use core::net::SocketAddr;
 use std::collections::VecDeque;
 
 /// Longest datagram that waits here.
@@ -16,7 +16,7 @@ const _: () = assert!(RESP_BYTES_MAX <= OUTBOX_BYTES_MAX);
 
 #[derive(Debug)]
 struct Waiting {
-    to: SocketAddr,
+    to: Place,
     bytes: [u8; OUTBOX_BYTES_MAX],
     len: usize,
 }
@@ -32,7 +32,7 @@ impl Outbox {
     }
 
     /// Queues a copy of `datagram`; false if there is no room.
-    pub(in crate::tmp) fn push(&mut self, to: SocketAddr, datagram: &[u8]) -> bool {
+    pub(in crate::tmp) fn push(&mut self, to: Place, datagram: &[u8]) -> bool {
         if self.0.len() == OUTBOX_DATAGRAMS_MAX {
             return false;
         }
@@ -43,7 +43,7 @@ impl Outbox {
     }
 
     /// Copies the oldest into `buffer` and says where it goes and how long it is.
-    pub(in crate::tmp) fn pop(&mut self, buffer: &mut [u8]) -> Option<(SocketAddr, usize)> {
+    pub(in crate::tmp) fn pop(&mut self, buffer: &mut [u8]) -> Option<(Place, usize)> {
         let waiting = self.0.pop_front()?;
         buffer[..waiting.len].copy_from_slice(&waiting.bytes[..waiting.len]);
         Some((waiting.to, waiting.len))

@@ -23,6 +23,8 @@ const SHORT_RTT_US: u64 = 1_000;
 pub struct Pacer {
     rate_bytes_per_s: u64,
     burst_bytes: u64,
+    /// What is waited for: the part of the burst that does not last long.
+    portion_bytes: u64,
     tokens_bytes: i64,
     refilled: Instant,
     /// Bytes that may leave at a rate of their own, which is higher.
@@ -37,6 +39,7 @@ impl Pacer {
         Self {
             rate_bytes_per_s: u64::MAX,
             burst_bytes,
+            portion_bytes: burst_bytes,
             tokens_bytes: burst_bytes as i64,
             refilled: Instant::ORIGIN,
             ready_bytes: 0,
@@ -50,6 +53,7 @@ impl Pacer {
         self.rate_bytes_per_s = bytes_per_s.max(1);
         let timed_bytes = self.bytes_in((rtt_us / BURST_RTT_PART).clamp(BURST_US.0, BURST_US.1));
         let packets = if rtt_us < SHORT_RTT_US { TRAIN_PACKETS } else { 2 };
+        self.portion_bytes = timed_bytes.clamp(2 * packet_bytes, TRAIN_PACKETS * packet_bytes);
         // Above a train per timer tick (14 Gbit/s) the burst follows the rate: a timer cannot be the limit.
         self.burst_bytes = timed_bytes
             .clamp(packets * packet_bytes, TRAIN_PACKETS * packet_bytes)
@@ -83,12 +87,12 @@ impl Pacer {
         self.ready_bytes = self.ready_bytes.saturating_sub(bytes);
     }
 
-    /// When the next packet may leave: a whole burst at a time, so that timers stay few.
+    /// When the next packet may leave: as much at a time as bursts last, so that timers stay few.
     pub fn opens_at(&self, now: Instant) -> Instant {
         if self.tokens_bytes > 0 {
             return now;
         }
-        let missing_bytes = self.burst_bytes + self.tokens_bytes.unsigned_abs();
+        let missing_bytes = self.portion_bytes + self.tokens_bytes.unsigned_abs();
         let wait_us = u128::from(missing_bytes) * 1_000_000 / u128::from(self.rate_now()) + 1;
         let wait_us = u64::try_from(wait_us).unwrap_or(u64::MAX).max(GRANULARITY_US);
         self.refilled + Duration::from_micros(wait_us)
@@ -174,6 +178,19 @@ mod tests {
         let (bytes, sleeps) = run(&mut pacer, start, 100_000);
         assert!(bytes >= 64 * PACKET * 2_000 * 9 / 10, "line rate: {bytes}");
         assert!(sleeps <= 2_000, "no timer is shorter than 50 µs: {sleeps}");
+    }
+
+    /// The wait for a whole train was a minute.
+    #[test]
+    fn a_slow_pace_on_a_short_path_waits_for_two_packets() {
+        let mut pacer = Pacer::new(PACKET);
+        let start = Instant::from_us(1_000);
+        pacer.set_rate(start, PACKET, 50, PACKET);
+        while pacer.is_open(start) {
+            pacer.sent(PACKET);
+        }
+        let wait = pacer.opens_at(start).us_since(start);
+        assert!(wait <= 3_000_000, "{wait}");
     }
 
     #[test]

@@ -3,9 +3,9 @@
 //! Not here: what is sealed inside (`handshake`, `seal`). `Packet::parse` looks at lengths and constants only;
 //! nothing it says is authentic.
 
-use crate::tmp::id::ReceiverId;
+use crate::tmp::id::{PathId, ReceiverId};
 use crate::tmp::limits::{
-    DATA_BYTES_MIN, DATA_HEADER_BYTES, DATAGRAM_BYTES_MIN, RESET_TOKENS_MAX, TAG_BYTES,
+    DATA_BYTES_MIN, DATA_HEADER_BYTES, DATAGRAM_BYTES_MIN, NUMBER_BITS, RESET_TOKENS_MAX, TAG_BYTES,
 };
 
 /// First byte: version 1 above, kind below. [TMP-10]
@@ -34,6 +34,7 @@ pub(in crate::tmp) const RESP_BYTES_MAX: usize = 256;
 const RESP_BYTES_MIN: usize = RESP_HEADER_BYTES + 32 + TAG_BYTES + MAC_BYTES;
 
 const VERSION: u8 = 1;
+const NUMBER_MASK: u32 = (1 << NUMBER_BITS) - 1;
 
 /// What a datagram says it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,15 +58,15 @@ pub enum Packet {
     Data {
         /// Names the keys.
         receiver: ReceiverId,
-        /// Low 32 bits of the packet's number.
-        number_low: u32,
+        /// The packet's path and the low bits of its number: see `split_mark`.
+        mark: u32,
     },
     /// The receiver's peer does not know the id of a packet that was sent to it.
     Reset {
         /// The unknown id.
         unknown: ReceiverId,
-        /// Low 32 bits of the number of the packet with it.
-        number_low: u32,
+        /// Path and number of the packet with it, as in its header.
+        mark: u32,
     },
 }
 
@@ -82,10 +83,10 @@ impl Packet {
             }
             COOKIE if len == COOKIE_BYTES => Some(Self::Cookie { receiver: id(datagram, 1) }),
             DATA if len >= DATA_BYTES_MIN => {
-                Some(Self::Data { receiver: id(datagram, 1), number_low: word(datagram, 5) })
+                Some(Self::Data { receiver: id(datagram, 1), mark: word(datagram, 5) })
             }
             RESET if is_reset_length(len) => {
-                Some(Self::Reset { unknown: id(datagram, 4), number_low: word(datagram, 8) })
+                Some(Self::Reset { unknown: id(datagram, 4), mark: word(datagram, 8) })
             }
             _ => None,
         }
@@ -131,23 +132,33 @@ pub(in crate::tmp) fn write_answer_header(out: &mut [u8], kind: u8, receiver: Re
 }
 
 /// Writes the header of a DATA packet.
-pub(in crate::tmp) fn write_data_header(out: &mut [u8], receiver: ReceiverId, number: u64) {
+pub(in crate::tmp) fn write_data_header(out: &mut [u8], receiver: ReceiverId, mark: u32) {
     out[0] = DATA;
     out[1..5].copy_from_slice(&receiver.0.to_be_bytes());
-    out[5..DATA_HEADER_BYTES].copy_from_slice(&(number as u32).to_be_bytes());
+    out[5..DATA_HEADER_BYTES].copy_from_slice(&mark.to_be_bytes());
+}
+
+/// What names a packet in its header: the path in the two high bits, below them the low bits of the number. [TMP-21]
+pub const fn packet_mark(path: PathId, number: u64) -> u32 {
+    (path.0 as u32) << NUMBER_BITS | number as u32 & NUMBER_MASK
+}
+
+/// The inverse of `packet_mark`.
+pub const fn split_mark(mark: u32) -> (PathId, u32) {
+    (PathId((mark >> NUMBER_BITS) as u8), mark & NUMBER_MASK)
 }
 
 /// Writes the header of a RESET.
-pub(in crate::tmp) fn write_reset_header(out: &mut [u8], unknown: ReceiverId, number_low: u32) {
+pub(in crate::tmp) fn write_reset_header(out: &mut [u8], unknown: ReceiverId, mark: u32) {
     out[..4].copy_from_slice(&[RESET, 0, 0, 0]);
     out[4..8].copy_from_slice(&unknown.0.to_be_bytes());
-    out[8..RESET_HEADER_BYTES].copy_from_slice(&number_low.to_be_bytes());
+    out[8..RESET_HEADER_BYTES].copy_from_slice(&mark.to_be_bytes());
 }
 
-/// The full number whose low 32 bits are `low`: the one nearest to `expected`, which is the one after the
+/// The full number whose low `NUMBER_BITS` are `low`: the one nearest to `expected`, which is the one after the
 /// largest authenticated so far. Never below 0. [TMP-21] [TMP-21.1]
 pub const fn full_number(expected: u64, low: u32) -> u64 {
-    const SPAN: u64 = 1 << 32;
+    const SPAN: u64 = 1 << NUMBER_BITS;
     let candidate = expected & !(SPAN - 1) | low as u64;
     if candidate + SPAN / 2 <= expected {
         candidate + SPAN
@@ -165,9 +176,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn numbers_within_half_the_span_are_rebuilt(expected in 0u64..1 << 60, off in -(1i64 << 31) + 1..1i64 << 31) {
+        fn numbers_within_half_the_span_are_rebuilt(expected in 0u64..1 << 60, off in -(1i64 << 29) + 1..1i64 << 29) {
             let number = expected.saturating_add_signed(off);
-            assert_eq!(full_number(expected, number as u32), number);
+            assert_eq!(full_number(expected, number as u32 & NUMBER_MASK), number);
         }
 
         #[test]
@@ -176,10 +187,12 @@ mod tests {
         }
 
         #[test]
-        fn data_headers_round_trip(id in any::<u32>(), number in any::<u64>()) {
+        fn data_headers_round_trip(id in any::<u32>(), path in 0u8..4, number in any::<u64>()) {
             let mut out = [0; DATA_BYTES_MIN];
-            write_data_header(&mut out, ReceiverId(id), number);
-            let expected = Packet::Data { receiver: ReceiverId(id), number_low: number as u32 };
+            let mark = packet_mark(PathId(path), number);
+            assert_eq!(split_mark(mark), (PathId(path), number as u32 & NUMBER_MASK));
+            write_data_header(&mut out, ReceiverId(id), mark);
+            let expected = Packet::Data { receiver: ReceiverId(id), mark };
             assert_eq!(Packet::parse(&out), Some(expected));
             assert_eq!(Packet::owner(&out), Some((id >> 24) as u8));
         }
@@ -196,10 +209,7 @@ mod tests {
         assert_eq!(Packet::owner(&init), None);
         let mut reset = [0; 45];
         write_reset_header(&mut reset, ReceiverId(5), 6);
-        assert_eq!(
-            Packet::parse(&reset[..44]),
-            Some(Packet::Reset { unknown: ReceiverId(5), number_low: 6 })
-        );
+        assert_eq!(Packet::parse(&reset[..44]), Some(Packet::Reset { unknown: ReceiverId(5), mark: 6 }));
         assert_eq!(Packet::parse(&reset), None);
         assert_eq!(Packet::parse(&reset[..12]), None);
         assert_eq!(Packet::parse(&[DATA; 43]), None);

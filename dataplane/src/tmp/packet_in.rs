@@ -7,9 +7,11 @@
 use crate::time::Instant;
 use crate::tmp::carrier::{Ecn, Handled};
 use crate::tmp::frame::{Frame, Frames, Sum};
+use crate::tmp::id::PathId;
 use crate::tmp::limits::DATA_OVERHEAD_BYTES;
 use crate::tmp::mending::Mended;
 use crate::tmp::path::Path;
+use crate::tmp::paths::Others;
 use crate::tmp::receive_stream::Refusal;
 use crate::tmp::signals::Signals;
 use crate::tmp::streams::Streams;
@@ -17,7 +19,9 @@ use crate::tmp::streams::Streams;
 /// What a tunnel has that packets speak to.
 #[derive(Debug)]
 pub(in crate::tmp) struct Sink<'a> {
+    /// The path that the packet came on.
     pub(in crate::tmp) path: &'a mut Path,
+    pub(in crate::tmp) others: Others<'a>,
     pub(in crate::tmp) streams: &'a mut Streams,
     pub(in crate::tmp) signals: &'a mut Signals,
     /// Set when the path was lost and has been found.
@@ -142,13 +146,19 @@ impl Sink<'_> {
             | Frame::TunnelCredit { .. }
             | Frame::Blocked(_)
             | Frame::Repair(_) => {}
-            Frame::Ack(ack) => self.path_found |= self.path.handle_ack(now, &ack, self.streams)?,
+            Frame::Ack(ack) if ack.header.path == self.path.id.0 => {
+                self.path_found |= self.path.handle_ack(now, &ack, self.streams)?;
+            }
+            Frame::Ack(ack) => {
+                let other = self.others.get_mut(PathId(ack.header.path)).ok_or(Refusal::Violation)?;
+                other.handle_ack_from_elsewhere(&ack, self.streams)?;
+            }
             Frame::Quality(quality) => self.path.quality.set_peer(quality),
             Frame::Credit { stream, offset_max_low } => self.streams.handle_credit(stream, offset_max_low),
             Frame::Reset { stream, code, .. } => self.streams.handle_reset(stream, code),
             Frame::Stop { stream, code } => self.streams.handle_stop(stream, code),
             Frame::Prio { stream, class } => self.streams.handle_class(stream, class),
-            Frame::PathChallenge(token) => self.signals.response = Some(token),
+            Frame::PathChallenge(token) => self.path.signals.response = Some(token),
             Frame::PathResponse(token) => self.signals.answer = Some(token),
             Frame::Close { code, .. } => self.signals.peer_closed = Some(code),
             Frame::Sub(sub) => self.streams.handle_sub(&sub)?,

@@ -14,8 +14,9 @@ use crate::tmp::carrier::{Ecn, Fill, Filled};
 use crate::tmp::carries::Carry;
 use crate::tmp::frame::{Frame, Sum};
 use crate::tmp::frame_writer::{FrameWriter, SubHeader};
-use crate::tmp::limits::{DATA_OVERHEAD_BYTES, PAYLOAD_BYTES_MIN};
+use crate::tmp::limits::{DATA_OVERHEAD_BYTES, PATHS_MAX, PAYLOAD_BYTES_MIN};
 use crate::tmp::path::{Built, Leave, Path};
+use crate::tmp::paths::Others;
 use crate::tmp::record::NO_RECORD;
 use crate::tmp::repair::Outgoing;
 use crate::tmp::sent::Purpose;
@@ -31,8 +32,13 @@ const RECORDS_MIN: usize = 4;
 #[derive(Debug)]
 pub(in crate::tmp) struct Source<'a> {
     pub(in crate::tmp) path: &'a mut Path,
+    pub(in crate::tmp) others: Others<'a>,
     pub(in crate::tmp) streams: &'a mut Streams,
     pub(in crate::tmp) signals: &'a mut Signals,
+    /// Streams go out on this path.
+    pub(in crate::tmp) carries: bool,
+    /// And here what is urgent of them, a second time.
+    pub(in crate::tmp) doubles: bool,
 }
 
 /// A packet in the making.
@@ -41,8 +47,23 @@ struct Draft<'a> {
     writer: FrameWriter<'a>,
     records: u32,
     acked_below: u64,
+    /// Other paths of which it has an ACK.
+    told: [bool; PATHS_MAX],
     is_eliciting: bool,
     outgoing: Outgoing,
+}
+
+impl<'a> Draft<'a> {
+    fn new(payload: &'a mut [u8]) -> Self {
+        Self {
+            writer: FrameWriter::new(payload),
+            records: NO_RECORD,
+            acked_below: 0,
+            told: [false; PATHS_MAX],
+            is_eliciting: false,
+            outgoing: Outgoing::default(),
+        }
+    }
 }
 
 impl Source<'_> {
@@ -56,7 +77,7 @@ impl Source<'_> {
         if self.signals.close.is_some() {
             return self.build_close(now, payload);
         }
-        if self.path.is_idle && self.streams.told_bytes > 0 {
+        if self.path.is_idle && self.carries && self.streams.told_bytes > 0 {
             self.path.wake(now);
         }
         let leave = self.path.leave(now);
@@ -73,13 +94,7 @@ impl Source<'_> {
             return Some(filled);
         }
         let len = payload.len().min(self.path.payload_bytes());
-        let mut draft = Draft {
-            writer: FrameWriter::new(&mut payload[..len]),
-            records: NO_RECORD,
-            acked_below: 0,
-            is_eliciting: false,
-            outgoing: Outgoing::default(),
-        };
+        let mut draft = Draft::new(&mut payload[..len]);
         self.write_signals(&mut draft);
         self.write_ack(now, &mut draft);
         match leave {
@@ -91,17 +106,30 @@ impl Source<'_> {
 
     fn write_ack(&mut self, now: Instant, draft: &mut Draft<'_>) {
         let received = &self.path.received;
-        if received.is_waiting() && draft.writer.put_ack(&received.header(now), received.ranges()) {
+        if received.is_waiting()
+            && draft.writer.put_ack(&received.header(now, self.path.id), received.ranges())
+        {
             draft.acked_below = received.largest() + 1;
+        }
+        // An ACK of another path is not repeated for its own sake: what it says shows over there, too, or is sent again.
+        for other in self.others.iter_mut() {
+            let received = &other.received;
+            draft.told[other.id.index()] = draft.acked_below > 0
+                && received.has_word_for_elsewhere(now)
+                && draft.writer.put_ack(&received.header(now, other.id), received.ranges());
         }
     }
 
     fn write_all(&mut self, now: Instant, leave: Leave, draft: &mut Draft<'_>, fill: &mut dyn Fill) {
         self.write_quality(now, draft);
         let Draft { writer, records, .. } = draft;
-        draft.is_eliciting |= self.streams.write_control(writer, &mut self.path.sent, records);
-        self.write_data(draft, fill);
-        self.path.is_idle = !self.streams.has_waiting();
+        if self.carries {
+            draft.is_eliciting |= self.streams.write_control(writer, &mut self.path.sent, records);
+            self.write_data(draft, fill);
+        } else if self.doubles {
+            draft.is_eliciting |= self.streams.write_twins(writer, &mut self.path.sent, records);
+        }
+        self.path.is_idle = !self.has_waiting();
         let ping_with_ack = draft.acked_below > 0 && self.path.wants_ping_with_ack();
         if !draft.is_eliciting && (leave == Leave::Probe || ping_with_ack) {
             draft.is_eliciting |= draft.writer.put(&Frame::Ping);
@@ -111,11 +139,12 @@ impl Source<'_> {
     /// Small, rare, and needed most when the path has changed: neither window nor pacer holds them back.
     fn write_signals(&mut self, draft: &mut Draft<'_>) {
         let mut put = |frame| draft.writer.put(&frame);
-        let challenge = self.signals.challenge.take_if(|token| put(Frame::PathChallenge(*token)));
-        let response = self.signals.response.take_if(|token| put(Frame::PathResponse(*token)));
+        let signals = &mut self.path.signals;
+        let challenge = signals.challenge.take_if(|token| put(Frame::PathChallenge(*token)));
+        let response = signals.response.take_if(|token| put(Frame::PathResponse(*token)));
         draft.is_eliciting |= challenge.is_some() || response.is_some();
-        if self.signals.ping && put(Frame::Ping) {
-            (self.signals.ping, draft.is_eliciting) = (false, true);
+        if signals.ping && put(Frame::Ping) {
+            (signals.ping, draft.is_eliciting) = (false, true);
         }
     }
 
@@ -125,6 +154,7 @@ impl Source<'_> {
             return;
         }
         let mut quality = path.quality.report(now);
+        quality.path = path.id.0;
         quality.srtt_us = path.rtt.smoothed_us() as u32;
         quality.min_rtt_us = path.rtt.min_us() as u32;
         quality.rttvar_us = path.rtt.variance_us() as u32;
@@ -203,9 +233,14 @@ impl Source<'_> {
         left > 0
     }
 
+    /// Whether more wants to go out on this path.
+    const fn has_waiting(&self) -> bool {
+        self.carries && self.streams.has_waiting()
+    }
+
     /// The window or the pacer forbids what is waiting: then the window is in use.
-    fn note_held_back(&mut self) {
-        if self.streams.has_waiting() {
+    const fn note_held_back(&mut self) {
+        if self.has_waiting() {
             self.path.note_used();
         }
     }
@@ -217,7 +252,7 @@ impl Source<'_> {
         if !is_worth {
             return None;
         }
-        let more_waits = self.streams.has_waiting();
+        let more_waits = self.has_waiting();
         // While more waits only a full packet keeps the segments of a train equal.
         let full = draft.writer.room() < DATA_BYTES_MIN + SubHeader::encoded_len(false, true);
         let least = if full && more_waits { usize::MAX } else { PAYLOAD_BYTES_MIN };
@@ -231,6 +266,9 @@ impl Source<'_> {
             self.path.received.reported();
             self.path.counters.acks_sent += 1;
         }
+        for other in self.others.iter_mut().filter(|other| draft.told[other.id.index()]) {
+            other.received.told_elsewhere();
+        }
         let len_bytes = draft.writer.len();
         let bytes = (len_bytes + DATA_OVERHEAD_BYTES) as u16;
         let built = Built { purpose, bytes, records: draft.records, acked_below: draft.acked_below };
@@ -238,18 +276,16 @@ impl Source<'_> {
         if purpose == Purpose::MtuProbe {
             self.path.repair.drop_run();
         } else {
-            let outgoing = Outgoing { more: self.streams.has_waiting(), ..draft.outgoing };
+            let outgoing = Outgoing { more: self.has_waiting(), ..draft.outgoing };
             self.path.repair.sent(now, draft.writer.written(), outgoing);
         }
         Filled { number, len_bytes, ecn: Ecn::Capable0, is_eliciting: purpose != Purpose::AckOnly }
     }
 
     fn build_mtu_probe(&mut self, now: Instant, payload: &mut [u8]) -> Option<Filled> {
-        let mut writer = FrameWriter::new(payload);
-        writer.put(&Frame::Ping);
-        writer.pad_to(usize::MAX);
-        let outgoing = Outgoing::default();
-        let draft = Draft { writer, records: NO_RECORD, acked_below: 0, is_eliciting: true, outgoing };
+        let mut draft = Draft { is_eliciting: true, ..Draft::new(payload) };
+        draft.writer.put(&Frame::Ping);
+        draft.writer.pad_to(usize::MAX);
         Some(self.account(now, draft, Purpose::MtuProbe))
     }
 
@@ -283,14 +319,12 @@ impl Source<'_> {
         let code = self.signals.close.take()?;
         self.path.sent.forget(now);
         let len = payload.len().min(self.path.payload_bytes());
-        let mut writer = FrameWriter::new(&mut payload[..len]);
-        writer.put(&Frame::Close { code, reason: b"" });
-        writer.pad_to(PAYLOAD_BYTES_MIN);
+        let mut draft = Draft::new(&mut payload[..len]);
+        draft.writer.put(&Frame::Close { code, reason: b"" });
+        draft.writer.pad_to(PAYLOAD_BYTES_MIN);
         if self.path.sent.is_full() {
             return None;
         }
-        let outgoing = Outgoing::default();
-        let draft = Draft { writer, records: NO_RECORD, acked_below: 0, is_eliciting: false, outgoing };
         Some(self.account(now, draft, Purpose::AckOnly))
     }
 }

@@ -4,10 +4,11 @@
 use crate::time::{Duration, Instant};
 use crate::tmp::carrier::{Carrier, Fill, Filled, Handled};
 use crate::tmp::event::Event;
-use crate::tmp::id::{Side, StreamId};
+use crate::tmp::id::{PathId, Side, StreamId};
 use crate::tmp::limits::DATA_OVERHEAD_BYTES;
 use crate::tmp::options::TunnelOptions;
 use crate::tmp::pair_link::{Link, LinkOptions, Packet};
+use crate::tmp::spread::Spread;
 use crate::tmp::tunnel::Tunnel;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -126,7 +127,7 @@ fn phase(stream: StreamId, side: Side) -> usize {
 impl End {
     pub(in crate::tmp) fn new(options: &TunnelOptions, side: Side) -> Self {
         let mut tunnel = Tunnel::new(options, side, Instant::ORIGIN);
-        tunnel.on_connected(Instant::ORIGIN);
+        tunnel.on_connected(Instant::ORIGIN, PathId(0), Spread::Failover);
         Self {
             tunnel,
             blender: RoundRobin::default(),
@@ -160,8 +161,8 @@ impl End {
 
     /// The next packet, if one may leave.
     pub(in crate::tmp) fn fill(&mut self, payload: &mut [u8]) -> Option<Filled> {
-        let room = self.tunnel.payload_bytes_next(self.now);
-        self.tunnel.fill_packet(self.now, &mut payload[..room], &mut self.blender)
+        let room = self.tunnel.payload_bytes_next(self.now, PathId(0));
+        self.tunnel.fill_packet(self.now, PathId(0), &mut payload[..room], &mut self.blender)
     }
 
     fn write(&mut self, stream: StreamId) {
@@ -315,7 +316,8 @@ impl Pair {
             let mut any = false;
             while let Some(packet) = self.links[1 - to].arrived(self.now) {
                 let Packet { number, ecn, payload, .. } = packet;
-                let handled = self.ends[to].tunnel.handle_packet(self.now, number, ecn, &payload);
+                let handled =
+                    self.ends[to].tunnel.handle_packet(self.now, (PathId(0), number), ecn, &payload);
                 assert!(matches!(handled, Handled::New | Handled::Duplicate | Handled::Closed { .. }));
                 any = true;
             }

@@ -4,7 +4,7 @@ use crate::stdx::prng::Prng;
 use crate::time::{Duration, Instant};
 use crate::tmp::carrier::{Carrier, Handled};
 use crate::tmp::event::Event;
-use crate::tmp::id::StreamId;
+use crate::tmp::id::{PathId, StreamId};
 use crate::tmp::options::TunnelOptions;
 use crate::tmp::pair::{Pair, small_options};
 use crate::tmp::pair_link::LinkOptions;
@@ -295,9 +295,10 @@ fn a_close_is_told_and_a_duplicate_is_not_looked_at() {
     pair.run(Duration::from_millis(10), |_| false);
     assert_eq!(pair.ends[1].news, [Event::PeerClosed { code: 7 }]);
     let tunnel = &mut pair.ends[1].tunnel;
-    let handled = tunnel.handle_packet(Instant::from_us(10_000), 0, Default::default(), &[0xff]);
+    let handled = tunnel.handle_packet(Instant::from_us(10_000), (PathId(0), 0), Default::default(), &[0xff]);
     assert_eq!(handled, Handled::Duplicate);
-    let handled = tunnel.handle_packet(Instant::from_us(10_000), 1_000, Default::default(), &[0xff]);
+    let handled =
+        tunnel.handle_packet(Instant::from_us(10_000), (PathId(0), 1_000), Default::default(), &[0xff]);
     assert_eq!(handled, Handled::Violation);
 }
 
@@ -305,7 +306,7 @@ fn a_close_is_told_and_a_duplicate_is_not_looked_at() {
 #[test]
 fn challenges_are_answered() {
     let mut pair = Pair::over(16, LinkOptions::clean(1_000));
-    pair.ends[0].tunnel.queue_path_challenge(99);
+    pair.ends[0].tunnel.queue_path_challenge(PathId(0), 99);
     pair.run(Duration::from_millis(10), |_| false);
     assert_eq!(pair.ends[0].tunnel.take_path_response(), Some(99));
     assert_eq!(pair.ends[0].tunnel.take_path_response(), None);

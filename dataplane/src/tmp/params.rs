@@ -4,6 +4,7 @@
 
 use crate::tmp::id::ReceiverId;
 use crate::tmp::seal::Cipher;
+use crate::tmp::spread::Spread;
 
 const PADDING: u8 = 0;
 const AES_IS_FAST: u8 = 1;
@@ -12,6 +13,7 @@ const CONTINUES: u8 = 3;
 const CIPHER: u8 = 4;
 const CONTINUED: u8 = 5;
 const RECEIVER: u8 = 6;
+const SPREAD: u8 = 7;
 
 const CIPHER_AES_256_GCM: u8 = 1;
 const CIPHER_CHACHA20_POLY1305: u8 = 2;
@@ -28,6 +30,8 @@ pub(in crate::tmp) struct InitParams {
     pub(in crate::tmp) lane: u32,
     /// The responder's id of the session whose keys this handshake shall replace.
     pub(in crate::tmp) continues: Option<ReceiverId>,
+    /// How the tunnel uses its paths.
+    pub(in crate::tmp) spread: Spread,
 }
 
 /// What a responder says.
@@ -51,16 +55,20 @@ impl InitParams {
         if let Some(id) = self.continues {
             list.put(CONTINUES, &id.0.to_be_bytes());
         }
+        if self.spread != Spread::default() {
+            list.put(SPREAD, &[self.spread.to_u8()]);
+        }
     }
 
     /// Reads a list; `None` if it is malformed. What is missing has its default.
     pub(in crate::tmp) fn read(bytes: &[u8]) -> Option<Self> {
-        let mut params = Self { aes_is_fast: false, lane: 0, continues: None };
+        let mut params = Self { aes_is_fast: false, lane: 0, continues: None, spread: Spread::default() };
         for entry in (ListReader { rest: bytes }) {
             match entry? {
                 (AES_IS_FAST, value) => params.aes_is_fast = *value.first()? != 0,
                 (LANE, value) => params.lane = u32::from_be_bytes(value.try_into().ok()?),
                 (CONTINUES, value) => params.continues = Some(read_id(value)?),
+                (SPREAD, value) => params.spread = Spread::from_u8(*value.first()?),
                 _ => {}
             }
         }
@@ -149,7 +157,8 @@ mod tests {
     #[test]
     fn parameters_round_trip() {
         for continues in [None, Some(ReceiverId(0x0102_0304))] {
-            let params = InitParams { aes_is_fast: true, lane: 0x0102_0304, continues };
+            let spread = if continues.is_some() { Spread::Bond } else { Spread::Failover };
+            let params = InitParams { aes_is_fast: true, lane: 0x0102_0304, continues, spread };
             let mut out = [0xff; 64];
             params.write(&mut out);
             assert_eq!(InitParams::read(&out), Some(params));

@@ -5,6 +5,8 @@
 use crate::time::{Duration, Instant};
 use crate::tmp::congestion::{Controller, Setting, View};
 use crate::tmp::delivery::Delivery;
+use crate::tmp::health::{Health, Signs};
+use crate::tmp::id::PathId;
 use crate::tmp::limits::{DATA_OVERHEAD_BYTES, PAYLOAD_BYTES_BASE};
 use crate::tmp::loss::{ACK_DELAY_US_MAX, Loss, PROBES};
 use crate::tmp::mending::Mending;
@@ -16,6 +18,7 @@ use crate::tmp::received::Received;
 use crate::tmp::repair::Repair;
 use crate::tmp::rtt::Rtt;
 use crate::tmp::sent::{Purpose, Sent, SentPacket};
+use crate::tmp::signals::PathSignals;
 use crate::tmp::stats::TunnelCounters;
 
 /// Records per packet that the pool is made for, in the mean.
@@ -58,6 +61,11 @@ pub struct Built {
 /// The path.
 #[derive(Debug)]
 pub struct Path {
+    pub(in crate::tmp) id: PathId,
+    pub(in crate::tmp) health: Health,
+    pub(in crate::tmp) signals: PathSignals,
+    /// The pacer let nothing out before this, when it was last asked.
+    pub(in crate::tmp) paced_until: Option<Instant>,
     pub(in crate::tmp) rtt: Rtt,
     pub(in crate::tmp) sent: Sent,
     pub(in crate::tmp) loss: Loss,
@@ -96,7 +104,7 @@ pub struct Path {
 
 impl Path {
     /// A path of which nothing is known.
-    pub fn new(options: &TunnelOptions, now: Instant) -> Self {
+    pub fn new(id: PathId, options: &TunnelOptions, now: Instant) -> Self {
         let mtu = Mtu::new(options.datagram_bytes_max);
         let packet_bytes = u64::from(mtu.current_bytes());
         let packets_max = options.packets_in_flight_max;
@@ -106,6 +114,10 @@ impl Path {
             window_packets_max: packets_max / 2,
         };
         Self {
+            id,
+            health: Health::new(now),
+            signals: PathSignals::default(),
+            paced_until: None,
             rtt: Rtt::new(),
             sent: Sent::new(packets_max, Self::records_max(options)),
             loss: Loss::new(),
@@ -214,6 +226,9 @@ impl Path {
         if purpose != Purpose::AckOnly {
             self.note_dry_if_idle(now);
             let is_idle = self.sent.in_flight_packets() == 0;
+            if is_idle {
+                self.health.begins(now);
+            }
             packet.departure = self.delivery.departs(now, is_idle, self.quality.arrival_us(now));
             packet.tag = self.controller.own(u64::from(bytes));
         }
@@ -257,6 +272,18 @@ impl Path {
     /// When the probe time-out passes, if anything is in flight.
     pub fn probe_deadline(&self) -> Option<Instant> {
         (self.sent.in_flight_packets() > 0).then(|| self.loss.probe_deadline(&self.rtt))
+    }
+
+    /// What speaks for and against the path.
+    pub(in crate::tmp) fn signs(&self) -> Signs {
+        Signs {
+            timeouts: self.loss.timeouts(),
+            in_flight_packets: self.sent.in_flight_packets(),
+            oldest_sent: self.sent.oldest_sent(),
+            rtt_us: if self.rtt.samples() == 0 { 0 } else { self.rtt.smoothed_us() },
+            rtt_us_latest: self.rtt.latest_us(),
+            rtt_us_min: self.rtt.min_us(),
+        }
     }
 
     /// When lost packets are no longer of interest: two probe time-outs.

@@ -40,11 +40,17 @@ impl Path {
         self.counters.acks_received += 1;
         let newest = self.sample(now, largest, ack);
         let before = self.loss.newest_end();
+        let mut has_news = false;
         for (first, last) in ranges {
             let mut walk = self.sent.walk(first, last);
             while let Some((number, packet)) = self.sent.acked_next(&mut walk) {
+                has_news |= packet.purpose != Purpose::AckOnly && packet.state != State::Acked;
                 self.packet_acked(now, number, packet, before, streams);
             }
+        }
+        if has_news {
+            let signs = self.signs();
+            self.health.answered(now, &signs);
         }
         self.note_marks(largest, ack);
         if let Some(packet) = newest {
@@ -61,6 +67,32 @@ impl Path {
         let found = self.is_lost && self.loss.timeouts() == 0;
         self.is_lost &= !found;
         Ok(found)
+    }
+
+    /// An ACK of this path that came over another one: what it names has arrived, and that is all it says. [TMP-162]
+    pub(in crate::tmp) fn handle_ack_from_elsewhere(
+        &mut self,
+        ack: &Ack<'_>,
+        streams: &mut Streams,
+    ) -> Result<(), Refusal> {
+        let largest = widen(ack.header.largest_low, self.sent.next_number());
+        if largest >= self.sent.next_number() {
+            return Err(Refusal::Violation);
+        }
+        for (first, last) in ack.ranges(largest).ok_or(Refusal::Violation)? {
+            let mut walk = self.sent.walk(first, last);
+            while let Some((_, packet)) = self.sent.acked_next(&mut walk) {
+                if packet.state == State::InFlight && packet.purpose != Purpose::AckOnly {
+                    self.quality.delivered(u64::from(packet.bytes));
+                    self.controller.left_flight(u64::from(packet.bytes), packet.tag);
+                }
+                let mut records = packet.records;
+                while let Some(record) = self.sent.take_record(&mut records) {
+                    streams.record_acked(record);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Gives up what is overdue and sets when the next packet will be.
@@ -84,10 +116,8 @@ impl Path {
         }
     }
 
-    /// Has the content of two packets in flight sent once more, without giving them up: of the oldest, and at the
-    /// next time-out of the ones after them. Always the same two could be what the peer has no memory for, while
-    /// what would free it waits behind.
-    pub(in crate::tmp) fn repeat_oldest(&mut self, now: Instant, streams: &mut Streams) {
+    /// Where there is no memory for another packet, and nothing is acknowledged, the oldest are given up.
+    pub(in crate::tmp) fn make_room(&mut self, now: Instant, streams: &mut Streams) {
         if self.sent.is_full() {
             for _ in 0..MADE_ROOM {
                 let Some(number) = self.sent.oldest_in_flight() else { break };
@@ -95,6 +125,12 @@ impl Path {
             }
             self.sent.forget(now);
         }
+    }
+
+    /// Has the content of two packets in flight sent once more, without giving them up: of the oldest, and at the
+    /// next time-out of the ones after them. Always the same two could be what the peer has no memory for, while
+    /// what would free it waits behind.
+    pub(in crate::tmp) fn repeat_oldest(&mut self, streams: &mut Streams) {
         let Some(oldest) = self.sent.oldest_in_flight() else { return };
         if self.loss.timeouts() <= 1 || self.repeat_from < oldest {
             self.repeat_from = oldest;
@@ -110,6 +146,17 @@ impl Path {
             if packet.state == State::InFlight && packet.purpose == Purpose::Data {
                 self.sent.records(packet).for_each(|record| streams.record_lost(record));
                 repeated += 1;
+            }
+        }
+    }
+
+    /// Has what is in flight sent again, on other paths, without giving it up: whether it is lost shows later.
+    pub(in crate::tmp) fn send_elsewhere(&mut self, streams: &mut Streams) {
+        let Some(oldest) = self.sent.oldest_in_flight() else { return };
+        for number in oldest..self.sent.next_number() {
+            let Some(packet) = self.sent.get(number) else { continue };
+            if packet.state == State::InFlight && packet.purpose == Purpose::Data {
+                self.sent.records(packet).for_each(|record| streams.record_lost(record));
             }
         }
     }

@@ -1,12 +1,13 @@
-//! Where a peer is, and whether it has proven to be there. [TMP-85]
+//! Where a peer is on one path, and whether it has proven to be there. [TMP-85]
 //!
 //! The address follows authenticated packets with the highest number so far. Until the new address has
 //! answered a PATH_CHALLENGE, at most three times the bytes received from it are sent to it; if it does
-//! not answer in time, packets go to the last proven address again.
+//! not answer in time, packets go to the last proven address again. A path that the peer has opened has none: there
+//! the bound holds until it answers.
 
 use crate::time::Instant;
 use crate::tmp::limits::{CHALLENGE_EXPIRES, CHALLENGE_PAUSE, UNVALIDATED_BYTES_FACTOR};
-use core::net::SocketAddr;
+use crate::tmp::place::Place;
 
 /// What a packet did to the address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,22 +29,28 @@ struct Proof {
     challenge_at: Instant,
 }
 
-/// The address of one peer.
+/// The address of one peer on one path.
 #[derive(Debug)]
 pub(in crate::tmp) struct PeerAddress {
-    current: SocketAddr,
-    proven: SocketAddr,
+    current: Place,
+    proven: Option<Place>,
     proof: Option<Proof>,
 }
 
 impl PeerAddress {
     /// An address that the handshake has proven. [TMP-86.2]
-    pub(in crate::tmp) const fn new(proven: SocketAddr) -> Self {
-        Self { current: proven, proven, proof: None }
+    pub(in crate::tmp) const fn new(proven: Place) -> Self {
+        Self { current: proven, proven: Some(proven), proof: None }
+    }
+
+    /// An address that the first packet of a path came from: nothing is proven.
+    pub(in crate::tmp) const fn claimed(now: Instant, place: Place, token: u64) -> Self {
+        let proof = Proof { token, received_bytes: 0, sent_bytes: 0, began: now, challenge_at: now };
+        Self { current: place, proven: None, proof: Some(proof) }
     }
 
     /// Where to send.
-    pub(in crate::tmp) const fn current(&self) -> SocketAddr {
+    pub(in crate::tmp) const fn current(&self) -> Place {
         self.current
     }
 
@@ -52,7 +59,7 @@ impl PeerAddress {
     pub(in crate::tmp) fn heard(
         &mut self,
         now: Instant,
-        from: SocketAddr,
+        from: Place,
         bytes: usize,
         is_newest: bool,
         token: impl FnOnce() -> u64,
@@ -66,9 +73,10 @@ impl PeerAddress {
         if !is_newest {
             return Move::Stays;
         }
-        let moved = if from.ip() == self.current.ip() { Move::Port } else { Move::Host };
+        let same_host = from.address.ip() == self.current.address.ip() && from.socket == self.current.socket;
+        let moved = if same_host { Move::Port } else { Move::Host };
         self.current = from;
-        self.proof = (from != self.proven).then(|| Proof {
+        self.proof = (Some(from) != self.proven).then(|| Proof {
             token: token(),
             received_bytes: bytes as u64,
             sent_bytes: 0,
@@ -103,15 +111,19 @@ impl PeerAddress {
     pub(in crate::tmp) fn answered(&mut self, token: u64) {
         if self.proof.as_ref().is_some_and(|proof| proof.token == token) {
             self.proof = None;
-            self.proven = self.current;
+            self.proven = Some(self.current);
         }
     }
 
     /// Gives a silent new address up.
     pub(in crate::tmp) fn tick(&mut self, now: Instant) {
-        if self.proof.as_ref().is_some_and(|proof| now.since(proof.began) >= CHALLENGE_EXPIRES) {
-            self.proof = None;
-            self.current = self.proven;
+        let Some(proof) = self.proof.as_mut().filter(|proof| now.since(proof.began) >= CHALLENGE_EXPIRES)
+        else {
+            return;
+        };
+        match self.proven {
+            Some(proven) => (self.current, self.proof) = (proven, None),
+            None => proof.began = now,
         }
     }
 
@@ -129,8 +141,8 @@ mod tests {
         Instant::from_us(ms * 1000)
     }
 
-    fn address(host: u8, port: u16) -> SocketAddr {
-        SocketAddr::from(([192, 0, 2, host], port))
+    fn address(host: u8, port: u16) -> Place {
+        core::net::SocketAddr::from(([192, 0, 2, host], port)).into()
     }
 
     /// [TMP-85]
@@ -165,6 +177,26 @@ mod tests {
         assert_eq!(peer.current(), address(3, 1));
         peer.tick(at(3600));
         assert_eq!(peer.current(), address(2, 1));
+    }
+
+    /// [TMP-160.1]
+    #[test]
+    fn a_path_of_the_peer_is_bounded_until_it_answers() {
+        let mut peer = PeerAddress::claimed(at(0), address(1, 1), 7);
+        peer.heard(at(0), address(1, 1), 100, true, || 8);
+        peer.sent(280);
+        peer.tick(at(10_000));
+        assert_eq!((peer.current(), peer.allowed_bytes()), (address(1, 1), 20));
+        peer.answered(7);
+        assert_eq!(peer.allowed_bytes(), u64::MAX);
+    }
+
+    #[test]
+    fn another_socket_of_ours_is_another_way() {
+        let mut peer = PeerAddress::new(address(1, 1));
+        let elsewhere = Place { socket: 1, ..address(1, 1) };
+        assert_eq!(peer.heard(at(0), elsewhere, 100, true, || 7), Move::Host);
+        assert_eq!(peer.current(), elsewhere);
     }
 
     #[test]

@@ -6,15 +6,16 @@ use crate::time::Instant;
 use crate::tmp::carrier::{Carrier, Ecn, Fill, Filled, Handled};
 use crate::tmp::frame::{Frame, Frames};
 use crate::tmp::frame_writer::{FrameWriter, SubHeader};
-use crate::tmp::id::{Side, StreamId};
+use crate::tmp::id::{PathId, Side, StreamId};
 use crate::tmp::limits::{PAYLOAD_BYTES_BASE, PAYLOAD_BYTES_MIN};
+use crate::tmp::spread::Spread;
 use std::collections::{BTreeSet, VecDeque};
 
 /// The carrier; its fields are for tests to look at.
 #[derive(Debug)]
 pub(in crate::tmp) struct PlainCarrier {
     pub(in crate::tmp) next_number: u64,
-    pub(in crate::tmp) seen: BTreeSet<u64>,
+    pub(in crate::tmp) seen: BTreeSet<(PathId, u64)>,
     /// Bytes that are to be sent, one packet each.
     pub(in crate::tmp) to_send: VecDeque<Vec<u8>>,
     /// Bytes that came in.
@@ -98,18 +99,20 @@ impl Carrier for PlainCarrier {
         }
     }
 
-    fn on_connected(&mut self, _: Instant) {
+    fn on_connected(&mut self, _: Instant, _: PathId, _: Spread) {
         assert!(!self.is_connected, "a carrier is connected once");
         self.is_connected = true;
     }
 
-    fn on_path_changed(&mut self, _: Instant) {
+    fn open_path(&mut self, _: Instant, _: PathId) {}
+
+    fn on_path_changed(&mut self, _: Instant, _: PathId) {
         self.path_changes += 1;
     }
 
-    fn handle_packet(&mut self, _: Instant, number: u64, _: Ecn, payload: &[u8]) -> Handled {
+    fn handle_packet(&mut self, _: Instant, packet: (PathId, u64), _: Ecn, payload: &[u8]) -> Handled {
         assert!(self.is_connected, "packets come after the keys");
-        if !self.seen.insert(number) {
+        if !self.seen.insert(packet) {
             return Handled::Duplicate;
         }
         for frame in Frames::new(payload) {
@@ -126,11 +129,17 @@ impl Carrier for PlainCarrier {
         self.batch_ends += 1;
     }
 
-    fn payload_bytes_next(&self, _: Instant) -> usize {
+    fn payload_bytes_next(&self, _: Instant, _: PathId) -> usize {
         PAYLOAD_BYTES_BASE
     }
 
-    fn fill_packet(&mut self, _: Instant, payload: &mut [u8], fill: &mut dyn Fill) -> Option<Filled> {
+    fn fill_packet(
+        &mut self,
+        _: Instant,
+        _: PathId,
+        payload: &mut [u8],
+        fill: &mut dyn Fill,
+    ) -> Option<Filled> {
         assert!(self.is_connected, "packets leave after the keys");
         let is_closing = self.close.is_some();
         let mut writer = FrameWriter::new(payload);
@@ -153,7 +162,7 @@ impl Carrier for PlainCarrier {
 
     fn tick(&mut self, _: Instant) {}
 
-    fn queue_path_challenge(&mut self, token: u64) {
+    fn queue_path_challenge(&mut self, _: PathId, token: u64) {
         self.challenge = Some(token);
     }
 

@@ -12,6 +12,7 @@
 use crate::time::{Duration, Instant};
 use crate::tmp::ack_frame::{AckHeader, EcnCounts};
 use crate::tmp::carrier::Ecn;
+use crate::tmp::id::PathId;
 use crate::tmp::loss::ACK_DELAY_US_MAX;
 use crate::tmp::rtt::TIMER_US;
 
@@ -21,6 +22,8 @@ pub const NUMBERS: u64 = 16_384;
 const WORDS: usize = (NUMBERS / 64) as usize;
 /// Packets per ACK at first and after a gap, RFC 9000 §13.2.2.
 const EVERY_FIRST: u32 = 2;
+/// A path on which nothing came for so long is acknowledged once over another one, too.
+const QUIET_US: u64 = 30_000;
 /// Packets per ACK on a path in order.
 const EVERY_MAX: u32 = 16;
 /// For so many packets in order an ACK covers one packet more: while the window doubles the sender gets thirty
@@ -48,6 +51,8 @@ pub struct Received {
     due: Option<Instant>,
     ecn: EcnCounts,
     ecn_seen: bool,
+    /// An ACK went out on another path since anything came.
+    is_told_elsewhere: bool,
     delay_us_max: u64,
 }
 
@@ -71,6 +76,7 @@ impl Received {
             due: None,
             ecn: EcnCounts { capable: 0, congested: 0 },
             ecn_seen: false,
+            is_told_elsewhere: true,
             delay_us_max: ACK_DELAY_US_MAX,
         }
     }
@@ -94,6 +100,7 @@ impl Received {
             self.largest_at = now;
         }
         self.set(number);
+        self.is_told_elsewhere = false;
         self.report_from = self.report_from.min(number);
         self.count_mark(ecn);
         if in_order {
@@ -153,14 +160,25 @@ impl Received {
     }
 
     /// The fixed part of the ACK.
-    pub fn header(&self, now: Instant) -> AckHeader {
+    pub fn header(&self, now: Instant, path: PathId) -> AckHeader {
         AckHeader {
-            path: 0,
+            path: path.0,
             largest_low: self.largest() as u32,
             delay_units: AckHeader::delay_units_of(now.us_since(self.largest_at)),
             rx_time_us: self.largest_at.as_us() as u32,
             ecn: self.ecn_seen.then_some(self.ecn),
         }
+    }
+
+    /// Whether an ACK should go out on another path: nothing has come for a while, and perhaps none that went out here
+    /// has arrived. [TMP-162]
+    pub fn has_word_for_elsewhere(&self, now: Instant) -> bool {
+        !self.is_told_elsewhere && now.us_since(self.largest_at) >= QUIET_US
+    }
+
+    /// That ACK has left.
+    pub const fn told_elsewhere(&mut self) {
+        self.is_told_elsewhere = true;
     }
 
     /// An ACK has left; what to remember with its packet.

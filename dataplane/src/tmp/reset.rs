@@ -28,7 +28,7 @@ impl ResetKey {
 
     fn token(&self, author: &PublicKey, trigger: &Trigger) -> [u8; MAC_BYTES] {
         let id = trigger.unknown.0.to_be_bytes();
-        let number = trigger.number_low.to_be_bytes();
+        let number = trigger.mark.to_be_bytes();
         // The author's key keeps a token from being turned round on its author.
         mac16(&self.0, &[author.bytes(), &id, &number, &trigger.tag.to_be_bytes()])
     }
@@ -45,8 +45,8 @@ impl core::fmt::Debug for ResetKey {
 pub(in crate::tmp) struct Trigger {
     /// The id that named nothing.
     pub(in crate::tmp) unknown: ReceiverId,
-    /// Low 32 bits of its number.
-    pub(in crate::tmp) number_low: u32,
+    /// Its path and number as in the header.
+    pub(in crate::tmp) mark: u32,
     /// The first half of its tag.
     pub(in crate::tmp) tag: u64,
 }
@@ -65,7 +65,7 @@ pub(in crate::tmp) fn write_reset<'a>(
     trigger: &Trigger,
     keys: impl Iterator<Item = &'a ResetKey>,
 ) -> usize {
-    write_reset_header(out, trigger.unknown, trigger.number_low);
+    write_reset_header(out, trigger.unknown, trigger.mark);
     let mut at = RESET_HEADER_BYTES;
     for key in keys {
         if at + MAC_BYTES > longest.min(RESET_BYTES_MAX) {
@@ -100,14 +100,14 @@ impl SentTags {
     }
 
     /// Remembers the tag of a packet that is about to leave.
-    pub(in crate::tmp) fn remember(&mut self, number: u64, packet: &[u8]) {
-        self.0[number as usize % TAGS_REMEMBERED] = (number as u32, half_tag(packet));
+    pub(in crate::tmp) fn remember(&mut self, mark: u32, packet: &[u8]) {
+        self.0[mark as usize % TAGS_REMEMBERED] = (mark, half_tag(packet));
     }
 
     /// The tag of the packet with this number, if it is among the last.
-    pub(in crate::tmp) fn get(&self, number_low: u32) -> Option<u64> {
-        let (number, tag) = self.0[number_low as usize % TAGS_REMEMBERED];
-        (number == number_low && tag != 0).then_some(tag)
+    pub(in crate::tmp) fn get(&self, mark: u32) -> Option<u64> {
+        let (number, tag) = self.0[mark as usize % TAGS_REMEMBERED];
+        (number == mark && tag != 0).then_some(tag)
     }
 }
 
@@ -128,19 +128,19 @@ mod tests {
     fn only_the_peer_who_answers_that_packet_is_believed() {
         let mut random = PredictableRandom::new(1);
         let [us, peer, other] = [(); 3].map(|()| PrivateKey::generate(&mut random));
-        let trigger = Trigger { unknown: ReceiverId(7), number_low: 8, tag: 9 };
+        let trigger = Trigger { unknown: ReceiverId(7), mark: 8, tag: 9 };
         let mut out = [0; RESET_BYTES_MAX];
         let keys = [key(&peer, &other), key(&peer, &us)];
         let len = write_reset(&mut out, DATA_BYTES_MIN, &peer.public(), &trigger, keys.iter());
         assert_eq!(len, DATA_BYTES_MIN);
-        assert_eq!(Packet::parse(&out[..len]), Some(Packet::Reset { unknown: ReceiverId(7), number_low: 8 }));
+        assert_eq!(Packet::parse(&out[..len]), Some(Packet::Reset { unknown: ReceiverId(7), mark: 8 }));
         let ours = key(&us, &peer);
         let genuine =
             |trigger, author: &PrivateKey| reset_is_genuine(&out[..len], &ours, &author.public(), &trigger);
         assert!(genuine(trigger, &peer));
         assert!(!genuine(trigger, &us), "a token is not turned round");
         assert!(!genuine(Trigger { tag: 10, ..trigger }, &peer));
-        assert!(!genuine(Trigger { number_low: 9, ..trigger }, &peer));
+        assert!(!genuine(Trigger { mark: 9, ..trigger }, &peer));
         assert!(!genuine(Trigger { unknown: ReceiverId(8), ..trigger }, &peer));
     }
 
@@ -150,7 +150,7 @@ mod tests {
         let mut tags = SentTags::new();
         assert_eq!(tags.get(0), None);
         let mut packet = [0; DATA_BYTES_MIN];
-        for number in 0..300u64 {
+        for number in 0..300u32 {
             packet[DATA_BYTES_MIN - TAG_BYTES + 7] = (number % 251 + 1) as u8;
             tags.remember(number, &packet);
         }

@@ -7,8 +7,9 @@ use crate::tmp::carrier::{Carrier, Ecn, Fill, Handled};
 use crate::tmp::event::Event;
 use crate::tmp::frame::{Frame, Opening, Quality};
 use crate::tmp::frame_writer::{FrameWriter, SubHeader};
-use crate::tmp::id::{Side, StreamId};
+use crate::tmp::id::{PathId, Side, StreamId};
 use crate::tmp::options::TunnelOptions;
+use crate::tmp::spread::Spread;
 use crate::tmp::tunnel::Tunnel;
 
 const STREAMS: usize = 4;
@@ -26,7 +27,7 @@ fn options() -> TunnelOptions {
 
 fn tunnel(side: Side) -> Tunnel {
     let mut tunnel = Tunnel::new(&options(), side, NOW);
-    tunnel.on_connected(NOW);
+    tunnel.on_connected(NOW, PathId(0), Spread::Failover);
     tunnel
 }
 
@@ -66,7 +67,7 @@ fn last_of(tunnel: &mut Tunnel, payloads: &[Vec<u8>]) -> Handled {
     let mut handled = Handled::New;
     for (number, payload) in payloads.iter().enumerate() {
         assert_eq!(handled, Handled::New, "payload {number} is good");
-        handled = tunnel.handle_packet(NOW, number as u64, Ecn::NotCapable, payload);
+        handled = tunnel.handle_packet(NOW, (PathId(0), number as u64), Ecn::NotCapable, payload);
         while tunnel.poll_event().is_some() {}
     }
     handled
@@ -174,8 +175,10 @@ fn packets(tunnel: &mut Tunnel) -> usize {
         all.0.push((sendable.stream, sendable.bytes));
     }
     let mut payload = [0; 1_500];
-    let room = tunnel.payload_bytes_next(NOW);
-    core::iter::from_fn(|| tunnel.fill_packet(NOW, &mut payload[..room], &mut all)).take(1_000).count()
+    let room = tunnel.payload_bytes_next(NOW, PathId(0));
+    core::iter::from_fn(|| tunnel.fill_packet(NOW, PathId(0), &mut payload[..room], &mut all))
+        .take(1_000)
+        .count()
 }
 
 /// [TMP-100] [TMP-114]
@@ -184,7 +187,10 @@ fn more_streams_than_there_is_room_for_are_not_taken_and_not_acknowledged() {
     let mut tunnel = tunnel(Side::Acceptor);
     for slot in 0..200 {
         let opening = piece(stream(slot, 0), 0, false, true, b"x");
-        assert_eq!(tunnel.handle_packet(NOW, slot.into(), Ecn::NotCapable, &opening), Handled::New);
+        assert_eq!(
+            tunnel.handle_packet(NOW, (PathId(0), slot.into()), Ecn::NotCapable, &opening),
+            Handled::New
+        );
     }
     let opened =
         core::iter::from_fn(|| tunnel.poll_event()).filter(|event| matches!(event, Event::Opened { .. }));
@@ -193,7 +199,7 @@ fn more_streams_than_there_is_room_for_are_not_taken_and_not_acknowledged() {
     assert_eq!((state.streams_open, state.counters.refused_packets), (STREAMS as u64, 196));
     // A packet that was not acknowledged may come again: it is no duplicate.
     let again = piece(stream(100, 0), 0, false, true, b"x");
-    assert_eq!(tunnel.handle_packet(NOW, 100, Ecn::NotCapable, &again), Handled::New);
+    assert_eq!(tunnel.handle_packet(NOW, (PathId(0), 100), Ecn::NotCapable, &again), Handled::New);
     assert_eq!(tunnel.snapshot().counters.refused_packets, 197);
 }
 
@@ -204,7 +210,7 @@ fn a_flood_of_questions_is_answered_once() {
     packets(&mut tunnel);
     let questions = frames(&[Frame::PathChallenge(1); 100]);
     for number in 0..1_000 {
-        assert_eq!(tunnel.handle_packet(NOW, number, Ecn::NotCapable, &questions), Handled::New);
+        assert_eq!(tunnel.handle_packet(NOW, (PathId(0), number), Ecn::NotCapable, &questions), Handled::New);
     }
     tunnel.handle_batch_end(NOW);
     let answers = packets(&mut tunnel);
@@ -212,7 +218,7 @@ fn a_flood_of_questions_is_answered_once() {
     // What asks for nothing gets nothing.
     let silent = frames(&[Frame::Pad(40)]);
     for number in 1_000..1_100 {
-        tunnel.handle_packet(NOW, number, Ecn::NotCapable, &silent);
+        tunnel.handle_packet(NOW, (PathId(0), number), Ecn::NotCapable, &silent);
     }
     tunnel.handle_batch_end(NOW);
     assert_eq!(packets(&mut tunnel), 0);

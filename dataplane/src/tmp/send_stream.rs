@@ -199,6 +199,11 @@ impl SendStream {
         Some(Piece { offset, bytes: bytes as usize, is_end, is_again })
     }
 
+    /// Whether a piece is not acknowledged and still there.
+    pub fn keeps(&self, piece: &Piece) -> bool {
+        self.is_kept() && piece.offset >= self.base && piece.offset + piece.bytes as u64 <= self.end()
+    }
+
     /// Copies the bytes of a piece.
     pub fn copy(&self, memory: &SendMemory, piece: &Piece, into: &mut [u8]) {
         if piece.bytes > 0 {

@@ -179,6 +179,15 @@ impl Sent {
         None
     }
 
+    /// When the lowest number in flight left, as far as is known.
+    pub fn oldest_sent(&self) -> Instant {
+        let packets = (self.oldest..self.next).map(|number| &self.ring[self.index(number)]);
+        let mut in_flight = packets.filter(|packet| packet.state == State::InFlight);
+        in_flight
+            .find(|packet| packet.purpose != Purpose::AckOnly)
+            .map_or(Instant::ORIGIN, |packet| packet.sent)
+    }
+
     /// Begins the walk of an acknowledged range (both ends included).
     pub fn walk(&self, low: u64, high: u64) -> AckWalk {
         assert!(low <= high, "a range is not empty");

@@ -17,6 +17,9 @@ const CONTROL_RECORDS_MAX: usize = 5;
 /// Writers woken per acknowledged piece when memory becomes free: more would only find it gone again.
 const WAKE_MAX: usize = 4;
 
+/// Pieces that wait to be sent a second time.
+const TWINS_MAX: usize = 256;
+
 /// What of an urgent stream is repaired beside bulk; what is longer is bulk itself.
 const URGENT_BYTES_MAX: u64 = 64 << 10;
 
@@ -106,7 +109,11 @@ impl Streams {
             if let Some(slot) = slot {
                 stream.send.copy(&self.send, &piece, slot);
             }
-            sent.add_record(records, Record { stream: handle, content: content_of(&piece) });
+            let record = Record { stream: handle, content: content_of(&piece) };
+            sent.add_record(records, record);
+            if self.doubles && stream.class < self.urgent_classes && self.twins.len() < TWINS_MAX {
+                self.twins.push_back(record);
+            }
             if piece.is_again {
                 self.retransmitted_bytes += piece.bytes as u64;
             }
@@ -118,6 +125,44 @@ impl Streams {
             self.sendable.mark(handle.slot);
         }
         left
+    }
+
+    /// Writes what has just left on one path and is urgent once more, as far as there is room; true if any was written.
+    pub(in crate::tmp) fn write_twins(
+        &mut self,
+        writer: &mut FrameWriter<'_>,
+        sent: &mut Sent,
+        records: &mut u32,
+    ) -> bool {
+        let before = writer.len();
+        while let Some(record) = self.twins.front().copied() {
+            let Content::Bytes { offset, len, is_end } = record.content else {
+                self.twins.pop_front();
+                continue;
+            };
+            let header_bytes = self.header_bytes(record.stream);
+            if writer.room() < header_bytes + usize::from(len) || sent.records_free() == 0 {
+                break;
+            }
+            self.twins.pop_front();
+            let Some(stream) = self.table.get_mut(record.stream) else { continue };
+            let piece = Piece { offset, bytes: len.into(), is_end, is_again: true };
+            if !stream.send.keeps(&piece) {
+                continue;
+            }
+            let header = SubHeader {
+                stream: stream.id,
+                offset_low: offset as u32,
+                is_final: is_end,
+                opening: stream.opening,
+            };
+            if let Some(slot) = writer.put_sub(&header, piece.bytes) {
+                stream.send.copy(&self.send, &piece, slot);
+                sent.add_record(records, record);
+                self.retransmitted_bytes += piece.bytes as u64;
+            }
+        }
+        writer.len() > before
     }
 
     /// What a packet carried has arrived. [TMP-46.1]

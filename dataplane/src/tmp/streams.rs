@@ -18,9 +18,11 @@ use crate::tmp::options::TunnelOptions;
 use crate::tmp::ranges::RangePool;
 use crate::tmp::reassembly::ReceiveMemory;
 use crate::tmp::receive_stream::ReceiveStream;
+use crate::tmp::record::Record;
 use crate::tmp::send_stream::{SendMemory, SendStream};
 use crate::tmp::stream::{Flags, Stream};
 use crate::tmp::stream_table::StreamTable;
+use std::collections::VecDeque;
 
 /// One part of the receive memory in so many is kept for pieces out of order.
 const OUT_OF_ORDER_SHARE: usize = 8;
@@ -55,6 +57,10 @@ pub struct Streams {
     pub(in crate::tmp) late_frames: u64,
     pub(in crate::tmp) retransmitted_bytes: u64,
     pub(in crate::tmp) urgent_classes: u8,
+    /// What is urgent shall be sent on a second path, too.
+    pub(in crate::tmp) doubles: bool,
+    /// Of it, what has left on the first one only.
+    pub(in crate::tmp) twins: VecDeque<Record>,
     send_buffer_bounds: (usize, usize),
 }
 
@@ -98,6 +104,8 @@ impl Streams {
             late_frames: 0,
             retransmitted_bytes: 0,
             urgent_classes: options.urgent_classes,
+            doubles: false,
+            twins: VecDeque::new(),
             send_buffer_bounds: (options.send_buffer_bytes, options.send_buffer_bytes_max),
         }
     }

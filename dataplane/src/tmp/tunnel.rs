@@ -7,22 +7,28 @@
 //! and panics. `Closed` ends a stream: the blender must forget it. A stream call with the id of a stream that is
 //! gone does nothing.
 
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use crate::tmp::carrier::{Carrier, Ecn, Fill, Filled, Handled};
 use crate::tmp::event::{Event, Full, Sendable};
 use crate::tmp::frame::Quality;
-use crate::tmp::id::{Side, StreamId};
+use crate::tmp::id::{PathId, Side, StreamId};
+use crate::tmp::limits::PATHS_MAX;
 use crate::tmp::options::TunnelOptions;
 use crate::tmp::packet_in::Sink;
 use crate::tmp::packet_out::Source;
 use crate::tmp::path::{Leave, Path};
+use crate::tmp::paths::Paths;
 use crate::tmp::signals::Signals;
-use crate::tmp::stats::{Snapshot, TunnelCounters};
+use crate::tmp::spread::Spread;
+use crate::tmp::stats::{PathSnapshot, Snapshot, TunnelCounters};
 use crate::tmp::streams::Streams;
 
 /// Ranges in the pool per record in flight: a record becomes at most one lost and one acknowledged range, and
 /// probes send ranges twice.
 const RANGES_PER_RECORD: usize = 4;
+
+/// Where there are several paths, and streams, a path on which nothing was sent for so long is asked.
+const KEEP_ALIVE_OF_SEVERAL: Duration = Duration::from_secs(1);
 
 /// News of the tunnel as a whole that wait to be polled.
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,15 +41,13 @@ struct News {
 /// One tunnel.
 #[derive(Debug)]
 pub struct Tunnel {
-    path: Path,
+    paths: Paths,
     streams: Streams,
     signals: Signals,
     news: News,
     options: TunnelOptions,
     now: Instant,
     is_connected: bool,
-    /// The pacer let nothing out before this, when it was last asked.
-    paced_until: Option<Instant>,
 }
 
 impl Tunnel {
@@ -115,7 +119,8 @@ impl Tunnel {
 
     /// Another bound on the size of datagrams, from now on.
     pub fn set_datagram_bytes_max(&mut self, bytes: u16) {
-        self.path.mtu.set_bytes_max(bytes);
+        self.options.datagram_bytes_max = bytes;
+        self.paths.iter_mut().for_each(|path| path.mtu.set_bytes_max(bytes));
     }
 
     /// The class as last set by either end.
@@ -142,31 +147,43 @@ impl Tunnel {
         self.streams.poll_sendable()
     }
 
-    /// Whether the path is lost at the moment.
-    pub const fn is_path_lost(&self) -> bool {
-        self.path.is_lost
+    /// Whether all paths are lost at the moment.
+    pub fn is_path_lost(&self) -> bool {
+        self.paths.is_lost()
     }
 
-    /// What the pacer lets out.
-    pub const fn pace_bytes_per_s(&self) -> u64 {
-        self.path.pacer.rate_bytes_per_s()
+    /// What the pacer of the path that carries data lets out.
+    pub fn pace_bytes_per_s(&self) -> u64 {
+        self.paths.active().pacer.rate_bytes_per_s()
     }
 
-    /// The least rtt, once any was measured.
+    /// The least rtt of the path that carries data, once any was measured.
     pub fn rtt_us_min(&self) -> Option<u64> {
-        (self.path.rtt.samples() > 0).then(|| self.path.rtt.min_us())
+        let path = self.paths.active();
+        (path.rtt.samples() > 0).then(|| path.rtt.min_us())
     }
 
-    /// What the peer last said of its side of the path.
-    pub const fn peer_quality(&self) -> Option<&Quality> {
-        self.path.quality.peer()
+    /// What the peer last said of its side of the path that carries data.
+    pub fn peer_quality(&self) -> Option<&Quality> {
+        self.paths.active().quality.peer()
     }
 
     /// The numbers.
     pub fn snapshot(&self) -> Snapshot {
-        let path = &self.path;
+        let path = self.paths.active();
         let streams = &self.streams;
         let block_bytes = self.options.block_bytes as u64;
+        let mut counters = TunnelCounters {
+            retransmitted_bytes: streams.retransmitted_bytes,
+            streams_opened: streams.opened,
+            late_frames: streams.late_frames,
+            ..TunnelCounters::default()
+        };
+        let mut paths = [None; PATHS_MAX];
+        for each in self.paths.iter() {
+            counters += each.counters;
+            paths[each.id.index()] = Some(snapshot_of(each, each.id == path.id));
+        }
         Snapshot {
             srtt_us: path.rtt.smoothed_us(),
             min_rtt_us: path.rtt.min_us(),
@@ -183,41 +200,83 @@ impl Tunnel {
             reductions: path.controller.reactions(),
             peer: path.quality.peer().copied(),
             loss_ppm: path.quality.loss_ppm(),
+            spread: self.paths.spread(),
+            paths,
             streams_open: streams.table.len() as u64,
             send_buffered_bytes: streams.send.blocks.used() as u64 * block_bytes,
             receive_buffered_bytes: streams.receive.blocks.used() as u64 * block_bytes,
-            counters: TunnelCounters {
-                retransmitted_bytes: streams.retransmitted_bytes,
-                streams_opened: streams.opened,
-                late_frames: streams.late_frames,
-                ..path.counters
-            },
+            counters,
         }
     }
 
-    /// Takes the time, and lets the streams know how the path is.
+    /// Takes the time, and lets the streams know how the paths are.
     fn advance(&mut self, now: Instant) {
         self.now = self.now.max(now);
-        let window_bytes = self.path.controller.window_bytes();
-        self.streams.set_path(self.now, self.path.rtt.smoothed_us(), window_bytes);
+        let rtt_us = self.paths.active().rtt.smoothed_us();
+        self.streams.set_path(self.now, rtt_us, self.paths.window_bytes());
         let hosted = self.streams.table.len() as u32;
-        self.path.controller.set_streams(hosted, self.streams.activity.count());
+        self.paths.deal(hosted, self.streams.activity.count());
     }
 
-    /// When a PING keeps the path known, if ever.
-    fn keep_alive_at(&self) -> Option<Instant> {
-        let wanted = self.options.keep_alive_idle || !self.streams.table.is_empty();
-        (wanted && !self.options.keep_alive.is_zero()).then(|| self.path.last_sent + self.options.keep_alive)
+    /// When a PING keeps a path known, if ever. Where there are several, one that may be needed soon is asked more often.
+    fn keep_alive_at(&self, path: &Path) -> Option<Instant> {
+        let is_used = !self.streams.table.is_empty();
+        let wanted = self.options.keep_alive_idle || is_used;
+        let has_others = self.paths.iter().nth(1).is_some();
+        let pause = match self.options.keep_alive {
+            pause if has_others && is_used => pause.min(KEEP_ALIVE_OF_SEVERAL),
+            pause => pause,
+        };
+        (wanted && !pause.is_zero()).then(|| path.last_sent + pause)
     }
 
-    fn tick_path(&mut self, now: Instant) {
-        if self.path.lost_at.is_some_and(|at| at <= now) {
-            self.path.detect_losses(now, &mut self.streams);
-            self.path.set_pace(now);
-        } else if self.path.probe_deadline().is_some_and(|at| at <= now) {
-            self.news.path_lost |= self.path.probe_timeout(now);
-            self.path.repeat_oldest(now, &mut self.streams);
+    /// Both ends learn the rtt, and may search the mtu, before there is anything to carry.
+    fn begin_path(&mut self, now: Instant, id: PathId) {
+        if let Some(path) = self.paths.get_mut(id) {
+            path.signals.ping = true;
+            path.last_sent = now;
         }
+    }
+
+    fn tick_path(&mut self, now: Instant, id: PathId) {
+        let keep_alive_at = self.paths.get(id).and_then(|path| self.keep_alive_at(path));
+        let has_better = self.paths.has_better_than(id);
+        let was_lost = self.paths.is_lost();
+        let Some(path) = self.paths.get_mut(id) else { return };
+        if path.lost_at.is_some_and(|at| at <= now) {
+            path.detect_losses(now, &mut self.streams);
+            path.set_pace(now);
+        } else if path.probe_deadline().is_some_and(|at| at <= now) {
+            path.probe_timeout(now);
+            path.make_room(now, &mut self.streams);
+            if !has_better {
+                path.repeat_oldest(&mut self.streams);
+            }
+        }
+        let keeps_alive = self.is_connected && keep_alive_at.is_some_and(|at| at <= now);
+        if keeps_alive {
+            // The next one is due after this one, sent or not.
+            path.last_sent = now;
+        }
+        path.signals.ping |= keeps_alive || path.health.asks(now);
+        self.news.path_lost |= !was_lost && self.paths.is_lost();
+    }
+}
+
+fn snapshot_of(path: &Path, is_active: bool) -> PathSnapshot {
+    PathSnapshot {
+        is_active,
+        suspicion: path.health.suspicion(),
+        suspected: path.health.suspected(),
+        srtt_us: path.rtt.smoothed_us(),
+        min_rtt_us: path.rtt.min_us(),
+        window_bytes: path.controller.window_bytes(),
+        in_flight_bytes: path.sent.in_flight_bytes(),
+        delivery_bytes_per_s: path.controller.rate_bytes_per_s(),
+        queue_us: path.quality.queue_us(),
+        loss_ppm: path.quality.loss_ppm(),
+        sent_bytes: path.counters.sent_bytes,
+        received_bytes: path.counters.received_bytes,
     }
 }
 
@@ -229,36 +288,51 @@ impl Carrier for Tunnel {
         assert!(options.check().is_ok(), "options are checked before");
         let ranges_max = Path::records_max(options) * RANGES_PER_RECORD + 2 * options.streams_max;
         Self {
-            path: Path::new(options, now),
+            paths: Paths::new(Path::new(PathId(0), options, now)),
             streams: Streams::new(options, side, now, ranges_max),
             signals: Signals::default(),
             news: News::default(),
             options: options.clone(),
             now,
             is_connected: false,
-            paced_until: None,
         }
     }
 
-    fn on_connected(&mut self, now: Instant) {
+    fn on_connected(&mut self, now: Instant, path: PathId, spread: Spread) {
+        self.paths.begin(path, spread);
         self.advance(now);
         self.is_connected = true;
-        // Both ends learn the rtt, and may search the mtu, before there is anything to carry.
-        self.signals.ping = true;
-        self.path.last_sent = now;
+        self.begin_path(now, path);
     }
 
-    fn on_path_changed(&mut self, now: Instant) {
+    fn open_path(&mut self, now: Instant, path: PathId) {
+        self.paths.add(Path::new(path, &self.options, now));
         self.advance(now);
-        self.path.restart(now);
+        self.begin_path(now, path);
     }
 
-    fn handle_packet(&mut self, now: Instant, number: u64, ecn: Ecn, payload: &[u8]) -> Handled {
+    fn on_path_changed(&mut self, now: Instant, path: PathId) {
         self.advance(now);
-        let Self { path, streams, signals, .. } = self;
-        let mut sink = Sink { path, streams, signals, path_found: false };
+        if let Some(path) = self.paths.get_mut(path) {
+            path.restart(now);
+        }
+    }
+
+    fn handle_packet(
+        &mut self,
+        now: Instant,
+        (path, number): (PathId, u64),
+        ecn: Ecn,
+        payload: &[u8],
+    ) -> Handled {
+        self.advance(now);
+        let Self { paths, streams, signals, .. } = self;
+        let was_lost = paths.is_lost();
+        let Some((path, others)) = paths.split(path) else { return Handled::Violation };
+        let mut sink = Sink { path, others, streams, signals, path_found: false };
         let handled = sink.take_apart(now, number, ecn, payload);
-        self.news.path_found |= sink.path_found;
+        self.news.path_found |= was_lost && sink.path_found;
+        self.paths.judge(now, &mut self.streams);
         if let Some(code) = self.signals.peer_closed.take() {
             self.news.peer_closed = Some(code);
         }
@@ -267,18 +341,34 @@ impl Carrier for Tunnel {
 
     fn handle_batch_end(&mut self, now: Instant) {
         self.advance(now);
-        self.path.received.batch_end(now);
+        self.paths.iter_mut().for_each(|path| path.received.batch_end(now));
     }
 
-    fn payload_bytes_next(&self, now: Instant) -> usize {
-        self.path.payload_bytes_next(now)
+    fn payload_bytes_next(&self, now: Instant, path: PathId) -> usize {
+        self.paths.get(path).map_or(0, |path| path.payload_bytes_next(now))
     }
 
-    fn fill_packet(&mut self, now: Instant, payload: &mut [u8], fill: &mut dyn Fill) -> Option<Filled> {
+    fn fill_packet(
+        &mut self,
+        now: Instant,
+        path: PathId,
+        payload: &mut [u8],
+        fill: &mut dyn Fill,
+    ) -> Option<Filled> {
         self.advance(now);
-        let Self { path, streams, signals, .. } = self;
-        let filled = Source { path, streams, signals }.build(now, payload, fill);
-        self.paced_until = match self.path.leave(now) {
+        if self.signals.close.is_some() && self.paths.active().id != path {
+            return None;
+        }
+        let Self { paths, streams, signals, .. } = self;
+        let carries = paths.carries(path, now, streams.told_bytes);
+        let second = paths.second();
+        streams.doubles = second.is_some();
+        let doubles = second == Some(path);
+        let (path, others) = paths.split(path)?;
+        let mut source = Source { path, others, streams, signals, carries, doubles };
+        let filled = source.build(now, payload, fill);
+        let path = source.path;
+        path.paced_until = match path.leave(now) {
             Leave::Paced(until) if filled.is_none() => Some(until),
             Leave::Any | Leave::Probe | Leave::WindowFull | Leave::Paced(_) | Leave::Nothing => None,
         };
@@ -289,33 +379,37 @@ impl Carrier for Tunnel {
         if !self.is_connected {
             return None;
         }
-        let waits = self.streams.has_waiting() || !self.streams.control.is_empty() || self.signals.any();
-        let timers = [
-            self.path.received.due(),
-            self.path.lost_at.or_else(|| self.path.probe_deadline()),
-            self.paced_until.filter(|_| waits),
-            self.path.repair.due(),
-            self.keep_alive_at(),
-        ];
-        timers.into_iter().flatten().min()
+        let waits = self.streams.has_waiting() || !self.streams.control.is_empty();
+        let has_others = self.paths.iter().nth(1).is_some();
+        let timers = self.paths.iter().flat_map(|path| {
+            [
+                path.received.due(),
+                path.lost_at.or_else(|| path.probe_deadline()),
+                path.paced_until.filter(|_| waits || path.signals.any()),
+                path.repair.due(),
+                self.keep_alive_at(path),
+                if has_others { path.health.deadline(&path.signs()) } else { None },
+            ]
+        });
+        timers.flatten().min()
     }
 
     fn tick(&mut self, now: Instant) {
         self.advance(now);
-        self.tick_path(now);
-        if self.is_connected && self.keep_alive_at().is_some_and(|at| at <= now) {
-            self.signals.ping = true;
-            // The next one is due after this one, sent or not.
-            self.path.last_sent = now;
+        for path in (0..PATHS_MAX as u8).map(PathId) {
+            self.tick_path(now, path);
+        }
+        self.paths.judge(now, &mut self.streams);
+    }
+
+    fn queue_path_challenge(&mut self, path: PathId, token: u64) {
+        if let Some(path) = self.paths.get_mut(path) {
+            path.signals.challenge = Some(token);
         }
     }
 
-    fn queue_path_challenge(&mut self, token: u64) {
-        self.signals.challenge = Some(token);
-    }
-
     fn queue_ping(&mut self) {
-        self.signals.ping = true;
+        self.paths.iter_mut().for_each(|path| path.signals.ping = true);
     }
 
     fn take_path_response(&mut self) -> Option<u64> {

@@ -8,7 +8,8 @@ use crate::tmp::epoch::Epoch;
 use crate::tmp::id::{PeerId, ReceiverId, TunnelId};
 use crate::tmp::limits::{UNCONFIRMED_KEPT, UNCONFIRMED_PER_LANE_MAX};
 use crate::tmp::packet::RESP_BYTES_MAX;
-use core::net::SocketAddr;
+use crate::tmp::place::Place;
+use crate::tmp::spread::Spread;
 
 /// One answered handshake.
 #[derive(Debug)]
@@ -19,7 +20,9 @@ pub(in crate::tmp) struct Unconfirmed {
     /// The session that the keys are for; `None`: a new one.
     pub(in crate::tmp) continues: Option<TunnelId>,
     /// Where the RESP went.
-    pub(in crate::tmp) address: SocketAddr,
+    pub(in crate::tmp) place: Place,
+    /// How the initiator wants the paths used.
+    pub(in crate::tmp) spread: Spread,
     pub(in crate::tmp) ephemeral: [u8; 32],
     pub(in crate::tmp) resp: [u8; RESP_BYTES_MAX],
     pub(in crate::tmp) resp_bytes: usize,

@@ -5,15 +5,16 @@ use crate::tmp::ack_frame::AckHeader;
 use crate::tmp::frame::{Frame, Opening};
 use crate::tmp::frame_writer::{FrameWriter, SubHeader};
 use crate::tmp::handshake::{Identity, Initiation};
-use crate::tmp::id::{ReceiverId, StreamId};
+use crate::tmp::id::{PathId, ReceiverId, StreamId};
 use crate::tmp::key::{PresharedKey, PrivateKey};
 use crate::tmp::limits::{DATA_HEADER_BYTES, TAG_BYTES};
 use crate::tmp::mac::{hash, mac32};
-use crate::tmp::packet::{INIT_BYTES, write_data_header};
+use crate::tmp::packet::{INIT_BYTES, packet_mark, write_data_header};
 use crate::tmp::params::InitParams;
 use crate::tmp::random::Random;
 use crate::tmp::reset::{ResetKey, Trigger, write_reset};
 use crate::tmp::seal::{Cipher, OpenKey, SealKey};
+use crate::tmp::spread::Spread;
 use std::collections::BTreeMap;
 
 const SPEC: &str = include_str!("SPEC.md");
@@ -68,7 +69,7 @@ fn an_init_is_these_bytes() {
     let vectors = vectors();
     let identity = Identity::new(private(&vectors, "private key"));
     let theirs = private(&vectors, "their private key").public();
-    let params = InitParams { aes_is_fast: true, lane: 0, continues: None };
+    let params = InitParams { aes_is_fast: true, lane: 0, continues: None, spread: Spread::Failover };
     let mut random = Given(unhex(vectors["INIT ephemeral private key"]));
     let mut init = [0; INIT_BYTES];
     Initiation::new(&identity, &theirs, &PresharedKey::none(), RECEIVER, &params, &mut random, &mut init);
@@ -95,7 +96,7 @@ fn packets_are_these_bytes() {
         [(Cipher::Aes256Gcm, "DATA, AES-256-GCM"), (Cipher::ChaCha20Poly1305, "DATA, ChaCha20-Poly1305")];
     for (cipher, name) in ciphers {
         let mut packet = vec![0; DATA_HEADER_BYTES + frames_len + TAG_BYTES];
-        write_data_header(&mut packet, RECEIVER, NUMBER);
+        write_data_header(&mut packet, RECEIVER, packet_mark(PathId(0), NUMBER));
         packet[DATA_HEADER_BYTES..DATA_HEADER_BYTES + frames_len].copy_from_slice(&frames[..frames_len]);
         SealKey::new(cipher, &secret).seal(0, NUMBER, &mut packet);
         assert_eq!(hex(&packet), vectors[name]);
@@ -118,7 +119,7 @@ fn pieces_and_tokens_are_these_bytes() {
     assert_eq!(hex(&out[..len]), vectors["SUB with OPEN and FIN"]);
     let theirs = private(&vectors, "their private key");
     let shared = theirs.shared(&private(&vectors, "private key").public()).unwrap();
-    let trigger = Trigger { unknown: RECEIVER, number_low: 0, tag: 0x0001_0203_0405_0607 };
+    let trigger = Trigger { unknown: RECEIVER, mark: 0, tag: 0x0001_0203_0405_0607 };
     let mut reset = [0; crate::tmp::reset::RESET_BYTES_MAX];
     let len = write_reset(&mut reset, 44, &theirs.public(), &trigger, [&ResetKey::new(&shared)].into_iter());
     assert_eq!(hex(&reset[len - 16..len]), vectors["RESET token"]);

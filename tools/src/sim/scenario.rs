@@ -26,6 +26,7 @@ use dataplane::tmp::endpoint::{Endpoint, EndpointOptions};
 use dataplane::tmp::key::{PresharedKey, PrivateKey};
 use dataplane::tmp::options::TunnelOptions;
 use dataplane::tmp::random::PredictableRandom;
+use dataplane::tmp::spread::Spread;
 
 use crate::sim::client::Doors;
 use crate::sim::driver::Worker;
@@ -394,7 +395,14 @@ impl Scenario {
 /// The one route of a pair's front-end.
 fn east(owner: u8) -> Route {
     let public_key = keys().0[1].public();
-    Route { name: "east".to_owned(), public_key, addresses: vec![BACK_UDP], owner, retired: None }
+    Route {
+        name: "east".to_owned(),
+        public_key,
+        addresses: vec![BACK_UDP],
+        spread: Spread::Failover,
+        owner,
+        retired: None,
+    }
 }
 
 fn keys() -> &'static ([PrivateKey; 2], PresharedKey) {

@@ -92,6 +92,7 @@ impl World {
                 name: "east".to_owned(),
                 public_key: PrivateKey::generate(&mut PredictableRandom::new(9)).public(),
                 addresses: vec![address],
+                spread: crate::tmp::spread::Spread::Failover,
                 owner: 0,
                 retired: None,
             }],

@@ -20,8 +20,10 @@ use crate::time::{Duration, Instant};
 use crate::tmp::carrier::Ecn as TunnelEcn;
 use crate::tmp::endpoint::{Endpoint, PeerOptions, Refused};
 use crate::tmp::error::CLOSE_GOING_AWAY;
-use crate::tmp::id::{PeerId, StreamId, TunnelId};
+use crate::tmp::id::{PathId, PeerId, StreamId, TunnelId};
 use crate::tmp::key::PresharedKey;
+use crate::tmp::limits::PATHS_MAX;
+use crate::tmp::place::Place;
 use crate::tmp::tunnel::Tunnel;
 
 /// Sizes of a trunk.
@@ -103,11 +105,7 @@ impl Trunk {
             let known = self.endpoint.peer_by_key(&peer.public_key);
             let id = match known {
                 Some(id) => id,
-                None => self.endpoint.add_peer(PeerOptions {
-                    public: peer.public_key,
-                    psk: self.psk.clone(),
-                    address: None,
-                })?,
+                None => self.endpoint.add_peer(PeerOptions::new(peer.public_key, self.psk.clone()))?,
             };
             assert_eq!(id.0 as usize, number, "the endpoint numbers its peers as the plan does");
             self.endpoint.allow(id, peer.retired.is_none());
@@ -139,20 +137,31 @@ impl Trunk {
         outcome
     }
 
+    /// Path k leaves from the k-th of our sockets of its family, in turn.
+    fn places(&self, addresses: &[SocketAddr]) -> Vec<Place> {
+        let place = |(index, address): (usize, &SocketAddr)| {
+            let fitting = (0..self.sockets.len() as u8)
+                .filter(|at| self.sockets[usize::from(*at)].1 == address.is_ipv4());
+            let sockets: Vec<u8> = fitting.collect();
+            let socket = sockets.get(index % sockets.len().max(1)).copied().unwrap_or(0);
+            Place { address: *address, socket }
+        };
+        addresses.iter().take(PATHS_MAX).enumerate().map(place).collect()
+    }
+
     fn begin_route(&mut self, now: Instant, plan: &Plan, number: u16) -> Result<(), Refused> {
         let route = &plan.routes[usize::from(number)];
-        let address = route.addresses.first().copied();
+        let (places, spread) = (self.places(&route.addresses), route.spread);
         let peer = match self.endpoint.peer_by_key(&route.public_key) {
             Some(peer) => {
                 // Tunnels that stand stay where they are.
-                address.into_iter().for_each(|address| self.endpoint.set_address(peer, address));
+                self.endpoint.set_places(peer, places, spread);
                 peer
             }
-            None => self.endpoint.add_peer(PeerOptions {
-                public: route.public_key,
-                psk: self.psk.clone(),
-                address,
-            })?,
+            None => {
+                let unplaced = PeerOptions::new(route.public_key, self.psk.clone());
+                self.endpoint.add_peer(PeerOptions { places, spread, ..unplaced })?
+            }
         };
         let tunnel = self.endpoint.connect(now, peer)?;
         self.add_line(tunnel, peer, Some(number), Some(now));
@@ -208,12 +217,14 @@ impl Trunk {
     pub fn handle_datagrams(
         &mut self,
         now: Instant,
-        from: SocketAddr,
+        (socket, from): (SocketId, SocketAddr),
         ecn: Ecn,
         segment_bytes: usize,
         bytes: &mut [u8],
     ) {
         let ecn = TunnelEcn::from_bits(ecn.to_bits());
+        let socket = self.sockets.iter().position(|(known, _)| *known == socket);
+        let from = Place { address: from, socket: socket.unwrap_or(0) as u8 };
         for datagram in bytes.chunks_mut(segment_bytes.max(1)) {
             self.endpoint.handle_datagram(now, from, ecn, datagram);
         }
@@ -259,7 +270,12 @@ impl Trunk {
         board.show(
             &counters,
             self.lines.iter().flatten().filter_map(|line| {
+                let mut places = [None; PATHS_MAX];
+                for (path, place) in (0..).map(PathId).zip(&mut places) {
+                    *place = endpoint.place_of(line.tunnel, path).map(|place| place.address);
+                }
                 Some(TunnelStatus {
+                    places,
                     route: line.route,
                     peer: line.peer.0,
                     is_up: line.is_up(),
@@ -272,9 +288,11 @@ impl Trunk {
         );
     }
 
-    /// The socket that reaches an address; `None` if there is none of its family.
-    pub(crate) fn socket_to(&self, to: SocketAddr) -> Option<SocketId> {
-        self.sockets.iter().find(|(_, is_ipv4)| *is_ipv4 == to.is_ipv4()).map(|(socket, _)| *socket)
+    /// The socket that reaches a place: its own, else the first of the address's family; `None` if there is none.
+    pub(crate) fn socket_to(&self, to: Place) -> Option<SocketId> {
+        let own = self.sockets.get(usize::from(to.socket));
+        let fits = |(_, is_ipv4): &&(SocketId, bool)| *is_ipv4 == to.address.is_ipv4();
+        own.filter(fits).or_else(|| self.sockets.iter().find(fits)).map(|(socket, _)| *socket)
     }
 
     pub(crate) fn add_line(

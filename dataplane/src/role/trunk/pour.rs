@@ -80,7 +80,7 @@ impl Trunk {
             let ecn = Ecn::from_bits(sent.ecn as u8);
             // Without a socket of its family a peer's address is as good as a black hole: the tunnel stays down.
             if let Some(socket) = self.socket_to(sent.to) {
-                port.send_train(socket, sent.to, sent.bytes, sent.segment_bytes, ecn);
+                port.send_train(socket, sent.to.address, sent.bytes, sent.segment_bytes, ecn);
             }
         }
         self.owes_room = false;

@@ -15,6 +15,7 @@ use crate::tmp::endpoint::{Endpoint, EndpointOptions};
 use crate::tmp::key::{PrivateKey, PublicKey};
 use crate::tmp::options::TunnelOptions;
 use crate::tmp::random::PredictableRandom;
+use crate::tmp::spread::Spread;
 
 const NOW: Instant = Instant::from_us(1_000_000);
 const ROUTE: Way = Way::Route(0);
@@ -62,7 +63,8 @@ impl Upstream for NoServer {
 /// One route to that back-end, be it retired or not.
 fn plan(public_key: PublicKey, retired: Option<u64>) -> Plan {
     let addresses = vec![SocketAddr::from(([10, 0, 0, 1], 7_000))];
-    let route = Route { name: "east".to_owned(), public_key, addresses, owner: 0, retired };
+    let route =
+        Route { name: "east".to_owned(), public_key, addresses, spread: Spread::Failover, owner: 0, retired };
     Plan { routes: vec![route], ..Plan::default() }
 }
 

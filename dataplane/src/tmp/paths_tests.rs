@@ -1,0 +1,333 @@
+//! Tunnels over several paths in virtual time: whole endpoints, and ways with a rate, a delay and a queue of their own that
+//! are cut, slowed down and healed.
+
+use crate::stdx::prng::Prng;
+use crate::time::{Duration, Instant};
+use crate::tmp::carrier::Ecn;
+use crate::tmp::endpoint_tunnel_world::{End, end_of};
+use crate::tmp::health::Suspicion;
+use crate::tmp::id::{PeerId, StreamId, TunnelId};
+use crate::tmp::place::Place;
+use crate::tmp::spread::Spread;
+use crate::tmp::stats::PathSnapshot;
+use core::net::SocketAddr;
+use std::collections::BTreeMap;
+
+/// IPv4 and UDP.
+const HEADERS_BYTES: u64 = 28;
+
+/// One way between the two, the same in both directions.
+#[derive(Clone, Copy, Debug)]
+struct Way {
+    bits_per_s: u64,
+    delay_us: u64,
+    loss_ppm: u32,
+    is_cut: bool,
+    /// When each direction has sent what waits in its queue, which holds a round trip's worth.
+    busy_until: [Instant; 2],
+}
+
+impl Way {
+    const fn new(mbit: u64, rtt_ms: u64) -> Self {
+        let busy_until = [Instant::ORIGIN; 2];
+        Self { bits_per_s: mbit * 1_000_000, delay_us: rtt_ms * 500, loss_ppm: 0, is_cut: false, busy_until }
+    }
+
+    /// When a datagram arrives, if it does.
+    fn carry(&mut self, now: Instant, direction: usize, bytes: usize) -> Option<Instant> {
+        let wait_us = self.busy_until[direction].us_since(now);
+        if self.is_cut || wait_us > 2 * self.delay_us {
+            return None;
+        }
+        let bits = (bytes as u64 + HEADERS_BYTES) * 8;
+        let sent =
+            self.busy_until[direction].max(now) + Duration::from_micros(bits * 1_000_000 / self.bits_per_s);
+        self.busy_until[direction] = sent;
+        Some(sent + Duration::from_micros(self.delay_us))
+    }
+}
+
+/// A front-end (0) and a back-end (1); way k joins the k-th address of each.
+struct World {
+    now: Instant,
+    ends: [End; 2],
+    ways: Vec<Way>,
+    under_way: BTreeMap<(Instant, u64), (usize, Place, Vec<u8>)>,
+    sequence: u64,
+    prng: Prng,
+    tunnel: TunnelId,
+}
+
+fn place(end: usize, way: usize) -> Place {
+    let address = SocketAddr::from(([192, 0, 2, (10 * end + way) as u8], 4000));
+    Place { address, socket: way as u8 }
+}
+
+impl World {
+    /// Connected, all paths known.
+    fn new(spread: Spread, ways: &[Way]) -> Self {
+        let places = (0..ways.len()).map(|way| place(1, way)).collect();
+        let mut ends = [end_of(0, 3, places, spread), end_of(1, 4, Vec::new(), spread)];
+        let now = Instant::from_us(10_000_000);
+        let tunnel = ends[0].endpoint.connect(now, PeerId(0)).unwrap();
+        let (under_way, prng) = (BTreeMap::new(), Prng::new(5));
+        let mut world = Self { now, ends, ways: ways.to_vec(), under_way, sequence: 0, prng, tunnel };
+        world.run(Duration::from_secs(2));
+        assert_eq!(world.paths(0).iter().flatten().count(), ways.len());
+        assert_eq!(world.paths(1).iter().flatten().count(), ways.len());
+        world
+    }
+
+    fn paths(&mut self, end: usize) -> [Option<PathSnapshot>; 4] {
+        let tunnel = self.ends[end].endpoint.tunnels().next().unwrap();
+        self.ends[end].endpoint.tunnel(tunnel).unwrap().snapshot().paths
+    }
+
+    /// The path that carries what an end sends on one path alone, and what speaks against each.
+    fn active(&mut self, end: usize) -> usize {
+        self.paths(end).iter().position(|path| path.is_some_and(|path| path.is_active)).unwrap()
+    }
+
+    fn suspicion(&mut self, end: usize, way: usize) -> Option<Suspicion> {
+        self.paths(end)[way].unwrap().suspicion
+    }
+
+    fn send(&mut self, which: usize) {
+        let mut buffer = vec![0; 65_535];
+        self.ends[which].endpoint.tick(self.now);
+        self.ends[which].attend();
+        let End { endpoint, queue, .. } = &mut self.ends[which];
+        let mut out = Vec::new();
+        while let Some(train) = endpoint.transmit(self.now, &mut buffer, 16, queue) {
+            out.extend(buffer[..train.bytes].chunks(train.segment_bytes).map(|one| (train.to, one.to_vec())));
+            assert!(out.len() < 100_000, "an endpoint falls silent");
+        }
+        for (to, bytes) in out {
+            let way = usize::from(to.socket);
+            assert_eq!(to, place(1 - which, way), "packets of a path go to its place");
+            let is_lost = self.prng.ppm(self.ways[way].loss_ppm);
+            let Some(at) = self.ways[way].carry(self.now, which, bytes.len()).filter(|_| !is_lost) else {
+                continue;
+            };
+            self.sequence += 1;
+            self.under_way.insert((at, self.sequence), (1 - which, place(which, way), bytes));
+        }
+    }
+
+    /// Lets the world go on for a span or until `is_done`.
+    fn run_until(&mut self, span: Duration, mut is_done: impl FnMut(&mut Self) -> bool) {
+        let end = self.now + span;
+        while self.now < end && !is_done(self) {
+            self.send(0);
+            self.send(1);
+            let arrival = self.under_way.first_key_value().map(|((at, _), _)| *at);
+            let timers = self.ends.iter().filter_map(|end| end.endpoint.deadline());
+            let next = timers.chain(arrival).min().unwrap_or(end);
+            self.now = next.max(self.now + Duration::from_micros(20)).min(end);
+            while let Some(entry) = self.under_way.first_entry().filter(|entry| entry.key().0 <= self.now) {
+                let (to, from, mut bytes) = entry.remove();
+                self.ends[to].endpoint.handle_datagram(self.now, from, Ecn::Capable0, &mut bytes);
+            }
+            self.ends.iter_mut().for_each(|end| end.endpoint.handle_batch_end(self.now));
+        }
+    }
+
+    fn run(&mut self, span: Duration) {
+        self.run_until(span, |_| false);
+    }
+
+    fn open(&mut self, len: usize) -> StreamId {
+        self.open_as(1, len)
+    }
+
+    fn open_as(&mut self, class: u8, len: usize) -> StreamId {
+        let stream = self.ends[0].endpoint.tunnel(self.tunnel).unwrap().open(class, 2).unwrap();
+        let mut bytes = vec![0; len];
+        self.prng.fill(&mut bytes);
+        self.ends[0].unwritten.insert(stream, bytes);
+        stream
+    }
+
+    /// Bytes that have come to the back-end.
+    fn arrived(&self) -> usize {
+        self.ends[1].read_bytes
+    }
+
+    /// The longest time without a byte for the back-end's readers in a span.
+    fn gap(&mut self, span: Duration) -> Duration {
+        let (mut last, mut bytes, mut gap) = (self.now, self.arrived(), Duration::ZERO);
+        self.run_until(span, |world| {
+            if world.arrived() != bytes {
+                (last, bytes) = (world.now, world.arrived());
+            }
+            gap = gap.max(world.now.since(last));
+            false
+        });
+        gap
+    }
+
+    /// Mbit/s to the back-end in a span.
+    fn rate(&mut self, span: Duration) -> f64 {
+        let before = self.arrived();
+        self.run(span);
+        (self.arrived() - before) as f64 * 8.0 / span.as_micros() as f64
+    }
+}
+
+const MS: fn(u64) -> Duration = Duration::from_millis;
+
+/// [TMP-160] [TMP-160.1] [TMP-160.2]
+#[test]
+fn the_other_paths_are_opened_beside_the_first_and_standby_paths_are_kept_known() {
+    let mut world = World::new(Spread::Failover, &[Way::new(30, 40), Way::new(20, 100), Way::new(50, 20)]);
+    assert_eq!((world.active(0), world.active(1)), (0, 0));
+    world.open(2_000_000);
+    world.run(MS(1_000));
+    for end in [0, 1] {
+        let rtts = world.paths(end).map(|path| path.map(|path| path.min_rtt_us / 1_000));
+        assert_eq!(rtts, [Some(40), Some(100), Some(20), None]);
+    }
+    let sent = world.paths(0).map(|path| path.map_or(0, |path| path.sent_bytes));
+    assert!(sent[0] > 1_000_000 && sent[1] < 20_000 && sent[2] < 20_000, "{sent:?}");
+}
+
+#[test]
+fn an_address_that_does_not_answer_at_first_is_no_hindrance() {
+    let mut dead = Way::new(30, 40);
+    dead.is_cut = true;
+    let places = vec![place(1, 0), place(1, 1)];
+    let ends = [end_of(0, 3, places, Spread::Failover), end_of(1, 4, Vec::new(), Spread::Failover)];
+    let now = Instant::from_us(10_000_000);
+    let (under_way, prng, ways) = (BTreeMap::new(), Prng::new(5), vec![dead, Way::new(30, 40)]);
+    let mut world = World { now, ends, ways, under_way, sequence: 0, prng, tunnel: TunnelId::default() };
+    world.tunnel = world.ends[0].endpoint.connect(now, PeerId(0)).unwrap();
+    world.open(100_000);
+    world.run_until(MS(3_000), |world| world.ends[0].finished == 1);
+    assert!(world.ends[0].finished == 1 && world.now.since(now) < MS(1_000), "{:?}", world.now.since(now));
+    world.ways[0].is_cut = false;
+    world.run(MS(8_000));
+    assert_eq!((world.active(0), world.active(1)), (0, 0), "it is found later, and it is the first");
+}
+
+/// [TMP-161]
+#[test]
+fn a_path_that_falls_silent_is_left_within_half_a_second_and_nothing_is_lost() {
+    for way in [Way::new(20, 100), Way::new(20, 10)] {
+        let mut world = World::new(Spread::Failover, &[way, Way::new(20, 100)]);
+        let stream = world.open(15_000_000);
+        let asked = world.ends[0].unwritten[&stream].clone();
+        world.run(MS(2_000));
+        world.ways[0].is_cut = true;
+        let gap = world.gap(MS(3_000));
+        assert!(gap <= MS(400), "{gap:?}");
+        assert_eq!((world.active(0), world.active(1)), (1, 1));
+        assert!(world.suspicion(0, 0).is_some());
+        let rate = world.rate(MS(2_000));
+        assert!(rate > 16.0, "{rate}");
+        world.ways[0].is_cut = false;
+        world.run_until(MS(120_000), |world| world.ends[0].finished == 1);
+        assert_eq!(world.ends[0].read[&stream], asked);
+        assert_eq!((world.active(0), world.active(1)), (0, 0), "trust has come back");
+        assert_eq!(world.ends[0].events.len(), 1, "the tunnel stayed up");
+    }
+}
+
+/// [TMP-161]
+#[test]
+fn a_path_whose_round_trip_grows_tenfold_is_left() {
+    let mut world = World::new(Spread::Failover, &[Way::new(20, 40), Way::new(20, 60)]);
+    world.open(30_000_000);
+    world.run(MS(2_000));
+    world.ways[0].delay_us *= 10;
+    let slowed = world.now;
+    world.run_until(MS(5_000), |world| world.active(0) == 1);
+    assert!(world.now.since(slowed) <= MS(200), "{:?}", world.now.since(slowed));
+    let gap = world.gap(MS(3_000));
+    assert!(gap <= MS(250), "{gap:?}");
+    world.run(MS(10_000));
+    assert_eq!(world.active(0), 1, "as long as it is slow it is not trusted");
+    world.ways[0].delay_us /= 10;
+    world.run(MS(4_000));
+    assert_eq!(world.active(0), 0);
+}
+
+#[test]
+fn two_paths_together_carry_nearly_the_sum() {
+    let mut world = World::new(Spread::Bond, &[Way::new(30, 40), Way::new(20, 100)]);
+    for _ in 0..16 {
+        world.open(5_000_000);
+    }
+    world.run(MS(3_000));
+    let rate = world.rate(MS(6_000));
+    assert!(rate > 0.85 * 50.0 * 1_399.0 / 1_480.0, "{rate}");
+}
+
+#[test]
+fn a_small_answer_goes_over_the_better_path_alone() {
+    let mut times = Vec::new();
+    for ways in [vec![Way::new(30, 40), Way::new(20, 100)], vec![Way::new(30, 40)]] {
+        let mut world = World::new(Spread::Bond, &ways);
+        let mut sum = Duration::ZERO;
+        for _ in 0..40 {
+            let (before, done) = (world.now, world.ends[0].finished);
+            world.open(20_000);
+            world.run_until(MS(3_000), |world| world.ends[0].finished == done + 1);
+            sum += world.now.since(before);
+            world.run(MS(50));
+        }
+        times.push(sum);
+    }
+    assert!(times[0] <= times[1] * 11 / 10, "{times:?}");
+}
+
+#[test]
+fn a_bonded_path_that_is_cut_leaves_the_other() {
+    for cut in [0, 1] {
+        let mut world = World::new(Spread::Bond, &[Way::new(30, 40), Way::new(20, 100)]);
+        let asked: Vec<_> = (0..8).map(|_| world.open(3_000_000)).collect();
+        let asked: Vec<_> = asked.into_iter().map(|id| (id, world.ends[0].unwritten[&id].clone())).collect();
+        world.run(MS(2_000));
+        world.ways[cut].is_cut = true;
+        let gap = world.gap(MS(3_000));
+        assert!(gap <= MS(500), "{gap:?}");
+        world.run_until(MS(120_000), |world| world.ends[0].finished == 8);
+        asked.iter().for_each(|(id, bytes)| assert_eq!(world.ends[0].read[id], *bytes));
+    }
+}
+
+#[test]
+fn urgent_data_that_one_path_loses_comes_over_the_other_at_once() {
+    let slowest = |spread| {
+        let mut lossy = Way::new(20, 60);
+        lossy.loss_ppm = 100_000;
+        let mut world = World::new(spread, &[lossy, Way::new(20, 80)]);
+        let mut slowest = Duration::ZERO;
+        for _ in 0..60 {
+            let (before, done) = (world.now, world.ends[0].finished);
+            world.open_as(0, 1_000);
+            world.run_until(MS(3_000), |world| world.ends[0].finished == done + 1);
+            slowest = slowest.max(world.now.since(before));
+            world.run(MS(100));
+        }
+        slowest
+    };
+    let (alone, twice) = (slowest(Spread::Failover), slowest(Spread::Duplicate));
+    assert!(alone > MS(110) && twice < MS(90), "{alone:?} {twice:?}");
+}
+
+#[test]
+fn one_path_that_is_black_for_two_seconds_goes_on_at_once() {
+    let mut world = World::new(Spread::Failover, &[Way::new(20, 100)]);
+    world.open(25_000_000);
+    world.run(MS(4_000));
+    world.ways[0].is_cut = true;
+    world.run(MS(2_000));
+    world.ways[0].is_cut = false;
+    let (healed, arrived) = (world.now, world.arrived());
+    world.run_until(MS(9_000), |world| world.arrived() > arrived);
+    assert!(world.now.since(healed) <= MS(1_100), "{:?}", world.now.since(healed));
+    world.run(MS(2_000));
+    let rate = world.rate(MS(2_000));
+    assert!(rate > 0.9 * 18.9, "{rate}");
+    assert_eq!(world.suspicion(0, 0), None, "where there is no other, nothing is suspected");
+}

@@ -1,0 +1,121 @@
+//! Routes of several addresses over the real binary: two relays stand for two ways to one back-end, and one of them goes
+//! dead and comes back. No connection notices, and the log and the page say what happened.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
+
+mod process;
+
+use process::{Folder, Node, each_driver, one_cpu, until};
+use serde_json::Value;
+use std::net::SocketAddr;
+use std::process::Command;
+use tools::origin::{OriginOptions, OriginThread};
+
+/// An origin, a back-end with two tunnel sockets, a relay before each, and a front-end that knows the relays.
+struct World {
+    origin: OriginThread,
+    relays: [Node; 2],
+    front: Node,
+    back: Node,
+    _folder: Folder,
+}
+
+impl World {
+    fn start(io: &str, flags: &[&str]) -> Self {
+        let origin = tools::origin::spawn(&OriginOptions::default()).unwrap();
+        let folder = Folder::new();
+        let (front_key, front_public) = folder.key("front.key");
+        let (back_key, back_public) = folder.key("back.key");
+        let (cpu, any) = (one_cpu(), "127.0.0.1:0");
+        let fixed = ["--io", io, "--cpus", &cpu, "--listen", any, "--admin", any];
+        let (peer, site) = (format!("{front_public}=*"), format!("*=http://{}", origin.address()));
+        let own = ["back", "--listen", any, "--key", &back_key, "--peer", &peer, "--origin", &site];
+        let back = Node::start(&[&own[..], &fixed].concat());
+        let tunnels: Vec<SocketAddr> = back.fields(" started ", "tunnel_udp=");
+        let relays = [tunnels[0], tunnels[1]].map(|to| {
+            let udp = format!("127.0.0.1:0={to}");
+            Node::launch(&["wan", "--udp", &udp, "--path", "rtt=20ms"])
+        });
+        let at = relays.each_ref().map(|relay| relay.word_after("relaying "));
+        let route = format!("east={back_public}@{},{}", at[0], at[1]);
+        let own = ["front", "--key", &front_key, "--route", &route, "--site", "*=east"];
+        let front = Node::start(&[&own[..], &fixed, flags].concat());
+        let world = Self { origin, relays, front, back, _folder: folder };
+        until("both paths are up", || {
+            let paths = world.paths(&world.front);
+            let known = paths.iter().filter(|path| path["rtt_min_us"].as_u64() < Some(90_000)).count();
+            (known == 2).then_some(())
+        });
+        world
+    }
+
+    fn paths(&self, node: &Node) -> Vec<Value> {
+        let status: Value = serde_json::from_str(&node.page("/status").1).unwrap();
+        status["tunnels"][0]["paths"].as_array().cloned().unwrap_or_default()
+    }
+
+    fn wait_active(&self, node: &Node, active: usize) {
+        until("another path is active", || (self.paths(node)[active]["active"] == true).then_some(()));
+    }
+
+    /// A load that checks every byte, while something happens.
+    fn load(&self, flags: &[&str], meanwhile: impl FnOnce()) -> String {
+        let url = format!("http://{}/bytes/65536", self.front.address());
+        let mut load = Command::new(env!("CARGO_BIN_EXE_longhaul"));
+        load.args(["load", "--verify", "--host", "any.example", "--json", &url]).args(flags);
+        let child = load.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn();
+        meanwhile();
+        let done = child.unwrap().wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&done.stdout).into_owned();
+        assert!(done.status.success(), "{said}\n{}", String::from_utf8_lossy(&done.stderr));
+        said
+    }
+}
+
+/// A thousand exchanges over a path that flaps: every byte is right, and no connection is new.
+#[test]
+fn a_path_that_dies_and_comes_back_is_noticed_by_nobody() {
+    each_driver(|io| {
+        let world = World::start(io, &[]);
+        assert_eq!(world.paths(&world.front)[0]["active"], true);
+        let said = world.load(&["--connections", "8", "--requests", "1000"], || {
+            world.relays[0].signal("STOP");
+            world.wait_active(&world.front, 1);
+            world.wait_active(&world.back, 1);
+            world.relays[0].signal("CONT");
+        });
+        let report: Value = serde_json::from_str(&said).unwrap();
+        assert_eq!((&report["requests"], &report["connections"]), (&1000.into(), &8.into()), "{said}");
+        for text in
+            ["a tunnel is up to=east", "a path is bad to=east path=0", "a tunnel has changed its path"]
+        {
+            world.front.wait_for(text);
+        }
+        // Trust comes back, and with it the first path.
+        world.wait_active(&world.front, 0);
+        world.front.wait_for("a path is good again to=east path=0");
+        let text = world.front.page("/metrics").1;
+        assert!(text.contains("longhaul_path_active{worker=\"0\",to=\"east\",path=\"0\"} 1"), "{text}");
+        assert!(
+            world.front.metric("longhaul_path_suspected_total{worker=\"0\",to=\"east\",path=\"0\"}")
+                >= Some(1.0)
+        );
+        drop(world.origin);
+    });
+}
+
+#[test]
+fn bonded_paths_both_carry() {
+    each_driver(|io| {
+        let world = World::start(io, &["--route-mode", "bond"]);
+        world.load(&["--connections", "64", "--requests", "2000"], || {});
+        let sent: Vec<u64> =
+            world.paths(&world.back).iter().map(|path| path["sent_bytes"].as_u64().unwrap()).collect();
+        assert!(sent.iter().all(|bytes| *bytes > 1_000_000), "{sent:?}");
+        let status = world.front.page("/status").1;
+        assert!(
+            status.contains("\"route_mode\":\"bond\"") || status.contains("\"route_mode\": \"bond\""),
+            "{status}"
+        );
+    });
+}
