@@ -24,8 +24,16 @@ const CRATES: &[(&str, &[&str])] = &[
 
 /// What the control plane may name of the data plane: what both planes share, and nothing of how bytes move in tunnels. The
 /// name server's threads make their sockets and read their clock where all unsafe code is.
-const SHARED_BY_THE_PLANES: &[&str] =
-    &["access", "rules", "stdx", "time", "reactor::batch", "reactor::clock", "reactor::socket"];
+const SHARED_BY_THE_PLANES: &[&str] = &[
+    "access",
+    "rules",
+    "stdx",
+    "time",
+    "reactor::batch",
+    "reactor::clock",
+    "reactor::readiness",
+    "reactor::socket",
+];
 
 /// The rooms of the data plane, lowest first, and the rooms that each may name. `tmp` knows no HTTP, the blender no
 /// tunnel, the reactor no protocol (it knows how many rings there are), and only `node` knows roles and drivers both.
