@@ -73,6 +73,7 @@ pub(crate) fn configure_again(args: &BackArgs, running: Option<&NodeConfig>) -> 
         identity,
         control,
         rule_source,
+        report: None,
         memory_limit_bytes,
     };
     assemble::finish(config, problems)

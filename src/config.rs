@@ -5,6 +5,7 @@
 
 #![allow(dead_code, reason = "the whole contract stands here, also the fields that no part reads yet")]
 
+use crate::args::reporting::ReportConfig;
 use crate::rule_source::RuleSource;
 use controlplane::logs::daemon::Level;
 use core::net::SocketAddr;
@@ -69,6 +70,8 @@ pub(crate) struct NodeConfig {
     pub(crate) seeing: Seeing,
     /// Where the rules come from, to read them again.
     pub(crate) rule_source: RuleSource,
+    /// To whom it tells what it sees, if to anybody.
+    pub(crate) report: Option<ReportConfig>,
     /// Where commands are taken while it runs, if anywhere.
     pub(crate) control: Option<PathBuf>,
     /// Whom the process becomes once everything is bound; `None`: it stays who it is.

@@ -11,6 +11,7 @@ use tools::load::{LoadOptions, LoadReport};
 use tools::origin::{OriginOptions, OriginThread};
 
 use crate::args::demo::DemoConfig;
+use crate::demo_pops::Pops;
 use crate::exit::Exit;
 use crate::node::Node;
 use crate::pair::{self, Pair};
@@ -27,6 +28,7 @@ struct Demo {
     back: Node,
     front: Node,
     relay: Option<Relay>,
+    pops: Pops,
 }
 
 /// Runs the demo.
@@ -53,20 +55,24 @@ impl Demo {
             config.check.then(|| Relay::start(tunnel)).transpose().map_err(|e| fail("no relay", &e))?;
         let toward = relay.as_ref().map_or(tunnel, Relay::address);
         let front = Node::start(&pair.front(toward)?)?;
-        Ok(Self { origin, back, front, relay })
+        let pops = Pops::start(&pair, front.running().listening()[0], tunnel)?;
+        Ok(Self { origin, back, front, relay, pops })
     }
 
     fn address(&self) -> SocketAddr {
         self.front.running().listening()[0]
     }
 
-    fn check(self) -> Exit {
+    fn check(mut self) -> Exit {
         let outcome = self.checks();
         let seen = self.relay.as_ref().map(Relay::seen);
+        let judged = outcome.and_then(|bodies| judge(bodies, &seen.unwrap_or_default()));
+        let moved = judged.and_then(|said| Ok((said, self.pops.check(fetch_one)?)));
         self.stop();
-        match outcome.and_then(|bodies| judge(bodies, &seen.unwrap_or_default())) {
-            Ok(said) => {
+        match moved {
+            Ok((said, moved)) => {
                 println!("{said}");
+                println!("{moved}");
                 println!("check passed");
                 Exit::Done
             }
@@ -116,6 +122,7 @@ impl Demo {
             Err(error) => println!("(the show could not run: {error})"),
         }
         println!("{}", pair::tunnel_line(self.front.running()));
+        println!("{}", self.pops.line());
         println!(
             "serving http://{}/ until interrupted (try /bytes/1m, /chunked/100k, /echo)",
             self.address()
@@ -145,6 +152,7 @@ impl Demo {
     }
 
     fn stop(self) -> Exit {
+        self.pops.stop();
         (self.front.running().stopper())(Stage::Stopping);
         let front = self.front.finish();
         (self.back.running().stopper())(Stage::Stopping);
@@ -153,6 +161,19 @@ impl Demo {
         let _counts = self.origin.stop();
         if front == Exit::Done { back } else { front }
     }
+}
+
+/// A few verified requests to a front-end.
+fn fetch_one(front: SocketAddr) -> Result<(), String> {
+    let options = LoadOptions {
+        urls: vec![format!("http://{front}/bytes/16k")],
+        requests: Some(8),
+        connections: 2,
+        verify: true,
+        timeout: ANSWER_WITHIN,
+        ..LoadOptions::default()
+    };
+    fetch("/bytes/16k", &options).map(drop)
 }
 
 fn fetch(what: &str, options: &LoadOptions) -> Result<LoadReport, String> {

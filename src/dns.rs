@@ -18,6 +18,7 @@ use controlplane::dns::server::options::{ServerOptions, TcpOptions};
 use controlplane::dns::subnets::Subnets;
 use controlplane::logs::LogTarget;
 use controlplane::logs::daemon::Level;
+use controlplane::report::key::Secret as ReportSecret;
 use controlplane::tree::network::Network;
 use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::time::Duration;
@@ -43,6 +44,8 @@ pub(crate) struct DnsConfig {
     pub(crate) admin_hosts: Vec<String>,
     pub(crate) query_log: LogTarget,
     pub(crate) log_level: Level,
+    /// Reports, if they are taken.
+    pub(crate) reports: Option<ReportsConfig>,
     /// Where commands are taken while it runs, if anywhere.
     pub(crate) control: Option<PathBuf>,
     /// Where orders about servers are kept, if anywhere.
@@ -51,6 +54,15 @@ pub(crate) struct DnsConfig {
     pub(crate) orders: Orders,
     /// Values that the tree gave in place of flags.
     from_tree: Vec<&'static str>,
+}
+
+/// How reports are taken.
+#[derive(Clone, Debug)]
+pub(crate) struct ReportsConfig {
+    pub(crate) listen: Vec<SocketAddr>,
+    pub(crate) secret: ReportSecret,
+    /// Where what was reported is kept, if anywhere.
+    pub(crate) state: Option<PathBuf>,
 }
 
 /// Where the tree is.
@@ -80,6 +92,7 @@ pub(crate) fn configure(args: &DnsArgs) -> Result<DnsConfig, Problems> {
     );
     let tree = args.config.as_ref().and_then(|file| open_tree(args, file, &mut problems));
     let node = tree.as_ref().and_then(|tree| node(args, &tree.network, &mut problems));
+    let reports = tree.as_ref().and_then(|tree| reports(args, &tree.network, &mut problems));
     let mut from_tree = Vec::new();
     let server = ServerOptions {
         listen: listen(args, node.as_ref(), &mut from_tree, &mut problems),
@@ -108,6 +121,7 @@ pub(crate) fn configure(args: &DnsArgs) -> Result<DnsConfig, Problems> {
             Some(_) | None => LogTarget::File(args.query_log.clone()),
         },
         log_level: args.log_level.take_or("log_level", &mut problems, Level::Info),
+        reports,
         control: args.control.clone(),
         overrides: args.overrides.clone(),
         orders: orders(args, &mut problems),
@@ -122,6 +136,23 @@ fn orders(args: &DnsArgs, problems: &mut Problems) -> Orders {
         problems.add(format_args!("--overrides {}", file.display()), &wrong);
         Orders::default()
     })
+}
+
+fn reports(args: &DnsArgs, network: &Network, problems: &mut Problems) -> Option<ReportsConfig> {
+    let given: Vec<_> = take_all(&args.reports, "reports", problems).into_iter().map(|(_, at)| at).collect();
+    let file = args.reports_key.as_ref().or(network.reporting.key.as_ref());
+    let of_node = args.node.as_ref().and_then(|node| network.reporting.node(node));
+    let listen = match of_node {
+        _ if !given.is_empty() => given,
+        Some(node) => node.listen.clone(),
+        None => Vec::new(),
+    };
+    let is_missing = file.is_none() && (!args.reports.is_empty() || args.reports_state.is_some());
+    let instead = "give the secret that signs them: --reports-key FILE (`longhaul key report`), or reports.key in the tree";
+    problems.require(!is_missing, "--reports", "are taken from nobody", instead);
+    let secret =
+        key_file::report_secret(file?).map_err(|wrong| problems.add("--reports-key", &wrong)).ok()?;
+    (!listen.is_empty()).then(|| ReportsConfig { listen, secret, state: args.reports_state.clone() })
 }
 
 /// Opens the tree, or in its place the last one that worked.

@@ -3,6 +3,7 @@
 use crate::args::explain::{ExplainArgs, ExplainDoor};
 use crate::exit::Exit;
 use crate::guide;
+use crate::reports;
 use crate::show;
 use crate::tree;
 use controlplane::dns::catalog::Catalog;
@@ -30,8 +31,9 @@ pub(crate) fn run(args: &ExplainArgs) -> Exit {
 }
 
 fn dns(door: &ExplainDoor) -> Result<String, Vec<String>> {
-    let ExplainDoor::Dns { name, client, config, figures, overrides, r#type } = door;
-    let (loaded, mut steering) = tree::load(&tree::open(config)?.network)?;
+    let ExplainDoor::Dns { name, client, config, figures, overrides, reports_state, r#type } = door;
+    let network = tree::open(config)?.network;
+    let (loaded, mut steering) = tree::load(&network)?;
     if let Some(path) = figures {
         let read = tree::figures(path, &steering)?;
         steering = steering.with_figures(read);
@@ -40,6 +42,10 @@ fn dns(door: &ExplainDoor) -> Result<String, Vec<String>> {
         let orders = guide::kept_orders(path)
             .map_err(|wrong| vec![format!("--overrides {}: {wrong}", path.display())])?;
         steering = guide::with_orders(&steering, &orders);
+    }
+    if let Some(path) = reports_state {
+        let reported = reports::kept_figures(path, &network, steering.servers())?;
+        steering = steering.with_reported(reported);
     }
     explained(&loaded.catalog, &steering, name, *client, r#type)
 }

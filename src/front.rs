@@ -75,6 +75,7 @@ pub(crate) fn configure_again(
         identity,
         control,
         rule_source,
+        report: args.report.config(args.report_as.as_deref().unwrap_or(&args.name), &mut problems),
         memory_limit_bytes,
     };
     assemble::finish(config, problems)

@@ -7,7 +7,7 @@ use crate::tree;
 use controlplane::control::Answer;
 use controlplane::dns::catalog::Catalog;
 use controlplane::dns::policy::explain::moment;
-use controlplane::dns::policy::figures::Figures;
+use controlplane::dns::policy::figures::{Figures, Reported};
 use controlplane::dns::policy::model::{Action, Override};
 use controlplane::dns::policy::orders::Orders;
 use controlplane::dns::policy::steering::Steering;
@@ -56,9 +56,16 @@ impl Guide {
         self.published.replace(catalog, self.ordered())
     }
 
-    /// Takes other figures.
+    /// Takes other figures of a file; what nodes have reported stays beside them.
     pub(crate) fn take_figures(&mut self, figures: Figures) {
-        self.steering = self.steering.with_figures(figures);
+        let reported = self.steering.figures().reported();
+        self.steering = self.steering.with_figures(figures.with_reported(reported));
+        self.publish();
+    }
+
+    /// Takes what nodes have reported.
+    pub(crate) fn take_reported(&mut self, reported: Arc<Reported>) {
+        self.steering = self.steering.with_reported(reported);
         self.publish();
     }
 

@@ -2,6 +2,7 @@
 
 use crate::problem::Wrong;
 use controlplane::dns::cookie::{Secret, Secrets};
+use controlplane::report::{self, key::ReportKey};
 use dataplane::tmp::key::{KeyError, PresharedKey, PrivateKey};
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
@@ -48,6 +49,54 @@ pub(crate) fn cookie_secrets(path: &Path) -> Result<Secrets, Wrong> {
             "give one or two lines of 32 hexadecimal digits; `longhaul key cookie` makes one",
         )),
     }
+}
+
+/// Stands before the secret behind all keys of reports.
+const REPORT_SECRET: &str = "longhaul-report-secret";
+/// Stands before the key of one node, whose name follows.
+const REPORT_KEY: &str = "longhaul-report-key";
+
+/// The text of a secret of reports.
+pub(crate) fn report_secret_text(secret: &[u8; 32]) -> Zeroizing<String> {
+    Zeroizing::new(format!("{REPORT_SECRET} {}", *hex(secret)))
+}
+
+/// The text of a node's key of reports.
+pub(crate) fn report_key_text(node: &str, key: &ReportKey) -> Zeroizing<String> {
+    Zeroizing::new(format!("{REPORT_KEY} {node} {}", *hex(key.bytes())))
+}
+
+/// Reads the secret behind all keys of reports.
+pub(crate) fn report_secret(path: &Path) -> Result<report::key::Secret, Wrong> {
+    let text = read(path, "report")?;
+    match text.split_whitespace().collect::<Vec<_>>()[..] {
+        [REPORT_SECRET, digits] => report::key::read(digits).map(report::key::Secret::new),
+        _ => None,
+    }
+    .ok_or_else(|| {
+        let what = format!("{} has no secret of reports", path.display());
+        Wrong::new(what, "give the file that `longhaul key report --out FILE` made")
+    })
+}
+
+/// Reads a node's key of reports, or makes it from the secret behind them all.
+pub(crate) fn report_key(path: &Path, node: &str) -> Result<ReportKey, Wrong> {
+    let text = read(path, "report")?;
+    let instead = format!("longhaul key report --of SECRET --node {node} --out FILE makes it");
+    match text.split_whitespace().collect::<Vec<_>>()[..] {
+        [REPORT_SECRET, _] => report_secret(path).map(|secret| secret.of_node(node)),
+        [REPORT_KEY, other, _] if other != node => {
+            Err(Wrong::new(format!("{} is the key of {other}, not of {node}", path.display()), instead))
+        }
+        [REPORT_KEY, _, digits] => report::key::read(digits)
+            .map(ReportKey::new)
+            .ok_or_else(|| Wrong::new(format!("{} has no key of reports", path.display()), instead)),
+        _ => Err(Wrong::new(format!("{} has no key of reports", path.display()), instead)),
+    }
+}
+
+fn hex(bytes: &[u8]) -> Zeroizing<String> {
+    Zeroizing::new(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 fn secret(text: &str) -> Option<Secret> {
@@ -183,6 +232,22 @@ mod tests {
         fs::write(folder.path("empty"), "").unwrap();
         fs::set_permissions(folder.path("empty"), Permissions::from_mode(0o600)).unwrap();
         refused(&folder.path("empty"), "is empty");
+    }
+
+    #[test]
+    fn keys_of_reports_are_made_and_told_apart() {
+        let folder = Scratch::new();
+        let [secret, fra] = ["reports.key", "fra.report"].map(|name| folder.path(name));
+        create(&secret, &report_secret_text(&[7; 32])).unwrap();
+        let key = report_secret(&secret).unwrap().of_node("fra");
+        create(&fra, &report_key_text("fra", &key)).unwrap();
+        assert_eq!(report_key(&fra, "fra").unwrap().bytes(), key.bytes());
+        assert_eq!(report_key(&secret, "fra").unwrap().bytes(), key.bytes());
+        assert!(report_key(&fra, "nyc").unwrap_err().to_string().contains("is the key of fra, not of nyc"));
+        assert!(report_secret(&fra).unwrap_err().to_string().contains("has no secret of reports"));
+        let other = folder.path("other");
+        create(&other, &text()).unwrap();
+        assert!(report_key(&other, "fra").unwrap_err().to_string().contains("has no key of reports"));
     }
 
     #[test]

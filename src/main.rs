@@ -10,6 +10,7 @@ mod config;
 mod control;
 mod ctl;
 mod demo;
+mod demo_pops;
 mod demo_wan;
 mod dns;
 mod doctor;
@@ -32,19 +33,24 @@ mod outfit;
 mod pair;
 mod plot;
 mod print_config;
+mod probe;
+mod probe_once;
 mod problem;
 mod relay;
+mod reports;
 mod rule_door;
 mod rule_source;
 #[cfg(test)]
 mod scratch;
 mod serve;
 mod serve_dns;
+mod serve_probe;
 mod settings;
 mod show;
 mod sim;
 mod sim_scenario;
 mod startup;
+mod tell;
 mod tmp_dump;
 mod tree;
 mod tunnel_log;
@@ -56,10 +62,12 @@ mod watch_rings;
 
 use crate::args::demo::DemoConfig;
 use crate::args::door::{Cli, Door};
+use crate::args::probe::ProbeDoor;
 use crate::config::NodeConfig;
 use crate::exit::Exit;
 use crate::node_tree::FromTree;
 use crate::print_config::Effective;
+use crate::probe::ProbeConfig;
 use crate::problem::Problems;
 use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
 use std::process::ExitCode;
@@ -139,6 +147,13 @@ fn enter(door: &Door, entrance: &Entrance<'_>) -> Exit {
         Door::Dns(args) => {
             entrance.pass(dns::configure(args), args.print_config, dns::effective, serve_dns::run)
         }
+        Door::Probe(args) => match &args.door {
+            Some(ProbeDoor::Once(args)) => probe_once::run(args),
+            None => {
+                let effective = |_: &ProbeConfig| Effective::new();
+                entrance.pass(probe::configure(args), args.print_config, effective, serve_probe::run)
+            }
+        },
         Door::Demo(args) => {
             let run = |config: &DemoConfig| match &config.wan {
                 Some(wan) => demo_wan::run(config, wan),

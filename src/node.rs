@@ -26,6 +26,7 @@ use crate::node_files::{NodeFiles, Renewed};
 use crate::node_tree::TreeSource;
 use crate::outfit;
 use crate::settings::Board;
+use crate::tell::Teller;
 use crate::tunnel_log::TunnelLog;
 use crate::watch::Watch;
 
@@ -45,6 +46,7 @@ pub(crate) struct Node {
     reloads: Arc<Reloads>,
     /// What `ctl status` shows: the same as the page.
     watch: Watch,
+    teller: Option<Teller>,
     tunnel_log: TunnelLog,
 }
 
@@ -96,6 +98,8 @@ impl Node {
             Watch::new(config, &running, log.stats(), resolver.stats(), changing)
         };
         let page = start_page(config, watch())?;
+        let teller = config.report.as_ref().map(|report| Teller::start(report, watch())).transpose();
+        let teller = teller.map_err(|error| failed("cannot report", &error))?;
         let watch = watch();
         take_on(config, door)?;
         keep(&files);
@@ -126,6 +130,7 @@ impl Node {
             reloads,
             watch,
             tunnel_log,
+            teller,
         })
     }
 
@@ -262,6 +267,9 @@ impl Node {
             let _ended = thread.join();
         }
         self.log.stop();
+        if let Some(teller) = self.teller {
+            teller.stop();
+        }
         match ended {
             Ok(cut) => {
                 daemon::notice("ended", &[("end", &self.end), ("exchanges_cut", &cut)]);

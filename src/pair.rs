@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use dataplane::node::Running;
@@ -24,6 +24,7 @@ const ASK_EVERY: Duration = Duration::from_millis(20);
 pub(crate) struct Pair {
     folder: PathBuf,
     front_public: PublicKey,
+    west_public: PublicKey,
     back_public: PublicKey,
     origin: SocketAddr,
     config: DemoConfig,
@@ -38,15 +39,16 @@ impl Pair {
             Exit::Failed
         })?;
         let mut random = SystemRandom::new();
-        let (front, back) = (PrivateKey::generate(&mut random), PrivateKey::generate(&mut random));
+        let [front, west, back] = [(); 3].map(|()| PrivateKey::generate(&mut random));
         let pair = Self {
             front_public: front.public(),
+            west_public: west.public(),
             back_public: back.public(),
             origin,
             config: config.clone(),
             folder,
         };
-        for (key, name) in [(front, "front.key"), (back, "back.key")] {
+        for (key, name) in [(front, "front.key"), (west, "west.key"), (back, "back.key")] {
             key_file::create(&pair.folder.join(name), &key.to_text()).map_err(|wrong| {
                 eprintln!("longhaul demo: {}: {wrong:?}", pair.folder.join(name).display());
                 Exit::Failed
@@ -59,7 +61,9 @@ impl Pair {
     pub(crate) fn back(&self, at: IpAddr) -> Result<NodeConfig, Exit> {
         let mut flags = self.common("back.key");
         flags.extend(words(&["--listen", &SocketAddr::new(at, 0).to_string()]));
-        flags.extend(words(&["--peer", &format!("{}=*", self.front_public.to_text())]));
+        for peer in [&self.front_public, &self.west_public] {
+            flags.extend(words(&["--peer", &format!("{}=*", peer.to_text())]));
+        }
         flags.extend(words(&["--origin", &format!("*=http://{}", self.origin)]));
         let args = BackArgs::from_flags(flags).map_err(told)?;
         back::configure(&args).map_err(wrong)
@@ -77,6 +81,20 @@ impl Pair {
         flags.extend(words(&["--site", "*=far"]));
         let args = FrontArgs::from_flags(flags).map_err(told)?;
         front::configure(&args).map_err(wrong)
+    }
+
+    /// A second front-end, in another POP: the same at another address.
+    pub(crate) fn west(&self, at: SocketAddr, tunnel: SocketAddr) -> Result<NodeConfig, Exit> {
+        let mut flags = self.common("west.key");
+        flags.extend(words(&["--listen", &at.to_string(), "--site", "*=far"]));
+        flags.extend(words(&["--route", &format!("far={}@{tunnel}", self.back_public.to_text())]));
+        let args = FrontArgs::from_flags(flags).map_err(told)?;
+        front::configure(&args).map_err(wrong)
+    }
+
+    /// The folder of its files.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     fn common(&self, key: &str) -> Vec<OsString> {

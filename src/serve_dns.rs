@@ -6,6 +6,7 @@ use crate::dns::{DnsConfig, TreeSource};
 use crate::exit::Exit;
 use crate::explain;
 use crate::guide::{self, Guide};
+use crate::reports::Reports;
 use crate::settings::Board;
 use crate::tree;
 use controlplane::control::{Answer, Inbox, Order, Word};
@@ -19,8 +20,10 @@ use controlplane::notify;
 use controlplane::signal::{Signal, Signals};
 use controlplane::tree::network::Network;
 use controlplane::view::{Admin, Reloads, Source};
+use core::net::SocketAddr;
 use core::time::Duration;
 use dataplane::reactor::machine;
+use mio::{Events, Poll, Token, Waker};
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
@@ -46,14 +49,44 @@ pub(crate) fn run(config: &DnsConfig) -> Exit {
         Ok(door) => door,
         Err(exit) => return exit,
     };
-    let running = match Running::start(config) {
+    let inbox = Inbox::new(signals, door).and_then(|inbox| inbox.waker().map(|waker| (inbox, waker)));
+    let (inbox, waker) = match inbox {
+        Ok(both) => both,
+        Err(error) => return failed("cannot listen to signals and commands", &error),
+    };
+    match Running::start(config, waker) {
+        Ok(running) => running.serve(inbox),
+        Err(exit) => exit,
+    }
+}
+
+/// Serves in a thread of a process that hears its signals elsewhere, until `stop`; `started` is told where it answers and
+/// where it takes reports.
+pub(crate) fn run_until(
+    config: &DnsConfig,
+    stop: &AtomicBool,
+    started: impl FnOnce((SocketAddr, SocketAddr)),
+) -> Exit {
+    let poll = Poll::new().and_then(|poll| Waker::new(poll.registry(), Token(0)).map(|waker| (poll, waker)));
+    let (mut poll, waker) = match poll {
+        Ok((poll, waker)) => (poll, Arc::new(waker)),
+        Err(error) => return failed("no poll", &error),
+    };
+    let mut running = match Running::start(config, waker) {
         Ok(running) => running,
         Err(exit) => return exit,
     };
-    match Inbox::new(signals, door) {
-        Ok(inbox) => running.serve(inbox),
-        Err(error) => failed("cannot listen to signals and commands", &error),
+    let reports = running.reports.as_ref().and_then(|reports| reports.listening().first().copied());
+    if let (Some(address), Some(reports)) = (running.server.listening().first(), reports) {
+        started((*address, reports));
     }
+    let mut events = Events::with_capacity(1);
+    while !stop.load(Ordering::Acquire) {
+        // An interruption ends the wait early, and that is all.
+        let _woken = poll.poll(&mut events, Some(LOOK_EVERY));
+        running.look();
+    }
+    running.finish(true)
 }
 
 /// A server with the threads beside it.
@@ -69,6 +102,7 @@ struct Running<'c> {
     guide: Guide,
     /// Users who may give commands, beside the process's own and root.
     users: Vec<(String, Vec<String>)>,
+    reports: Option<Reports>,
 }
 
 /// The file of figures and when it was last written.
@@ -97,7 +131,7 @@ impl FiguresFile {
 }
 
 impl<'c> Running<'c> {
-    fn start(config: &'c DnsConfig) -> Result<Self, Exit> {
+    fn start(config: &'c DnsConfig, waker: Arc<Waker>) -> Result<Self, Exit> {
         machine::forbid_core_dumps().map_err(|error| failed("cannot forbid core dumps", &error))?;
         let wanted = config.server.threads * config.server.tcp.connections_max + DESCRIPTORS_BESIDE;
         match machine::raise_descriptor_limit(wanted as u64) {
@@ -139,6 +173,8 @@ impl<'c> Running<'c> {
             }
         })?;
         let guide = Guide::new(server.published(), steering, config.orders.clone(), config.overrides.clone());
+        let reports = config.reports.as_ref().zip(network);
+        let reports = reports.map(|(config, network)| Reports::start(config, network, waker)).transpose()?;
         let mut running = Self {
             config,
             server,
@@ -150,7 +186,11 @@ impl<'c> Running<'c> {
             board: Board::of_log_level(config.log_level),
             guide,
             users: network.map(|network| network.users.clone()).unwrap_or_default(),
+            reports,
         };
+        if let Some(reports) = &mut running.reports {
+            running.guide.take_reported(reports.now());
+        }
         running.start_page()?;
         if let Some(tree) = config.tree.as_ref().filter(|tree| tree.broken.is_empty()) {
             keep(tree, &tree.text);
@@ -191,6 +231,7 @@ impl<'c> Running<'c> {
             is_stopping: self.is_stopping.clone(),
             listening: self.server.listening().iter().map(ToString::to_string).collect(),
             log_lines: self.log.as_ref().map(QueryLog::written),
+            reports: self.reports.as_ref().map(Reports::ledger),
         }
     }
 
@@ -199,7 +240,7 @@ impl<'c> Running<'c> {
         let mut alive_at = Instant::now();
         let mut turns_seen = Vec::new();
         inbox.invite(control::guests(&self.users));
-        while !self.server.has_ended() {
+        while !self.server.has_ended() && !self.reports.as_ref().is_some_and(Reports::has_ended) {
             if alive_every.is_some() && Instant::now() >= alive_at {
                 // A worker that stands still is what the watchdog is for.
                 let turns = self.server.turns();
@@ -231,11 +272,20 @@ impl<'c> Running<'c> {
                         return self.finish(true);
                     }
                 }
-                None => self.look_at_figures(),
+                None => {}
             }
-            self.guide.end_orders();
+            self.look();
         }
         self.finish(false)
+    }
+
+    /// Looks at everything that changes by itself.
+    fn look(&mut self) {
+        self.look_at_figures();
+        if let Some(reported) = self.reports.as_mut().and_then(Reports::look) {
+            self.guide.take_reported(reported);
+        }
+        self.guide.end_orders();
     }
 
     fn reopen(&self) {
@@ -268,6 +318,10 @@ impl<'c> Running<'c> {
         let network = opened.as_ref().map(|opened| &opened.network);
         let figures = FiguresFile::of(network);
         let (Loaded { catalog, .. }, steering) = load(self.config, network)?;
+        let steering = match (&mut self.reports, network) {
+            (Some(reports), Some(network)) => steering.with_reported(reports.replace(network)),
+            _ => steering,
+        };
         let generation = self.guide.replace(catalog, steering);
         self.figures = figures;
         self.users = network.map(|network| network.users.clone()).unwrap_or_default();
@@ -312,6 +366,10 @@ impl<'c> Running<'c> {
             CtlCommand::Override { order: wanted } => self.guide.obey(order.from.uid, &wanted),
             CtlCommand::Figures { table } => self.guide.read_figures(&table),
             CtlCommand::Explain { name, client, r#type } => {
+                // What is explained is what is known now, not what was published last.
+                if let Some(reports) = &mut self.reports {
+                    self.guide.take_reported(reports.now());
+                }
                 let world = self.server.published().newest();
                 let text = explain::explained(&world.catalog, &world.steering, &name, client, &r#type);
                 text.map_or_else(Answer::wrong, |text| {
@@ -331,6 +389,9 @@ impl<'c> Running<'c> {
         }
         if let Some(log) = self.log {
             log.stop();
+        }
+        if let Some(reports) = self.reports {
+            reports.finish();
         }
         match ended {
             Ok(()) => {

@@ -68,6 +68,12 @@ impl Watch {
         }
     }
 
+    /// The tunnels that users go over, each with the name of its far end.
+    pub(crate) fn sampled_by_name(&self) -> Vec<(String, TunnelStatus)> {
+        let name = |(_, tunnel)| (self.far_end(&tunnel), tunnel);
+        self.sampled().into_iter().map(name).collect()
+    }
+
     /// The tunnels that have samples: one that closes may have the name of its successor.
     fn sampled(&self) -> Vec<(usize, TunnelStatus)> {
         let mut tunnels = self.tunnels();

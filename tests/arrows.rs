@@ -23,9 +23,11 @@ const CRATES: &[(&str, &[&str])] = &[
 ];
 
 /// What the control plane may name of the data plane: what both planes share, and nothing of how bytes move in tunnels. The
-/// name server's threads make their sockets and read their clock where all unsafe code is.
+/// name server's threads make their sockets and read their clock where all unsafe code is. The prober reads HTTP with the
+/// planes' one reader, and knocks at back-ends with one INIT.
 const SHARED_BY_THE_PLANES: &[&str] = &[
     "access",
+    "http",
     "rules",
     "stdx",
     "time",
@@ -33,6 +35,9 @@ const SHARED_BY_THE_PLANES: &[&str] = &[
     "reactor::clock",
     "reactor::readiness",
     "reactor::socket",
+    "tmp::key",
+    "tmp::knock",
+    "tmp::random",
 ];
 
 /// The rooms of the data plane, lowest first, and the rooms that each may name. `tmp` knows no HTTP, the blender no

@@ -14,6 +14,10 @@ pub mod nearest;
 #[forbid(unsafe_code)]
 pub mod notify;
 #[forbid(unsafe_code)]
+pub mod probe;
+#[forbid(unsafe_code)]
+pub mod report;
+#[forbid(unsafe_code)]
 pub mod resolve;
 #[forbid(unsafe_code)]
 pub mod rule_file;

@@ -9,6 +9,7 @@ use crate::form::size::Size;
 use crate::form::span::Span;
 use crate::form::word::Word;
 use crate::form::zone::Zone;
+use clap::{Args, Command, FromArgMatches};
 use controlplane::dns::limits::UDP_BYTES_DEFAULT;
 use controlplane::logs::daemon::Level;
 use core::time::Duration;
@@ -64,6 +65,16 @@ pub(crate) struct DnsArgs {
     /// Who this server is, for NSID and id.server; without it what the tree says, else nothing
     #[arg(long, value_name = "TEXT", default_value = "")]
     pub(crate) nsid: String,
+
+    /// Take reports of probes and front-ends here, UDP; repeatable; without it where the tree says, if it has reports.key
+    #[arg(long, value_name = "ADDR", requires = "config", help_heading = "Reports")]
+    pub(crate) reports: Vec<Given<Address>>,
+    /// The secret behind all keys of reports (`longhaul key report`); without it the tree's
+    #[arg(long, value_name = "FILE", requires = "config", help_heading = "Reports")]
+    pub(crate) reports_key: Option<PathBuf>,
+    /// Keep here what was reported, so that it is known after a restart, with its age
+    #[arg(long, value_name = "FILE", requires = "config", help_heading = "Reports")]
+    pub(crate) reports_state: Option<PathBuf>,
 
     /// Threads, each with its own sockets on every address; `auto` is one per cpu that this process may use
     #[arg(long, value_name = "COUNT", default_value = "auto", help_heading = "Threads and sockets")]
@@ -129,4 +140,13 @@ pub(crate) struct DnsArgs {
     /// Print every effective value, one per line with where it comes from, and stop
     #[arg(long, help_heading = "Seeing it")]
     pub(crate) print_config: bool,
+}
+
+impl DnsArgs {
+    /// The same from a list of flags; for the demonstration. The error is clap's sentence.
+    pub(crate) fn from_flags<'a>(flags: impl IntoIterator<Item = &'a str>) -> Result<Self, String> {
+        let command = Self::augment_args(Command::new("dns").no_binary_name(true));
+        let matches = command.try_get_matches_from(flags).map_err(|error| error.to_string())?;
+        Self::from_arg_matches(&matches).map_err(|error| error.to_string())
+    }
 }

@@ -11,6 +11,7 @@ use crate::args::key::KeyArgs;
 use crate::args::load::LoadArgs;
 use crate::args::origin::OriginArgs;
 use crate::args::plot::PlotArgs;
+use crate::args::probe::ProbeArgs;
 use crate::args::rule_door::RuleDoorArgs;
 use crate::args::sim::SimArgs;
 use crate::args::tmp::TmpArgs;
@@ -61,6 +62,7 @@ pub(crate) enum Door {
     Front(Box<FrontArgs>),
     Back(Box<BackArgs>),
     Dns(Box<DnsArgs>),
+    Probe(Box<ProbeArgs>),
     Config(ConfigArgs),
     Explain(ExplainArgs),
     Ctl(CtlArgs),

@@ -41,6 +41,9 @@ pub(crate) enum ExplainDoor {
         /// What was ordered through `longhaul ctl override`, as `longhaul dns --overrides` keeps it
         #[arg(long, value_name = "FILE")]
         overrides: Option<PathBuf>,
+        /// What nodes have reported, as `longhaul dns --reports-state` keeps it
+        #[arg(long, value_name = "FILE")]
+        reports_state: Option<PathBuf>,
         /// A or AAAA
         #[arg(long, value_name = "TYPE", default_value = "A")]
         r#type: String,

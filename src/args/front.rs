@@ -2,6 +2,7 @@
 
 use crate::args::keys::KeyFileArgs;
 use crate::args::node::NodeArgs;
+use crate::args::reporting::ReportArgs;
 use crate::form::address::Address;
 use crate::form::given::Given;
 use crate::form::listen::Listen;
@@ -73,6 +74,11 @@ pub(crate) struct FrontArgs {
     /// The name that Via fields and decision records carry
     #[arg(long, value_name = "NAME", default_value = "longhaul-front")]
     pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) report: ReportArgs,
+    /// The name in which reports are made: this node's in the tree
+    #[arg(long, value_name = "NAME", requires = "report_key", help_heading = "Reports")]
+    pub(crate) report_as: Option<String>,
     #[command(flatten)]
     pub(crate) keys: KeyFileArgs,
     #[command(flatten)]

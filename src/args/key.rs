@@ -9,6 +9,8 @@ Examples:
   longhaul key show back.key            prints the public key again, for --route and --peer
   longhaul key psk --out pair.psk       makes a secret for --psk; copy the file to the other machine
   longhaul key cookie --out dns.cookie  makes a secret for dns --cookies; copy it to the other servers
+  longhaul key report --out reports.key makes the secret behind all keys of reports; copy it to the name servers
+  longhaul key report --of reports.key --node fra1 --out fra1.report    makes the key of one node from it
 
 Private keys and secrets are read only from regular files that nobody but their owner can read.";
 
@@ -37,6 +39,18 @@ pub(crate) enum KeyDoor {
     },
     /// Make a secret that both ends share beside their keys
     Psk {
+        /// The file to make; it must not exist
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Make the secret behind all keys of reports, or from it the key of one node
+    Report {
+        /// The secret that the node's key is made from
+        #[arg(long, value_name = "FILE", requires = "node")]
+        of: Option<PathBuf>,
+        /// The node whose key it is
+        #[arg(long, value_name = "NAME", requires = "of")]
+        node: Option<String>,
         /// The file to make; it must not exist
         #[arg(long, value_name = "FILE")]
         out: PathBuf,

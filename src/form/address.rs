@@ -1,6 +1,6 @@
 //! Socket addresses: `192.0.2.1:80`, `[2001:db8::1]:80`. Numbers only: a name could mean another machine tomorrow.
 
-use crate::form::given::Form;
+use crate::form::given::{Form, Written};
 use crate::problem::Wrong;
 use core::net::{IpAddr, SocketAddr};
 
@@ -27,6 +27,12 @@ fn remedy(text: &str) -> String {
         return format!("write the number: 127.0.0.1:{port} or [::1]:{port}");
     }
     "write IP:PORT, IPv6 in brackets: 192.0.2.1:80 or [2001:db8::1]:80".to_owned()
+}
+
+impl Written for Address {
+    fn write(value: &SocketAddr) -> String {
+        value.to_string()
+    }
 }
 
 #[cfg(test)]

@@ -7,13 +7,16 @@ use crate::logs::daemon;
 use crate::signal::{Signal, Signals};
 use dataplane::reactor::socket::PeerCredentials;
 use mio::unix::SourceFd;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, Poll, Token, Waker};
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const SIGNALS: Token = Token(0);
+/// Other threads that have news.
+const NEWS: Token = Token(usize::MAX);
 /// The door's tokens begin here.
 const DOOR: usize = 1;
 
@@ -68,7 +71,12 @@ impl Inbox {
         Ok(Self { poll, events: Events::with_capacity(32), signals, door, said: VecDeque::new() })
     }
 
-    /// Waits for the next thing, but no longer than `span`.
+    /// With which another thread ends a wait, for it has news. Asked for once.
+    pub fn waker(&self) -> io::Result<Arc<Waker>> {
+        Waker::new(self.poll.registry(), NEWS).map(Arc::new)
+    }
+
+    /// Waits for the next thing, but no longer than `span`, and no longer than until there are news.
     pub fn wait(&mut self, span: Duration) -> Option<Word> {
         let end = Instant::now() + span;
         loop {
@@ -84,7 +92,11 @@ impl Inbox {
             }
             // An error is an interruption (the loop goes on) or a bug of ours, after which a pause keeps us alive.
             if self.poll.poll(&mut self.events, Some(left)).is_ok() {
+                let has_news = self.events.iter().any(|event| event.token() == NEWS);
                 self.look();
+                if has_news && self.said.is_empty() {
+                    return None;
+                }
             }
         }
     }
@@ -106,7 +118,8 @@ impl Inbox {
     fn look(&mut self) {
         let Some(door) = &mut self.door else { return };
         let now = Instant::now();
-        let places = self.events.iter().filter_map(|event| event.token().0.checked_sub(DOOR + 1));
+        let callers = self.events.iter().filter(|event| event.token() != NEWS);
+        let places = callers.filter_map(|event| event.token().0.checked_sub(DOOR + 1));
         self.said.extend(places.filter_map(|place| door.advance(place, now)));
         door.drop_late(now);
         // At every turn: after running out of descriptors the listener would not report again.
@@ -128,6 +141,9 @@ mod tests {
         let thread = std::thread::spawn(move || {
             let mut inbox = Inbox::new(Signals::block().unwrap(), Some(Door::bind(&at).unwrap())).unwrap();
             assert!(inbox.wait(Duration::from_millis(1)).is_none());
+            let (waker, begun) = (inbox.waker().unwrap(), Instant::now());
+            waker.wake().unwrap();
+            assert!(inbox.wait(patience).is_none() && begun.elapsed() < patience, "news end a wait");
             crate::signal::raise_hangup();
             assert!(matches!(inbox.wait(patience), Some(Word::Signal(Signal::Reload))));
             let asking = std::thread::spawn(move || ask(&heard, &["a".into(), "b c".into()], patience));

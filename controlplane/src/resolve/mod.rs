@@ -1,13 +1,13 @@
 //! Names of origins to addresses: a stub resolver on a thread of its own, which keeps what it knows.
 
-mod answer;
+pub(crate) mod answer;
 mod exchange;
 #[cfg(test)]
 mod fake_server;
-mod files;
+pub(crate) mod files;
 mod name;
 mod options;
-mod question;
+pub(crate) mod question;
 mod resolver;
 mod stats;
 

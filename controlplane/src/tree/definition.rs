@@ -43,6 +43,7 @@ pub const TABLES: &[(&str, &str)] = &[
         "Any other flag of `longhaul front` or `back`, by its name without dashes: `mem-limit = \"4g\"`.",
     ),
     ("node * dns", "How this machine serves DNS, if it does."),
+    ("reports", "What nodes tell the name servers of what they see."),
     ("server *", "A machine of the customer's that clients can be sent to as they are to our front-ends."),
     ("zone *", "A zone that our name servers answer for; its name is the zone's."),
     ("policy *", "How one of several servers is chosen for a client."),
@@ -53,6 +54,10 @@ pub const TABLES: &[(&str, &str)] = &[
     ("site * dns names", "Further names of the site, each with its policy."),
     ("override *", "An order about a node or server that counts more than what was measured."),
     ("dns", "What all our name servers do alike."),
+    (
+        "probe *",
+        "Something that nodes with the role `probe` look at; `docs/probe.md` says what each kind does.",
+    ),
 ];
 
 /// The leaves.
@@ -115,6 +120,12 @@ pub const LEAVES: &[Leaf] = &[
         "Its public key (`longhaul key show`), by which its peers know it.",
     ),
     leaf(
+        "node * report_key",
+        Form::File,
+        None,
+        "The file with the key that it signs reports with, on the machine itself (`longhaul key report`); where `reports.key` is at hand, that makes it.",
+    ),
+    leaf(
         "node * front listen",
         Form::Texts,
         Some("[]"),
@@ -138,6 +149,12 @@ pub const LEAVES: &[Leaf] = &[
         Form::Sockets,
         Some("[\"0.0.0.0:53\", \"[::]:53\"]"),
         "Where it serves DNS, UDP and TCP.",
+    ),
+    leaf(
+        "node * dns reports",
+        Form::Sockets,
+        Some("[\"0.0.0.0:7353\", \"[::]:7353\"]"),
+        "Where it takes reports of probes and front-ends, UDP, if there is `reports.key`; others send to `addresses` with these ports.",
     ),
     leaf("node * dns nsid", Form::Text, None, "What it says who it is; its name if not given."),
     leaf("server * domain", Form::Text, None, "What fails together with it. Its own name if not given."),
@@ -207,6 +224,12 @@ pub const LEAVES: &[Leaf] = &[
         Form::Number,
         Some("1000"),
         "What total loss counts, in milliseconds; 1 % counts a hundredth of it.",
+    ),
+    leaf(
+        "policy * score soured",
+        Form::Number,
+        Some("1000"),
+        "What a way to the origins counts that has soured, in milliseconds (`docs/probe.md`).",
     ),
     leaf("policy * score cost", Form::Number, Some("0"), "What a unit of cost counts, in milliseconds."),
     leaf(
@@ -279,6 +302,106 @@ pub const LEAVES: &[Leaf] = &[
         Form::File,
         None,
         "Where clients are: an MMDB file with countries and continents, for `geo`.",
+    ),
+    leaf(
+        "reports key",
+        Form::File,
+        None,
+        "The file with the secret that all keys of reports are made from, on the name servers (`longhaul key report`). Without it nobody reports.",
+    ),
+    leaf(
+        "probe * url",
+        Form::Text,
+        None,
+        "What is asked of whom: `http://`, `https://`, `tcp://`, `dns://`, `tmp://` or `ftp://`; `{address}` stands for each address of each of the servers.",
+    ),
+    leaf(
+        "probe * servers",
+        Form::Names("node or server"),
+        Some("[]"),
+        "Whose state it shows: a target for each. Without, it is for people only.",
+    ),
+    leaf(
+        "probe * host",
+        Form::Text,
+        None,
+        "The name in the Host field and in the certificate, where it is not the URL's.",
+    ),
+    leaf(
+        "probe * nodes",
+        Form::Count(1, 64),
+        Some("3"),
+        "How many of the nodes with the role `probe` look at each target: the same for all who ask, spread over POPs.",
+    ),
+    leaf(
+        "probe * quorum",
+        Form::Count(0, 64),
+        Some("0"),
+        "How many of them must say up, or down, for that to hold; 0: more than half of those that are heard.",
+    ),
+    leaf(
+        "probe * interval",
+        Form::Span,
+        Some("\"10s\""),
+        "From the start of a probe to the start of the next.",
+    ),
+    leaf(
+        "probe * jitter",
+        Form::Number,
+        Some("0.1"),
+        "What is added to an interval at most, as a share of it, drawn anew each time; 1 at most.",
+    ),
+    leaf(
+        "probe * timeout",
+        Form::Span,
+        Some("\"3s\""),
+        "How long a probe may take, names and redirects and all.",
+    ),
+    leaf("probe * rise", Form::Count(1, 100), Some("2"), "Good probes in a row until what was down is up."),
+    leaf("probe * fall", Form::Count(1, 100), Some("3"), "Bad probes in a row until what was up is down."),
+    leaf(
+        "probe * status",
+        Form::Text,
+        Some("\"200-299\""),
+        "The statuses of HTTP that are good: numbers and ranges, with commas.",
+    ),
+    leaf(
+        "probe * body",
+        Form::Text,
+        None,
+        "A text that is in the first 64 KiB of the answer; under `dns`, an address that is in it.",
+    ),
+    leaf("probe * sha256", Form::Text, None, "The SHA-256 of the content, in hexadecimal."),
+    leaf(
+        "probe * same_as",
+        Form::Name("probe"),
+        None,
+        "The probe whose content it must have, such as that of the origin: wrong content is a bad probe.",
+    ),
+    leaf(
+        "probe * lag",
+        Form::Span,
+        Some("\"5m\""),
+        "How long it may have what that probe had before, until this is wrong content.",
+    ),
+    leaf(
+        "probe * load",
+        Form::Text,
+        Some("\"off\""),
+        "Where its load is read: `json` (the body is `{\"load_index\": 0.4}`), `status` (the body is `/status` of a node of ours), `orca`, or a field's name.",
+    ),
+    leaf("probe * redirects", Form::Count(0, 10), Some("0"), "Redirects that are followed."),
+    leaf(
+        "probe * verify",
+        Form::Word(&["on", "off"]),
+        Some("\"on\""),
+        "Whether the certificate must be good; its end is told either way.",
+    ),
+    leaf(
+        "probe * ca",
+        Form::File,
+        None,
+        "A PEM file of the authorities that the certificate may come from; the system's if not given.",
     ),
 ];
 

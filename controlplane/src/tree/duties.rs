@@ -4,8 +4,9 @@
 use crate::nearest::nearest;
 use crate::tree::form::Taken;
 use crate::tree::read::{Problem, Tree};
+use crate::tree::reporting::Reporting;
 use core::net::{IpAddr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What a node is, as its subcommand is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,8 +35,18 @@ pub type Flag = (String, String);
 
 /// Nodes that have a duty.
 pub fn of_duty(tree: &Tree, duty: Duty) -> Vec<&str> {
+    of_role(tree, duty.name())
+}
+
+/// Nodes that have a role.
+pub fn of_role<'t>(tree: &'t Tree, role: &str) -> Vec<&'t str> {
     let nodes = tree.names(&["node"]).into_iter();
-    nodes.filter(|node| list(tree, &["node", node, "roles"]).iter().any(|role| role == duty.name())).collect()
+    nodes.filter(|node| list(tree, &["node", node, "roles"]).iter().any(|own| own == role)).collect()
+}
+
+/// A file that the tree names; its files lie in `folder`.
+pub fn file(tree: &Tree, folder: &Path, path: &[&str]) -> Option<PathBuf> {
+    text(tree, path).map(|file| folder.join(file))
 }
 
 /// The flags of `node` under a duty; the tree's files lie in `folder`. On errors, all of them.
@@ -135,6 +146,17 @@ impl<'t> Writing<'t> {
             origins.iter().for_each(|origin| self.flag("site", format!("{site}={origin}")));
         }
         backs.iter().for_each(|back| self.route(back));
+        self.reports();
+    }
+
+    /// To whom a front-end tells what it sees: to every name server, if there are keys for that.
+    fn reports(&mut self) {
+        let reporting = Reporting::of(self.tree, self.folder);
+        let own = reporting.node(self.node).and_then(|node| node.key.clone());
+        let Some(key) = own.or(reporting.key).filter(|_| !reporting.to.is_empty()) else { return };
+        self.flag("report-key", key.display().to_string());
+        self.flag("report-as", self.node.to_owned());
+        reporting.to.iter().for_each(|to| self.flag("report-to", to.to_string()));
     }
 
     /// The way to a back-end: where it says that it is reached, or its addresses with the port that it listens on.
@@ -321,6 +343,20 @@ policy = "web"
             "--listen 0.0.0.0:7001\n--origin mail.test=tcp://127.0.0.1:25\n--origin shop.test=http://127.0.0.1:9000\n\
              --peer FRA=mail.test,shop.test\n--peer NYC=shop.test\n--psk /etc/longhaul/pair.psk"
         );
+    }
+
+    #[test]
+    fn front_ends_report_where_there_is_a_key() {
+        let tree = TREE.replacen(
+            "roles = [\"front\", \"dns\"]",
+            "roles = [\"front\", \"dns\"]\naddresses = [\"192.0.2.2\"]",
+            1,
+        );
+        let with_key = format!("reports.key = \"reports.key\"\n{tree}");
+        let flags = of(&with_key, "fra", Duty::Front).unwrap();
+        let due = "--report-key /etc/longhaul/reports.key\n--report-as fra\n--report-to 192.0.2.2:7353";
+        assert!(flags.contains(due), "{flags}");
+        assert!(!of(&tree, "fra", Duty::Front).unwrap().contains("report"));
     }
 
     #[test]

@@ -12,7 +12,9 @@ use crate::dns::policy::steering::Steering;
 use crate::nearest::nearest;
 use crate::tree::definition::ROLES;
 use crate::tree::form::{Taken, span};
+use crate::tree::probes::{self, Probe};
 use crate::tree::read::{Problem, Tree};
+use crate::tree::reporting::Reporting;
 use core::net::{IpAddr, SocketAddr};
 use jiff::Timestamp;
 use std::collections::HashSet;
@@ -37,6 +39,10 @@ pub struct Network {
     pub figures: Option<PathBuf>,
     /// Where clients are.
     pub locations: Option<PathBuf>,
+    /// What is probed, and by whom.
+    pub probes: Vec<Probe>,
+    /// Who reports to whom.
+    pub reporting: Reporting,
     /// Where a node listens, and who it says it is.
     pub nodes: Vec<(String, Vec<SocketAddr>, String)>,
     /// Users of the machines, and the commands that they may give.
@@ -61,6 +67,11 @@ impl Network {
             let may = making.list(&["user", user, "may"]);
             making.network.users.push((user.to_owned(), may));
         }
+        match probes::of(tree, folder, &making.network.servers) {
+            Ok(probes) => making.network.probes = probes,
+            Err(problems) => making.problems.extend(problems),
+        }
+        making.network.reporting = Reporting::of(tree, folder);
         making.network.figures = making.file(&["dns", "figures"]);
         making.network.locations = making.file(&["dns", "locations"]);
         let Making { network, mut problems, .. } = making;
@@ -327,6 +338,7 @@ impl Making<'_> {
                 Kind::Best(Rules {
                     load_ms: part("load"),
                     loss_ms: part("loss"),
+                    soured_ms: part("soured"),
                     cost_ms: part("cost"),
                     unknown_ms: part("unknown"),
                     tolerance_ms: part("tolerance"),

@@ -183,7 +183,7 @@ impl PresharedKey {
     }
 
     /// The key of a pair that was given none: all zero, as in WireGuard.
-    pub(in crate::tmp) fn none() -> Self {
+    pub fn none() -> Self {
         Self(Zeroizing::new([0; KEY_BYTES]))
     }
 

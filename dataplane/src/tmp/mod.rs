@@ -63,6 +63,7 @@ pub mod hystart;
 pub mod id;
 pub mod key;
 pub mod key_log;
+pub mod knock;
 pub mod limits;
 mod link;
 pub mod loss;

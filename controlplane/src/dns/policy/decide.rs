@@ -1,7 +1,7 @@
 //! The decision: judges every member of a policy, ranks those that may serve, takes the first ones and spreads them over
 //! failure domains. One function for answers and for explanations; the result says of each member what became of it.
 
-use crate::dns::policy::figures::{Figure, Figures};
+use crate::dns::policy::figures::{Figure, Figures, Health, Way, WaysTo};
 use crate::dns::policy::geo::Place;
 use crate::dns::policy::model::{
     Action, GeoRule, Kind, Persistence, Policy, Rules, Server, ServerId, Unknown, WhenAllDown,
@@ -77,6 +77,8 @@ pub struct Score {
     pub load_ms: f32,
     /// What its loss adds.
     pub loss_ms: f32,
+    /// What a way to the origins adds that has soured.
+    pub soured_ms: f32,
     /// What its cost adds.
     pub cost_ms: f32,
     /// The sum, divided by the weight.
@@ -271,9 +273,9 @@ fn rank(policy: &Policy, grounds: &Grounds<'_>, decision: &mut Decision) {
         Kind::Geo(_) => {
             decision.place = grounds.place;
             decision.scope = grounds.place.bits.min(grounds.client.bits);
-            None
+            WaysTo::default()
         }
-        Kind::Weighted | Kind::Failover | Kind::Static => None,
+        Kind::Weighted | Kind::Failover | Kind::Static => WaysTo::default(),
     };
     let rule = decision.rule;
     for (place, one) in decision.judged.iter_mut().enumerate() {
@@ -291,8 +293,8 @@ fn rank(policy: &Policy, grounds: &Grounds<'_>, decision: &mut Decision) {
         }
         (one.rank, one.fate) = match &policy.kind {
             Kind::Best(rules) => {
-                let way = ways.and_then(|ways| ways[number]);
-                let score = score(rules, server, way, grounds.figures.health(one.server), grounds.now_s);
+                let health = grounds.figures.health(one.server);
+                let score = score(rules, server, ways.from(number), health, (grounds.now_s, policy.stale_s));
                 one.score = Some(score);
                 (score.total_ms, Fate::Worse)
             }
@@ -330,13 +332,16 @@ fn has_address(server: &Server, family: Family) -> bool {
 fn score(
     rules: &Rules,
     server: &Server,
-    way: Option<crate::dns::policy::figures::Way>,
-    health: crate::dns::policy::figures::Health,
-    now_s: u64,
+    way: Option<Way>,
+    health: Health,
+    (now_s, stale_s): (u64, u64),
 ) -> Score {
     let latency_ms = way.map_or(rules.unknown_ms, |way| way.ms.value);
-    let load_ms = health.load.map_or(0.0, |load| load.value) * rules.load_ms;
-    let loss_ms = health.loss.map_or(0.0, |loss| loss.value) * rules.loss_ms;
+    let share = |figure: Figure<f32>| figure.value * still_counts(figure.age_s(now_s), stale_s);
+    let load_ms = health.load.map_or(0.0, share) * rules.load_ms;
+    let loss_ms = health.loss.map_or(0.0, share) * rules.loss_ms;
+    let soured = health.soured.filter(|soured| soured.value && soured.age_s(now_s) <= stale_s);
+    let soured_ms = if soured.is_some() { rules.soured_ms } else { 0.0 };
     let cost_ms = server.cost * rules.cost_ms;
     Score {
         latency_ms,
@@ -344,9 +349,17 @@ fn score(
         is_sum: way.is_some_and(|way| way.is_sum),
         load_ms,
         loss_ms,
+        soured_ms,
         cost_ms,
-        total_ms: (latency_ms + load_ms + loss_ms + cost_ms) / server.weight.max(f32::MIN_POSITIVE),
+        total_ms: (latency_ms + load_ms + loss_ms + soured_ms + cost_ms)
+            / server.weight.max(f32::MIN_POSITIVE),
     }
+}
+
+/// How much a figure of this age still counts: all of it for half of `stale`, then less and less, nothing from `stale` on.
+fn still_counts(age_s: u64, stale_s: u64) -> f32 {
+    let half_s = stale_s as f32 / 2.0;
+    ((stale_s as f32 - age_s as f32) / half_s.max(f32::MIN_POSITIVE)).clamp(0.0, 1.0)
 }
 
 /// The place of a member in what is listed for the client: its country first, then its continent, then everybody.

@@ -30,6 +30,9 @@ pub fn text(steering: &Steering, policy: &Policy, decision: &Decision, now_s: u6
     let width = decision.judged.iter().map(|one| name(&one)).max().unwrap_or(0).max(6);
     for one in in_order(&decision.judged) {
         line(format!("{:width$}  {}", steering.server(one.server).name, member(steering, one, now_s)));
+        for source in steering.figures().sources(one.server) {
+            line(format!("{:width$}    {source}", ""));
+        }
     }
     text
 }
@@ -84,11 +87,12 @@ fn member(steering: &Steering, one: &Judged, now_s: u64) -> String {
         // Writing to a string does not fail.
         let _ = write!(
             words,
-            "; score {:.1} ms = (latency {:.1} ({age}{sum}) + load {:.1} + loss {:.1} + cost {:.1}) / weight {}",
+            "; score {:.1} ms = (latency {:.1} ({age}{sum}) + load {:.1} + loss {:.1} + soured {:.1} + cost {:.1}) / weight {}",
             score.total_ms,
             score.latency_ms,
             score.load_ms,
             score.loss_ms,
+            score.soured_ms,
             score.cost_ms,
             steering.server(one.server).weight
         );

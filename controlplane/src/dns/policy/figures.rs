@@ -10,6 +10,7 @@ use core::net::IpAddr;
 use dataplane::stdx::network::Network;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 /// Networks of the table at most; more are an error of whoever makes the file.
 pub const NETWORKS_MAX: usize = 1_000_000;
@@ -39,6 +40,26 @@ pub struct Health {
     pub load: Option<Figure<f32>>,
     /// Which share of packets or answers is lost, 0 to 1.
     pub loss: Option<Figure<f32>>,
+    /// Whether its way to the origins has soured.
+    pub soured: Option<Figure<bool>>,
+}
+
+impl Health {
+    /// Of each figure the newer one; `other`'s where both are as new.
+    fn newer(self, other: Self) -> Self {
+        fn newer<T>(own: Option<Figure<T>>, other: Option<Figure<T>>) -> Option<Figure<T>> {
+            match (own, other) {
+                (Some(own), Some(other)) if own.at_s > other.at_s => Some(own),
+                (own, other) => other.or(own),
+            }
+        }
+        Self {
+            is_up: newer(self.is_up, other.is_up),
+            load: newer(self.load, other.load),
+            loss: newer(self.loss, other.loss),
+            soured: newer(self.soured, other.soured),
+        }
+    }
 }
 
 /// A way from a server to a network.
@@ -50,10 +71,9 @@ pub struct Way {
     pub is_sum: bool,
 }
 
-/// The table.
+/// The ways from all servers to networks.
 #[derive(Clone, Debug, Default)]
-pub struct Figures {
-    health: Vec<Health>,
+pub struct Ways {
     /// Per network, the way to each server.
     ways: HashMap<Network, Vec<Option<Way>>>,
     /// The prefix lengths that occur, longest first, per family.
@@ -61,14 +81,28 @@ pub struct Figures {
     v6_bits: Vec<u8>,
 }
 
-impl Figures {
-    /// What is known about a server.
-    pub fn health(&self, server: ServerId) -> Health {
-        self.health.get(usize::from(server.0)).copied().unwrap_or_default()
+impl Ways {
+    /// The ways from these servers: those that somebody has measured to a network, by himself or as the sum of two legs.
+    pub fn of(seen: &Seen, legs: &Legs, servers: &[&str]) -> Self {
+        let way = |from: &BTreeMap<String, Figure<f32>>| {
+            servers.iter().map(|server| whole(from, legs, server)).collect()
+        };
+        let lengths = |is_v4: bool| {
+            let mut bits: Vec<u8> =
+                seen.keys().filter(|p| p.base().is_ipv4() == is_v4).map(Network::bits).collect();
+            bits.sort_unstable_by(|a, b| b.cmp(a));
+            bits.dedup();
+            bits
+        };
+        Self {
+            ways: seen.iter().map(|(network, from)| (*network, way(from))).collect(),
+            v4_bits: lengths(true),
+            v6_bits: lengths(false),
+        }
     }
 
     /// The ways to the smallest network that has `client`, and how many of its bits the answer depends on.
-    pub fn ways(&self, client: IpAddr, client_bits: u8) -> (Option<&[Option<Way>]>, u8) {
+    fn to(&self, client: IpAddr, client_bits: u8) -> (Option<&[Option<Way>]>, u8) {
         let lengths = if client.is_ipv4() { &self.v4_bits } else { &self.v6_bits };
         for bits in lengths.iter().filter(|bits| **bits <= client_bits) {
             if let Some(ways) = self.ways.get(&Network::of(client, *bits)) {
@@ -78,10 +112,86 @@ impl Figures {
         // Nobody is near: the answer would be another one if there were a longer network, so that it is good for those only.
         (None, lengths.first().copied().unwrap_or(0).min(client_bits))
     }
+}
+
+/// The ways to one client.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct WaysTo<'a> {
+    file: Option<&'a [Option<Way>]>,
+    reported: Option<&'a [Option<Way>]>,
+}
+
+impl WaysTo<'_> {
+    /// The way from a server: as nodes report it, else as the file has it.
+    pub fn from(&self, server: usize) -> Option<Way> {
+        let of = |ways: Option<&[Option<Way>]>| *ways?.get(server)?;
+        of(self.reported).or_else(|| of(self.file))
+    }
+}
+
+/// What nodes have reported, as far as it decides.
+#[derive(Clone, Debug, Default)]
+pub struct Reported {
+    /// Of each server.
+    pub health: Vec<Health>,
+    /// Where each server's figures come from, and who disagrees: lines for people.
+    pub sources: Vec<Vec<String>>,
+    /// The ways from them.
+    pub ways: Arc<Ways>,
+}
+
+/// The table.
+#[derive(Clone, Debug, Default)]
+pub struct Figures {
+    /// What the file says, and what it comes to with the reports.
+    of_file: Vec<Health>,
+    health: Vec<Health>,
+    ways: Arc<Ways>,
+    reported: Arc<Reported>,
+}
+
+impl Figures {
+    /// What is known about a server.
+    pub fn health(&self, server: ServerId) -> Health {
+        self.health.get(usize::from(server.0)).copied().unwrap_or_default()
+    }
+
+    /// Where its figures come from, if nodes have reported some.
+    pub fn sources(&self, server: ServerId) -> &[String] {
+        self.reported.sources.get(usize::from(server.0)).map_or(&[], Vec::as_slice)
+    }
+
+    /// The ways to the smallest networks that have `client`, and how many of its bits the answer depends on.
+    pub fn ways(&self, client: IpAddr, client_bits: u8) -> (WaysTo<'_>, u8) {
+        let (file, bits) = self.ways.to(client, client_bits);
+        let (reported, reported_bits) = self.reported.ways.to(client, client_bits);
+        (WaysTo { file, reported }, bits.max(reported_bits))
+    }
 
     /// Networks in the table.
     pub fn networks(&self) -> usize {
-        self.ways.len()
+        self.ways.ways.len() + self.reported.ways.ways.len()
+    }
+
+    /// The same file's figures with what nodes have reported.
+    pub fn with_reported(&self, reported: Arc<Reported>) -> Self {
+        let of_file = |place| self.of_file.get(place).copied().unwrap_or_default();
+        let count = self.of_file.len().max(reported.health.len());
+        let of_both = |place| {
+            let reported = reported.health.get(place).copied().unwrap_or_default();
+            Health::newer(of_file(place), reported)
+        };
+        Self {
+            health: (0..count).map(of_both).collect(),
+            of_file: self.of_file.clone(),
+            ways: self.ways.clone(),
+            reported,
+        }
+    }
+
+    /// What nodes have reported.
+    pub fn reported(&self) -> Arc<Reported> {
+        self.reported.clone()
     }
 
     /// Reads a table for these servers. `file_s` is the file's own time. All that is wrong, at once.
@@ -90,35 +200,23 @@ impl Figures {
         let at_s = root.get("at").and_then(Value::as_u64).unwrap_or(file_s);
         let numbers = servers.iter().enumerate().map(|(at, name)| (*name, at)).collect();
         let mut reading = Reading { numbers, at_s, problems: Vec::new() };
-        let mut figures = Self { health: vec![Health::default(); servers.len()], ..Self::default() };
+        let mut health = vec![Health::default(); servers.len()];
         reading.known_keys(&root);
-        reading.health(&root, &mut figures.health);
+        reading.health(&root, &mut health);
         let legs = reading.legs(&root);
         let seen = reading.latencies(&root);
-        figures.join(&seen, &legs, servers);
-        if reading.problems.is_empty() { Ok(figures) } else { Err(reading.problems) }
-    }
-
-    fn join(&mut self, seen: &Seen, legs: &Legs, servers: &[&str]) {
-        for (network, from) in seen {
-            let way = |server: &&str| whole(from, legs, server);
-            self.ways.insert(*network, servers.iter().map(way).collect());
+        if !reading.problems.is_empty() {
+            return Err(reading.problems);
         }
-        let lengths = |is_v4: bool| {
-            let mut bits: Vec<u8> =
-                seen.keys().filter(|p| p.base().is_ipv4() == is_v4).map(Network::bits).collect();
-            bits.sort_unstable_by(|a, b| b.cmp(a));
-            bits.dedup();
-            bits
-        };
-        (self.v4_bits, self.v6_bits) = (lengths(true), lengths(false));
+        let ways = Arc::new(Ways::of(&seen, &legs, servers));
+        Ok(Self { of_file: health.clone(), health, ways, reported: Arc::default() })
     }
 }
 
 /// Latencies to a network, by who measured them.
-type Seen = BTreeMap<Network, BTreeMap<String, Figure<f32>>>;
+pub type Seen = BTreeMap<Network, BTreeMap<String, Figure<f32>>>;
 /// Latencies between two points.
-type Legs = BTreeMap<(String, String), Figure<f32>>;
+pub type Legs = BTreeMap<(String, String), Figure<f32>>;
 
 /// The way from a server: measured by itself, else the best sum of two legs.
 fn whole(from: &BTreeMap<String, Figure<f32>>, legs: &Legs, server: &str) -> Option<Way> {
@@ -265,20 +363,44 @@ mod tests {
         .unwrap();
         let client = "192.0.2.9".parse().unwrap();
         let (ways, bits) = figures.ways(client, 32);
-        let ways = ways.unwrap();
-        assert_eq!((bits, ways[0].unwrap().ms.value, ways[0].unwrap().is_sum), (24, 10.0, false));
+        let fra = ways.from(0).unwrap();
+        assert_eq!((bits, fra.ms.value, fra.is_sum), (24, 10.0, false));
         // Over probe7: 5 + 70; over fra: 10 + 80.
-        assert_eq!(ways[1], Some(Way { ms: Figure { value: 75.0, at_s: 80 }, is_sum: true }));
-        assert_eq!(ways[2], None);
+        assert_eq!(ways.from(1), Some(Way { ms: Figure { value: 75.0, at_s: 80 }, is_sum: true }));
+        assert_eq!(ways.from(2), None);
         assert_eq!(figures.ways("192.0.9.1".parse().unwrap(), 32).1, 16);
-        assert_eq!(figures.ways("10.0.0.1".parse().unwrap(), 32), (None, 24));
-        assert_eq!(figures.ways("2001:db8::1".parse().unwrap(), 56), (None, 0));
+        let nobody = |address: &str, bits| {
+            let (ways, scope) = figures.ways(address.parse().unwrap(), bits);
+            assert!((0..3).all(|server| ways.from(server).is_none()));
+            scope
+        };
+        assert_eq!((nobody("10.0.0.1", 32), nobody("2001:db8::1", 56)), (24, 0));
         // A client known by 16 bits cannot be in a /24.
         assert_eq!(figures.ways("192.0.0.0".parse().unwrap(), 16).1, 16);
         let fra = figures.health(ServerId(0));
         assert_eq!((fra.is_up.unwrap().age_s(100), fra.load.unwrap().value, fra.loss), (10, 0.5, None));
         assert_eq!(fra.is_up.unwrap().age_s(3), 0, "a clock that was put back");
         assert_eq!(figures.health(ServerId(2)), Health::default());
+    }
+
+    #[test]
+    fn reports_stand_beside_the_file_and_the_newer_counts() {
+        let text = r#"{"at": 100, "servers": {"fra": {"state": "down", "load": 0.5}},
+                       "latency": [{"network": "192.0.2.0/24", "from": "nyc", "ms": 90}]}"#;
+        let figures = Figures::read(text, &SERVERS, 7).unwrap();
+        let up = |at_s| Health { is_up: Some(Figure { value: true, at_s }), ..Health::default() };
+        let network: Network = "192.0.2.0/24".parse().unwrap();
+        let seen =
+            Seen::from([(network, BTreeMap::from([("fra".to_owned(), Figure { value: 5.0, at_s: 9 })]))]);
+        let ways = Arc::new(Ways::of(&seen, &Legs::new(), &SERVERS));
+        let reported =
+            |at_s| Arc::new(Reported { health: vec![up(at_s)], ways: ways.clone(), ..Reported::default() });
+        let of = |at_s| figures.with_reported(reported(at_s)).health(ServerId(0));
+        assert_eq!([99, 100, 101].map(|at_s| of(at_s).is_up.unwrap().value), [false, true, true]);
+        assert_eq!(of(200).load.unwrap().value, 0.5, "what nobody reports is the file's");
+        let both = figures.with_reported(reported(200));
+        let (ways, _) = both.ways("192.0.2.9".parse().unwrap(), 32);
+        assert_eq!([0, 1].map(|server| ways.from(server).unwrap().ms.value), [5.0, 90.0]);
     }
 
     #[test]

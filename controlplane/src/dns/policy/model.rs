@@ -99,6 +99,8 @@ pub struct Rules {
     pub load_ms: f32,
     /// For a server that loses everything; 1 % counts a hundredth of it.
     pub loss_ms: f32,
+    /// For a way to the origins that has soured.
+    pub soured_ms: f32,
     /// For one unit of cost.
     pub cost_ms: f32,
     /// In place of a latency that nobody knows.
@@ -110,7 +112,15 @@ pub struct Rules {
 impl Default for Rules {
     fn default() -> Self {
         // Full load counts as a continent's width, one per cent of loss as one retransmission's share of it.
-        Self { load_ms: 100.0, loss_ms: 1_000.0, cost_ms: 0.0, unknown_ms: 150.0, tolerance_ms: 5.0 }
+        // A soured way counts more than any distance on Earth: who has one is best only where all have.
+        Self {
+            load_ms: 100.0,
+            loss_ms: 1_000.0,
+            soured_ms: 1_000.0,
+            cost_ms: 0.0,
+            unknown_ms: 150.0,
+            tolerance_ms: 5.0,
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::dns::answer::{Chooser, Chosen, Put};
 use crate::dns::code::rtype;
 use crate::dns::policy::decide::{Client, Decision, Family, Grounds, Rule, decide};
-use crate::dns::policy::figures::Figures;
+use crate::dns::policy::figures::{Figures, Reported};
 use crate::dns::policy::geo::{Locations, Place};
 use crate::dns::policy::model::{Kind, Override, Policy, Server, ServerId, WhenAllDown};
 use crate::dns::policy::rendezvous;
@@ -31,6 +31,11 @@ impl Steering {
     /// The same with other figures, which are for the same servers.
     pub fn with_figures(&self, figures: Figures) -> Self {
         Self { figures: Arc::new(figures), ..self.clone() }
+    }
+
+    /// The same with what nodes have reported about the same servers.
+    pub fn with_reported(&self, reported: Arc<Reported>) -> Self {
+        self.with_figures(self.figures.with_reported(reported))
     }
 
     /// The same with other orders: where `order` has one for a server's name, it counts instead of the tree's.

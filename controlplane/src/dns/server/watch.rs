@@ -5,6 +5,8 @@ use crate::dns::counters::{Count, Counters, TYPES_COUNTED};
 use crate::dns::policy::model::{Server, ServerId};
 use crate::dns::policy::steering::Steering;
 use crate::dns::server::world::Published;
+use crate::report::intake::SharedLedger;
+use crate::report::shown;
 use crate::view::{Health, MetricsText, Reloads, Source, Unit};
 use dataplane::reactor::clock;
 use serde_json::{Value, json};
@@ -31,6 +33,8 @@ pub struct DnsWatch {
     pub listening: Vec<String>,
     /// Lines that the query log has written, if there is one.
     pub log_lines: Option<Arc<AtomicU64>>,
+    /// What nodes report, if reports are taken.
+    pub reports: Option<SharedLedger>,
 }
 
 /// Name without prefix, unit, help, where it is.
@@ -130,6 +134,9 @@ fn servers(steering: &Steering) -> Vec<Value> {
             "load_age_s": health.load.map(|load| load.age_s(now_s)),
             "loss": health.loss.map(|loss| loss.value),
             "loss_age_s": health.loss.map(|loss| loss.age_s(now_s)),
+            "soured": health.soured.map(|soured| soured.value),
+            "soured_age_s": health.soured.map(|soured| soured.age_s(now_s)),
+            "sources": steering.figures().sources(ServerId(place as u16)),
             "order": order.map(|order| order.action.name()),
             "order_reason": order.map(|order| order.reason.as_str()),
             "order_until_s": order.and_then(|order| order.until_s),
@@ -152,6 +159,9 @@ impl Source for DnsWatch {
             }
         }
         self.zones(text);
+        if let Some(ledger) = &self.reports {
+            shown::metrics(&ledger.lock(), text, clock::unix_us());
+        }
     }
 
     fn status(&mut self) -> Value {
@@ -173,6 +183,7 @@ impl Source for DnsWatch {
             "records": world.catalog.record_count(),
             "catalog_bytes": world.catalog.bytes(),
             "requests": { "udp": total(|c| c.udp.get()), "tcp": total(|c| c.tcp.get()) },
+            "reports": self.reports.as_ref().map(|ledger| shown::status(&ledger.lock(), clock::unix_us())),
             "reload": self.reloads.status(),
             "query_log": { "lines": self.log_lines.as_ref().map(|lines| lines.load(Ordering::Relaxed)) },
         })

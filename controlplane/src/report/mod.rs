@@ -1,0 +1,25 @@
+//! Reports: what nodes tell the name servers over UDP, each datagram authenticated, numbered and dated.
+//!
+//! Lowest first: `limits`, `key` · `wire` (the datagram), `window` (which came already) · `sender` (a node's side) · `poll` (k of n
+//! decide), `tunnel_watch` (has a way soured?), `latencies`, `expected` (who may say what) · `ledger` (all that was said) ·
+//! `findings` (what it comes to), `shown`, `kept` · `pressure` (PSI) · the drivers: `outlet` sends, `intake` receives.
+
+pub mod expected;
+pub mod findings;
+pub mod fuzz;
+pub mod intake;
+pub mod kept;
+pub mod key;
+pub mod latencies;
+pub mod ledger;
+pub mod limits;
+pub mod outlet;
+pub mod poll;
+pub mod pressure;
+pub mod sender;
+pub mod shown;
+#[cfg(test)]
+mod simulation;
+pub mod tunnel_watch;
+pub mod window;
+pub mod wire;

@@ -1,0 +1,109 @@
+//! What a front-end tells the name servers each second: its tunnels and how hard its machine is pressed.
+
+use crate::args::reporting::ReportConfig;
+use crate::watch::Watch;
+use controlplane::report::outlet::Outlet;
+use controlplane::report::pressure;
+use controlplane::report::sender::Sender;
+use controlplane::report::wire::{Entry, TunnelEntry};
+use core::time::Duration;
+use dataplane::reactor::clock;
+use dataplane::role::status::TunnelStatus;
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+/// How often tunnels are told of. Workers show them every half second.
+const EVERY: Duration = Duration::from_secs(1);
+/// How soon the thread ends when it is told to.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// The thread.
+#[derive(Debug)]
+pub(crate) struct Teller {
+    thread: JoinHandle<()>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Teller {
+    /// Begins to tell what `watch` sees.
+    pub(crate) fn start(config: &ReportConfig, watch: Watch) -> io::Result<Self> {
+        let sender = Sender::new(&config.node, config.key.clone(), clock::unix_us());
+        let mut outlet = Outlet::new(sender, config.to.clone())?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let told = stop.clone();
+        let thread = std::thread::Builder::new().name("reports".to_owned());
+        let thread = thread.spawn(move || {
+            let mut before = Before::default();
+            let mut at = clock::now();
+            while !told.load(Ordering::Acquire) {
+                let now = clock::now();
+                if now >= at {
+                    before.entries(&watch).into_iter().for_each(|entry| outlet.sender.say(entry, now));
+                    at = now + EVERY;
+                }
+                outlet.flush(now);
+                std::thread::sleep(outlet.sender.deadline().min(at).since(now).min(LOOK_EVERY));
+            }
+        })?;
+        Ok(Self { thread, stop })
+    }
+
+    /// Ends it.
+    pub(crate) fn stop(self) {
+        self.stop.store(true, Ordering::Release);
+        let _ended = self.thread.join();
+    }
+}
+
+/// Bytes that were sent over each tunnel, and when, µs: what is sent per second follows.
+#[derive(Default)]
+struct Before(HashMap<String, (u64, u64)>);
+
+impl Before {
+    fn entries(&mut self, watch: &Watch) -> Vec<Entry> {
+        let now_us = clock::now().as_us();
+        let mut entries = vec![Entry::Pressure(pressure::read())];
+        let tunnels = joined(watch.sampled_by_name());
+        for (to, tunnel) in tunnels {
+            let sent_bytes = tunnel.transport.counters.sent_bytes;
+            let (bytes, at_us) =
+                self.0.insert(to.clone(), (sent_bytes, now_us)).unwrap_or((sent_bytes, now_us));
+            let per_s = sent_bytes.saturating_sub(bytes) * 1_000_000 / (now_us - at_us).max(1);
+            entries.push(Entry::Tunnel(entry(to, &tunnel, per_s)));
+        }
+        entries
+    }
+}
+
+/// Of several tunnels to one far end, the worst: users do not choose which one carries them.
+fn joined(tunnels: Vec<(String, TunnelStatus)>) -> HashMap<String, TunnelStatus> {
+    let mut joined: HashMap<String, TunnelStatus> = HashMap::new();
+    let badness =
+        |tunnel: &TunnelStatus| (!tunnel.is_up, tunnel.transport.loss_ppm, tunnel.transport.srtt_us);
+    for (to, tunnel) in tunnels {
+        match joined.get(&to) {
+            Some(known) if badness(known) >= badness(&tunnel) => {}
+            Some(_) | None => drop(joined.insert(to, tunnel)),
+        }
+    }
+    joined
+}
+
+fn entry(to: String, tunnel: &TunnelStatus, sent_bytes_per_s: u64) -> TunnelEntry {
+    let path = &tunnel.transport;
+    let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+    TunnelEntry {
+        to,
+        is_up: tunnel.is_up,
+        rtt_us: small(path.srtt_us),
+        queue_us: small(path.queue_us),
+        sent: path.counters.sent_packets,
+        // Those that were only late were not lost.
+        lost: path.counters.lost_packets.saturating_sub(path.counters.spurious_packets),
+        peer_loss_ppm: path.peer.map_or(0, |peer| peer.loss_ppm_10s),
+        headroom_kbps: small(path.pacing_bytes_per_s.saturating_sub(sent_bytes_per_s) / 125),
+    }
+}
