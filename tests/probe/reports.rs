@@ -129,15 +129,11 @@ fn a_server_that_dies_leaves_the_answers_and_comes_back() {
     until("the answer moves", || (answer(&dns) == ["127.0.0.2"]).then_some(()));
     // fall x interval x (1 + jitter) + timeout + 100 ms; not asserted, for this machine may be busy: docs/probe.md has it.
     println!("moved after {} ms; due: {} ms", died.elapsed().as_millis(), 2 * 550 + 400 + 100);
-    let server = status(&dns)["servers"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|server| server["name"] == "a")
-        .unwrap()
-        .clone();
+    let status = status(&dns);
+    let server =
+        status["servers"].as_array().unwrap().iter().find(|server| server["name"] == "a").unwrap().clone();
     assert_eq!(server["up"], false);
-    let words = server["sources"][0].as_str().unwrap();
+    let words = status["sources"]["a"][0].as_str().unwrap();
     assert!(words.contains("web/a: down") && words.contains("(refused)"), "{words}");
 
     network.servers[0] = until("its port is free again", || origin_at(address.unwrap())).into();
