@@ -98,7 +98,9 @@ impl Node {
             Watch::new(config, &running, log.stats(), resolver.stats(), changing)
         };
         let page = start_page(config, watch())?;
-        let teller = config.report.as_ref().map(|report| Teller::start(report, watch())).transpose();
+        let teller = config.report.as_ref();
+        let teller = teller.map(|report| Teller::start(report, watch(), client_ports(config, &running)));
+        let teller = teller.transpose();
         let teller = teller.map_err(|error| failed("cannot report", &error))?;
         let watch = watch();
         take_on(config, door)?;
@@ -290,6 +292,12 @@ fn keep(files: &NodeFiles) {
         say_all(&problems);
         daemon::warning("the tree serves, but is not kept as the last good one", &[]);
     }
+}
+
+/// The ports where clients themselves connect, and not a balancer that speaks for them.
+fn client_ports(config: &NodeConfig, running: &Running) -> Vec<u16> {
+    let listeners = config.plan.listeners.iter().zip(running.listening());
+    listeners.filter(|(listener, _)| !listener.proxy).map(|(_, at)| at.port()).collect()
 }
 
 fn start_workers(options: NodeOptions) -> Result<Running, Exit> {

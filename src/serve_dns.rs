@@ -368,7 +368,7 @@ impl<'c> Running<'c> {
             CtlCommand::Explain { name, client, r#type } => {
                 // What is explained is what is known now, not what was published last.
                 if let Some(reports) = &mut self.reports {
-                    self.guide.take_reported(reports.now());
+                    self.guide.take_reported(reports.explained());
                 }
                 let world = self.server.published().newest();
                 let text = explain::explained(&world.catalog, &world.steering, &name, client, &r#type);
