@@ -98,7 +98,9 @@ impl Node {
             Watch::new(config, &running, log.stats(), resolver.stats(), changing)
         };
         let page = start_page(config, watch())?;
-        let teller = config.report.as_ref().map(|report| Teller::start(report, watch())).transpose();
+        let teller = config.report.as_ref();
+        let teller = teller.map(|report| Teller::start(report, watch(), client_ports(config, &running)));
+        let teller = teller.transpose();
         let teller = teller.map_err(|error| failed("cannot report", &error))?;
         let watch = watch();
         take_on(config, door)?;
@@ -144,6 +146,7 @@ impl Node {
         let alive_every = notify::alive_interval();
         let mut alive_at = Instant::now();
         let mut loops_seen = Vec::new();
+        inbox.invite(control::guests(self.files.users()));
         while !self.running.has_ended() {
             if alive_every.is_some() && Instant::now() >= alive_at {
                 // A worker that stands still is what the watchdog is for.
@@ -161,9 +164,17 @@ impl Node {
                 Some(Word::Signal(Signal::Reopen)) => self.reopen(),
                 Some(Word::Signal(Signal::Reload)) => {
                     let _told = self.reload();
+                    inbox.invite(control::guests(self.files.users()));
                 }
                 Some(Word::Order(order)) => {
-                    let answer = control::obey(&order, |command| self.obey(&order, command));
+                    let mut reloads = false;
+                    let answer = control::obey(&order, |command| {
+                        reloads = matches!(command, CtlCommand::Reload);
+                        self.obey(&order, command)
+                    });
+                    if reloads {
+                        inbox.invite(control::guests(self.files.users()));
+                    }
                     inbox.answer(&order, &answer);
                 }
                 None => {}
@@ -281,6 +292,12 @@ fn keep(files: &NodeFiles) {
         say_all(&problems);
         daemon::warning("the tree serves, but is not kept as the last good one", &[]);
     }
+}
+
+/// The ports where clients themselves connect, and not a balancer that speaks for them.
+fn client_ports(config: &NodeConfig, running: &Running) -> Vec<u16> {
+    let listeners = config.plan.listeners.iter().zip(running.listening());
+    listeners.filter(|(listener, _)| !listener.proxy).map(|(_, at)| at.port()).collect()
 }
 
 fn start_workers(options: NodeOptions) -> Result<Running, Exit> {

@@ -90,6 +90,12 @@ impl Reports {
         Arc::new(findings::reported(&self.ledger.lock(), self.ways.clone(), clock::unix_us()))
     }
 
+    /// What is believed now, with the words that say why.
+    pub(crate) fn explained(&mut self) -> Arc<Reported> {
+        let sources = findings::sources(&self.ledger.lock(), clock::unix_us());
+        Arc::new(Reported { sources, ..Reported::clone(&self.now()) })
+    }
+
     /// What is believed now, if that is worth publishing: something has changed, or it is a while ago.
     pub(crate) fn look(&mut self) -> Option<Arc<Reported>> {
         let now = Instant::now();
@@ -168,5 +174,6 @@ pub(crate) fn kept_figures(
     let now_us = clock::unix_us();
     ledger.tick(now_us);
     let ways = Arc::new(findings::ways(&ledger, now_us));
-    Ok(Arc::new(findings::reported(&ledger, ways, now_us)))
+    let sources = findings::sources(&ledger, now_us);
+    Ok(Arc::new(Reported { sources, ..findings::reported(&ledger, ways, now_us) }))
 }

@@ -2,6 +2,8 @@
 
 use crate::args::reporting::ReportConfig;
 use crate::watch::Watch;
+use controlplane::logs::daemon;
+use controlplane::report::client_rtt::ClientRtt;
 use controlplane::report::outlet::Outlet;
 use controlplane::report::pressure;
 use controlplane::report::sender::Sender;
@@ -9,6 +11,7 @@ use controlplane::report::wire::{Entry, TunnelEntry};
 use core::time::Duration;
 use dataplane::reactor::clock;
 use dataplane::role::status::TunnelStatus;
+use dataplane::time::Instant;
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
@@ -17,6 +20,8 @@ use std::thread::JoinHandle;
 
 /// How often tunnels are told of. Workers show them every half second.
 const EVERY: Duration = Duration::from_secs(1);
+/// How often the kernel is asked how far clients are.
+const CLIENTS_EVERY: Duration = Duration::from_secs(10);
 /// How soon the thread ends when it is told to.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
@@ -28,8 +33,8 @@ pub(crate) struct Teller {
 }
 
 impl Teller {
-    /// Begins to tell what `watch` sees.
-    pub(crate) fn start(config: &ReportConfig, watch: Watch) -> io::Result<Self> {
+    /// Begins to tell what `watch` sees, and how far the clients at these ports are.
+    pub(crate) fn start(config: &ReportConfig, watch: Watch, ports: Vec<u16>) -> io::Result<Self> {
         let sender = Sender::new(&config.node, config.key.clone(), clock::unix_us());
         let mut outlet = Outlet::new(sender, config.to.clone())?;
         let stop = Arc::new(AtomicBool::new(false));
@@ -38,10 +43,12 @@ impl Teller {
         let thread = thread.spawn(move || {
             let mut before = Before::default();
             let mut at = clock::now();
+            let mut clients = Clients::new(ports);
             while !told.load(Ordering::Acquire) {
                 let now = clock::now();
                 if now >= at {
                     before.entries(&watch).into_iter().for_each(|entry| outlet.sender.say(entry, now));
+                    clients.entries(now).into_iter().for_each(|entry| outlet.sender.say(entry, now));
                     at = now + EVERY;
                 }
                 outlet.flush(now);
@@ -55,6 +62,34 @@ impl Teller {
     pub(crate) fn stop(self) {
         self.stop.store(true, Ordering::Release);
         let _ended = self.thread.join();
+    }
+}
+
+/// How far clients are: asked of the kernel now and then.
+struct Clients {
+    kernel: Option<ClientRtt>,
+    ports: Vec<u16>,
+    at: Instant,
+}
+
+impl Clients {
+    fn new(ports: Vec<u16>) -> Self {
+        let told = |error: io::Error| daemon::warning("clients' distances are not told", &[("why", &error)]);
+        let kernel = if ports.is_empty() { None } else { ClientRtt::open().map_err(told).ok() };
+        Self { kernel, ports, at: clock::now() }
+    }
+
+    fn entries(&mut self, now: Instant) -> Vec<Entry> {
+        let Some(kernel) = self.kernel.as_mut().filter(|_| now >= self.at) else { return Vec::new() };
+        self.at = now + CLIENTS_EVERY;
+        match kernel.look(&self.ports) {
+            Ok(networks) => networks.into_iter().map(Entry::Latency).collect(),
+            Err(error) => {
+                daemon::warning("clients' distances are not told any more", &[("why", &error)]);
+                self.kernel = None;
+                Vec::new()
+            }
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use controlplane::logs::RecordStats;
+use controlplane::report::pressure;
 use controlplane::resolve::ResolveStats;
 use controlplane::view::{Health, MetricsText, Reloads, Source, Unit};
 use dataplane::exchange::link::Way;
@@ -346,6 +347,7 @@ impl Source for Watch {
             "end": self.end,
             "stage": format!("{:?}", self.control.stage()).to_lowercase(),
             "listening": self.listening,
+            "pressure": pressure::status(),
             "workers": self.workers.iter().enumerate().map(worker).collect::<Vec<_>>(),
             "tunnels": tunnels.iter().map(|(w, tunnel)| self.tunnel_status(*w, tunnel)).collect::<Vec<_>>(),
             "generation": plan.generation,

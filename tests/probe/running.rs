@@ -42,6 +42,11 @@ fn targets_of_the_tree_are_probed_and_shown() {
     assert!(
         node.metric("longhaul_probe_duration_seconds{target=\"web/fra1\",phase=\"total\"}").unwrap() > 0.0
     );
+    let page = format!("http://{}/status", node.admin());
+    let (status, said, _) = run(&["probe", "once", "--load", "status", "--host", "localhost", &page]);
+    // A kernel without PSI says nothing.
+    let has_pressure = fs::exists("/proc/pressure/cpu").unwrap();
+    assert!(status == 0 && (!has_pressure || said.contains("load 0.") || said.contains("load 1.")), "{said}");
     drop(listener);
     let line = node.wait_for("a target is down");
     assert!(line.contains("target=tcp/other") && line.contains("cause=refused"), "{line}");

@@ -3,6 +3,7 @@
 use crate::probe::board::{Board, Entry};
 use crate::probe::outcome::{Cause, Outcome, hex};
 use crate::probe::target::Target;
+use crate::report::pressure;
 use crate::view::{Health, MetricsText, Source, Unit};
 use dataplane::reactor::clock;
 use dataplane::time::Instant;
@@ -200,6 +201,7 @@ impl Source for ProbeWatch {
         let board = self.telling.board();
         json!({
             "version": self.version, "end": "probe", "node": self.node,
+            "pressure": pressure::status(),
             "probes": self.telling.started.load(Ordering::Relaxed), "late": self.telling.late.load(Ordering::Relaxed),
             "targets": board.lines().map(|(target, entry)| line(target, entry, now)).collect::<Vec<_>>(),
         })

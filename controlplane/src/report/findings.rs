@@ -6,17 +6,16 @@ use crate::report::expected::ExpectedTarget;
 use crate::report::ledger::Ledger;
 use crate::report::limits::SILENT_AFTER;
 use crate::report::poll::{Poll, Vote};
+use crate::report::tunnel_watch::TunnelWatch;
 use std::sync::Arc;
 
-/// What is believed of each server now. `ways` were made of the same ledger, now or before.
+/// What is believed of each server now. `ways` were made of the same ledger, now or before. Without words, which cost more
+/// than all the rest: [`sources`] makes them for who asks.
 pub fn reported(ledger: &Ledger, ways: Arc<Ways>, now_us: u64) -> Reported {
-    let count = ledger.expected().servers.len();
-    let mut health = vec![Health::default(); count];
-    let mut sources = vec![Vec::new(); count];
+    let mut health = vec![Health::default(); ledger.expected().servers.len()];
     for (target, poll) in ledger.expected().targets.iter().zip(ledger.polls()) {
         let Some(server) = target.server else { continue };
         judge(&mut health[server], target, poll, now_us);
-        sources[server].push(words(ledger, target, poll, now_us));
     }
     for (node, line) in ledger.expected().nodes.iter().zip(ledger.nodes()) {
         let Some(server) = node.server else { continue };
@@ -26,37 +25,59 @@ pub fn reported(ledger: &Ledger, ways: Arc<Ways>, now_us: u64) -> Reported {
         {
             // What a probe reads is what the operator asked for; pressure stands in where he asked for nothing.
             health.load = health.load.or(Some(Figure { value: cpu, at_s: at_us / 1_000_000 }));
-            sources[server].push(format!(
-                "pressure: cpu {cpu:.3}, {} s ago, says {}",
-                age_s(at_us, now_us),
-                node.name
-            ));
         }
-        for (to, watch) in &line.tunnels {
-            let Some((entry, at_us)) = watch.last() else { continue };
+        for watch in line.tunnels.values() {
+            let Some((_, at_us)) = watch.last() else { continue };
             let at_s = at_us / 1_000_000;
             let is_sour = health.soured.is_some_and(|soured| soured.value) || watch.sour().is_some();
-            health.soured =
-                Some(Figure { value: is_sour, at_s: health.soured.map_or(at_s, |s| s.at_s.max(at_s)) });
+            let newest_s = health.soured.map_or(at_s, |soured| soured.at_s.max(at_s));
+            health.soured = Some(Figure { value: is_sour, at_s: newest_s });
             let loss = health.loss.map_or(0.0, |loss| loss.value).max(watch.steady_loss());
             health.loss = Some(Figure { value: loss, at_s });
-            let state = watch.sour().map_or_else(
-                || "good".to_owned(),
-                |sour| format!("SOURED by {} {} s ago", sour.name(), age_s(watch.since_us(), now_us)),
-            );
-            sources[server].push(format!(
-                "tunnel to {to}: {state}; rtt {:.1} ms (usually {:.1}), loss {:.1} % ({:.2} % of late), queue {:.1} ms, headroom {:.1} Mbit/s, {} s ago",
-                f64::from(entry.rtt_us) / 1e3,
-                f64::from(watch.usual_us()) / 1e3,
-                watch.loss() * 100.0,
-                watch.steady_loss() * 100.0,
-                f64::from(entry.queue_us) / 1e3,
-                f64::from(entry.headroom_kbps) / 1e3,
-                age_s(at_us, now_us)
-            ));
         }
     }
-    Reported { health, sources, ways }
+    Reported { health, sources: Vec::new(), ways }
+}
+
+/// Where each server's figures come from, and who disagrees: lines for people.
+pub fn sources(ledger: &Ledger, now_us: u64) -> Vec<Vec<String>> {
+    let mut sources = vec![Vec::new(); ledger.expected().servers.len()];
+    for (target, poll) in ledger.expected().targets.iter().zip(ledger.polls()) {
+        if let Some(server) = target.server {
+            sources[server].push(words(ledger, target, poll, now_us));
+        }
+    }
+    for (node, line) in ledger.expected().nodes.iter().zip(ledger.nodes()) {
+        let Some(server) = node.server else { continue };
+        if let Some((pressure, at_us)) = line.pressure
+            && let Some(cpu) = pressure.cpu
+        {
+            let age_s = age_s(at_us, now_us);
+            sources[server].push(format!("pressure: cpu {cpu:.3}, {age_s} s ago, says {}", node.name));
+        }
+        let tunnels = line.tunnels.iter().filter_map(|(to, watch)| tunnel_words(to, watch, now_us));
+        sources[server].extend(tunnels);
+    }
+    sources
+}
+
+fn tunnel_words(to: &str, watch: &TunnelWatch, now_us: u64) -> Option<String> {
+    let (entry, at_us) = watch.last()?;
+    let state = watch.sour().map_or_else(
+        || "good".to_owned(),
+        |sour| format!("SOURED by {} {} s ago", sour.name(), age_s(watch.since_us(), now_us)),
+    );
+    Some(format!(
+        "tunnel to {to}: {state}; rtt {:.1} ms (usually {:.1}), loss {:.1} % ({:.2} % of late), queue {:.1} ms, headroom \
+         {:.1} Mbit/s, {} s ago",
+        f64::from(entry.rtt_us) / 1e3,
+        f64::from(watch.usual_us()) / 1e3,
+        watch.loss() * 100.0,
+        watch.steady_loss() * 100.0,
+        f64::from(entry.queue_us) / 1e3,
+        f64::from(entry.headroom_kbps) / 1e3,
+        age_s(at_us, now_us)
+    ))
 }
 
 /// A server is up if all its targets are; one that nobody knows of does not count.

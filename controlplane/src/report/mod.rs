@@ -2,8 +2,9 @@
 //!
 //! Lowest first: `limits`, `key` · `wire` (the datagram), `window` (which came already) · `sender` (a node's side) · `poll` (k of n
 //! decide), `tunnel_watch` (has a way soured?), `latencies`, `expected` (who may say what) · `ledger` (all that was said) ·
-//! `findings` (what it comes to), `shown`, `kept` · `pressure` (PSI) · the drivers: `outlet` sends, `intake` receives.
+//! `findings` (what it comes to), `shown`, `kept` · `pressure` (PSI), `client_rtt` (the kernel's word) · the drivers: `outlet` sends, `intake` receives.
 
+pub mod client_rtt;
 pub mod expected;
 pub mod findings;
 pub mod fuzz;

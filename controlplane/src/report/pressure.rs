@@ -3,12 +3,19 @@
 //! whether anybody is the worse for it. A kernel without it says nothing.
 
 use crate::report::wire::PressureEntry;
+use serde_json::{Value, json};
 use std::fs;
 
 /// Reads it.
 pub fn read() -> PressureEntry {
     let of = |what: &str| some(&fs::read_to_string(format!("/proc/pressure/{what}")).ok()?);
     PressureEntry { cpu: of("cpu"), memory: of("memory"), io: of("io") }
+}
+
+/// The same for `/status`, where probes of our own machines read it as load.
+pub fn status() -> Value {
+    let PressureEntry { cpu, memory, io } = read();
+    json!({ "cpu": cpu, "memory": memory, "io": io })
 }
 
 /// The `avg10` of the line `some`, as a share.

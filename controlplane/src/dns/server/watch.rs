@@ -5,7 +5,9 @@ use crate::dns::counters::{Count, Counters, TYPES_COUNTED};
 use crate::dns::policy::model::{Server, ServerId};
 use crate::dns::policy::steering::Steering;
 use crate::dns::server::world::Published;
+use crate::report::findings;
 use crate::report::intake::SharedLedger;
+use crate::report::pressure;
 use crate::report::shown;
 use crate::view::{Health, MetricsText, Reloads, Source, Unit};
 use dataplane::reactor::clock;
@@ -59,6 +61,14 @@ const COUNTED: [Row; 13] = [
 ];
 
 impl DnsWatch {
+    /// Where the figures of each server come from, and who disagrees, as far as nodes report them.
+    fn sources(&self) -> Value {
+        let Some(ledger) = &self.reports else { return Value::Null };
+        let ledger = ledger.lock();
+        let sources = findings::sources(&ledger, clock::unix_us()).into_iter().map(Value::from);
+        Value::Object(ledger.expected().servers.iter().cloned().zip(sources).collect())
+    }
+
     fn by_worker(&self) -> impl Iterator<Item = (usize, &Counters)> {
         self.counters.iter().enumerate().map(|(worker, counters)| (worker, &**counters))
     }
@@ -136,7 +146,6 @@ fn servers(steering: &Steering) -> Vec<Value> {
             "loss_age_s": health.loss.map(|loss| loss.age_s(now_s)),
             "soured": health.soured.map(|soured| soured.value),
             "soured_age_s": health.soured.map(|soured| soured.age_s(now_s)),
-            "sources": steering.figures().sources(ServerId(place as u16)),
             "order": order.map(|order| order.action.name()),
             "order_reason": order.map(|order| order.reason.as_str()),
             "order_until_s": order.and_then(|order| order.until_s),
@@ -174,10 +183,12 @@ impl Source for DnsWatch {
             "end": "dns",
             "listening": self.listening,
             "workers": self.counters.len(),
+            "pressure": pressure::status(),
             "generation": world.generation,
             "zones": zones,
             "policies": world.steering.policies().iter().map(|policy| policy.name.as_str()).collect::<Vec<_>>(),
             "servers": servers(&world.steering),
+            "sources": self.sources(),
             "networks_measured": world.steering.figures().networks(),
             "zones_total": world.catalog.zones().len(),
             "records": world.catalog.record_count(),

@@ -92,8 +92,7 @@ impl World {
     }
 
     fn words(&self) -> String {
-        let ways = Arc::new(findings::ways(&self.ledger, self.now_us));
-        findings::reported(&self.ledger, ways, self.now_us).sources.concat().join("\n")
+        findings::sources(&self.ledger, self.now_us).concat().join("\n")
     }
 }
 
