@@ -138,6 +138,7 @@ fn sites(args: &BackArgs, origins: &Origins) -> Vec<Site> {
         .map(|(index, origin)| Site {
             name: origin.site.clone(),
             way: Way::Origin(index as u16),
+            others: Vec::new(),
             retired: None,
         })
         .collect()

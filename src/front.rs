@@ -144,19 +144,21 @@ impl Sites {
         let SiteWay { site: name, way } = site;
         let is_new = self.find(&name).is_none();
         problems.require(is_new, flag, format!("is a second {name}"), "say once where a site goes");
-        let way = match way {
-            WayText::Route(route) => self.route(flag, &route, problems),
-            WayText::Origin(target) => Some(Way::Origin(self.origins.add(&name, target))),
+        let ways: Vec<Way> = match way {
+            WayText::Routes(routes) => {
+                routes.iter().filter_map(|route| self.route(flag, route, problems)).collect()
+            }
+            WayText::Origin(target) => vec![Way::Origin(self.origins.add(&name, target))],
         };
-        if let Some(way) = way {
-            self.push(name, way);
+        if let Some((way, others)) = ways.split_first() {
+            self.push(name, *way, others.to_vec());
         }
     }
 
     /// Its number.
-    fn push(&mut self, name: String, way: Way) -> usize {
+    fn push(&mut self, name: String, way: Way, others: Vec<Way>) -> usize {
         self.by_name.insert(name.clone(), self.all.len());
-        self.all.push(Site { name, way, retired: None });
+        self.all.push(Site { name, way, others, retired: None });
         self.all.len() - 1
     }
 
@@ -180,12 +182,11 @@ impl Sites {
     /// The site of a plain TCP listener. If it was not given by itself it goes where `*` goes, else over the only
     /// route.
     fn tcp_site(&mut self, flag: &str, name: &str, problems: &mut Problems) -> Option<u16> {
-        let way = if let Some(site) = self.find(name) {
-            self.all[site].way
-        } else if let Some(rest) = self.find("*") {
-            self.all[rest].way
+        let found = self.find(name).or_else(|| self.find("*")).map(|site| &self.all[site]);
+        let (way, others) = if let Some(site) = found {
+            (site.way, site.others.clone())
         } else if self.routes.len() == 1 && self.knows_all_routes {
-            Way::Route(0)
+            (Way::Route(0), Vec::new())
         } else {
             // With a route that could not be read nobody knows whether it is the only one.
             let what = format!("nothing says where {name} goes");
@@ -194,7 +195,7 @@ impl Sites {
             return None;
         };
         self.check_tcp_way(flag, name, way, problems);
-        let site = self.find(name).unwrap_or_else(|| self.push(name.to_owned(), way));
+        let site = self.find(name).unwrap_or_else(|| self.push(name.to_owned(), way, others));
         Some(site as u16)
     }
 

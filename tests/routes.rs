@@ -188,3 +188,50 @@ fn strangers_at_a_carriers_port_disturb_nobody() {
     assert!(said.contains("\"requests\": 100"), "{said}");
     drop(world.origin);
 }
+
+/// A site that two back-ends serve: while the first is away new requests go to the second, and then to the first again.
+#[test]
+fn a_site_of_two_routes_is_served_while_either_is_up() {
+    each_driver(|io| {
+        let origin = tools::origin::spawn(&OriginOptions::default()).unwrap();
+        let folder = Folder::new();
+        let (front_key, front_public) = folder.key("front.key");
+        let (cpu, any) = (one_cpu(), "127.0.0.1:0");
+        let fixed = ["--io", io, "--cpus", &cpu, "--admin", any];
+        let (peer, site) = (format!("{front_public}=*"), format!("*=http://{}", origin.address()));
+        let back = |key: &str, listen: &str| {
+            let own = ["back", "--listen", listen, "--key", key, "--peer", &peer, "--origin", &site];
+            Node::start(&[&own[..], &fixed].concat())
+        };
+        let ((east_key, east_public), (west_key, west_public)) =
+            (folder.key("east.key"), folder.key("west.key"));
+        let (east, west) = (back(&east_key, any), back(&west_key, any));
+        let log = folder.path("access.log");
+        let (at, other) = (east.tunnel(), west.tunnel());
+        let routes = [format!("east={east_public}@{at}"), format!("west={west_public}@{other}")];
+        let own =
+            ["front", "--listen", any, "--key", &front_key, "--site", "*=east,west", "--access-log", &log];
+        let front =
+            Node::start(&[&own[..], &["--route", &routes[0], "--route", &routes[1]], &fixed].concat());
+        front.wait_for("a tunnel is up to=east");
+        front.wait_for("a tunnel is up to=west");
+        let request = b"GET /b128 HTTP/1.1\r\nHost: any\r\nConnection: close\r\n\r\n";
+        let served_by = |route: &str| {
+            until("the site is served by the other back-end", || {
+                let answer = process::exchange(front.address(), request);
+                assert!([200, 502, 504].contains(&answer.status), "{answer:?}");
+                let lines = std::fs::read_to_string(&log).unwrap_or_default();
+                let last = lines.lines().last().unwrap_or_default();
+                last.contains(&format!("\"route\":\"{route}\"")).then_some(())
+            });
+        };
+        served_by("east");
+        drop(east);
+        front.wait_for("a tunnel is down: nothing comes through to=east");
+        served_by("west");
+        assert_eq!(process::exchange(front.address(), request).status, 200);
+        let _east = back(&east_key, &at.to_string());
+        served_by("east");
+        drop(origin);
+    });
+}

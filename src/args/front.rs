@@ -53,9 +53,9 @@ pub(crate) struct FrontArgs {
     /// route says where it goes; repeatable
     #[arg(long, value_name = "ADDR[,proxy]=SITE")]
     pub(crate) tcp: Vec<Given<Tcp>>,
-    /// Where a site's requests go: to a route, or straight to an origin at http://HOST[:PORT] (or tcp://HOST:PORT for
+    /// Where a site's requests go: to a route (of several the first whose tunnel is up), or straight to an origin at http://HOST[:PORT] (or tcp://HOST:PORT for
     /// --tcp); `*` takes what no other takes, unknown names get 421; repeatable
-    #[arg(long, value_name = "SITE=ROUTE|URL")]
+    #[arg(long, value_name = "SITE=ROUTE[,ROUTE…]|URL")]
     pub(crate) site: Vec<Given<Site>>,
     /// A way to a back-end: its public key and where it listens; a path leads to each of up to four addresses, over TCP where
     /// `tcp+` stands before it (or before the key, for all); repeatable

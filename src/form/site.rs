@@ -1,4 +1,4 @@
-//! Sites and where they go: `SITE=ROUTE`, `SITE=http://HOST[:PORT]`, `SITE=tcp://HOST:PORT`.
+//! Sites and where they go: `SITE=ROUTE[,ROUTE…]`, `SITE=http://HOST[:PORT]`, `SITE=tcp://HOST:PORT`.
 
 use crate::form::given::Form;
 use crate::form::origin::{OriginTarget, target};
@@ -19,8 +19,8 @@ pub(crate) struct SiteWay {
 /// Where exchanges go, names not yet looked up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum WayText {
-    /// Over the route of this name.
-    Route(String),
+    /// Over the routes of these names: the first that is up.
+    Routes(Vec<String>),
     /// Straight to an origin.
     Origin(OriginTarget),
 }
@@ -36,7 +36,11 @@ impl Form for Site {
         let way = if way.contains("://") {
             WayText::Origin(target(way)?)
         } else {
-            WayText::Route(crate::form::route::route_name(way)?)
+            let names = way.split(',').map(crate::form::route::route_name).collect::<Result<Vec<_>, _>>()?;
+            if (1..names.len()).any(|index| names[..index].contains(&names[index])) {
+                return Err(Wrong::new("names a route twice", "name each once, the one to prefer first"));
+            }
+            WayText::Routes(names)
         };
         Ok(SiteWay { site, way })
     }
@@ -49,9 +53,19 @@ mod tests {
     #[test]
     fn a_site_has_a_route_or_an_origin() {
         let read = |text| Site::read(text).map(|site| site.way);
-        assert_eq!(read("shop.example=east"), Ok(WayText::Route("east".into())));
+        assert_eq!(read("shop.example=east"), Ok(WayText::Routes(vec!["east".into()])));
+        assert_eq!(read("a=east,west"), Ok(WayText::Routes(vec!["east".into(), "west".into()])));
         assert!(matches!(read("*=http://[::1]:80"), Ok(WayText::Origin(_))));
-        for text in ["shop.example", "=east", "shop.example=", "shop.example=ea st", "a=b=c", "a=ftp://x"] {
+        for text in [
+            "shop.example",
+            "=east",
+            "shop.example=",
+            "shop.example=ea st",
+            "a=b=c",
+            "a=ftp://x",
+            "a=b,",
+            "a=b,b",
+        ] {
             assert!(read(text).is_err(), "{text}");
         }
     }

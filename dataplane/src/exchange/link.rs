@@ -107,6 +107,11 @@ pub enum Answer<'a> {
 
 /// The serving side as the asker sees it.
 pub trait Upstream {
+    /// Whether exchanges that go this way would get through, as far as is known.
+    fn is_up(&self, _way: Way) -> bool {
+        true
+    }
+
     /// Whether an exchange of this class could begin now with so many bytes of a message; false when the ring to
     /// another core is full: look again at the next flush.
     fn can_open(&mut self, _way: Way, _class: u8, _first_bytes: usize) -> bool {

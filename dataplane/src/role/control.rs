@@ -23,6 +23,9 @@ pub enum Stage {
     Stopping = 2,
 }
 
+/// Routes are numbered in 16 bits.
+const ROUTES_MAX: usize = 1 << 16;
+
 /// Shared by the control thread (writer) and all workers (readers).
 #[derive(Debug)]
 pub struct Control {
@@ -34,6 +37,8 @@ pub struct Control {
     plan_generation: AtomicU64,
     /// The newest plan.
     plan: Mutex<Arc<Plan>>,
+    /// A bit for each route whose tunnel is up, written by the worker that owns it.
+    routes_up: Box<[AtomicU64]>,
     /// For each worker, the newest plan of whose retired numbers it uses none any more.
     settled: Vec<AtomicU64>,
     settings_generation: AtomicU64,
@@ -51,6 +56,7 @@ impl Control {
             addresses: Mutex::new(vec![Vec::new(); plan.origins.len()]),
             plan_generation: AtomicU64::new(plan.generation),
             plan: Mutex::new(plan),
+            routes_up: (0..ROUTES_MAX / 64).map(|_| AtomicU64::new(0)).collect(),
             settled: (0..workers).map(|_| AtomicU64::new(0)).collect(),
             settings_generation: AtomicU64::new(0),
             settings: Mutex::new(None),
@@ -134,6 +140,21 @@ impl Control {
         self.plan_generation.load(Ordering::Acquire)
     }
 
+    /// The owner of a route's tunnel says whether it is up.
+    pub fn report_route(&self, route: u16, is_up: bool) {
+        let (word, bit) = (&self.routes_up[usize::from(route) / 64], 1 << (route % 64));
+        if is_up {
+            word.fetch_or(bit, Ordering::Release);
+        } else {
+            word.fetch_and(!bit, Ordering::Release);
+        }
+    }
+
+    /// Whether the tunnel of a route is up.
+    pub fn is_route_up(&self, route: u16) -> bool {
+        self.routes_up[usize::from(route) / 64].load(Ordering::Acquire) >> (route % 64) & 1 == 1
+    }
+
     /// A worker says that it uses no number any more that this plan has retired.
     pub fn report_settled(&self, worker: u8, generation: u64) {
         self.settled[usize::from(worker)].store(generation, Ordering::Release);
@@ -165,6 +186,15 @@ impl Control {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn routes_are_told_apart() {
+        let control = Control::new(Arc::default(), 1);
+        [3, 64, 65_535].iter().for_each(|route| control.report_route(*route, true));
+        control.report_route(64, false);
+        let up: Vec<u16> = (0..=65_535).filter(|route| control.is_route_up(*route)).collect();
+        assert_eq!(up, [3, 65_535]);
+    }
 
     #[test]
     fn addresses_are_adopted_once_and_stages_only_advance() {

@@ -85,6 +85,11 @@ impl Crossing {
         }
     }
 
+    /// Whether the tunnel of a route is up, whoever owns it.
+    pub fn is_route_up(&self, route: u16) -> bool {
+        self.control.is_route_up(route)
+    }
+
     /// The worker that owns a route's tunnel.
     pub fn owner(&self, route: u16) -> u8 {
         self.plan.owner(route).unwrap_or(self.worker)

@@ -425,6 +425,9 @@ impl Role for Node {
                 break;
             }
         }
+        if let Some(trunk) = &mut self.parts.trunk {
+            trunk.report_routes(&self.parts.control);
+        }
         self.advance_stage(now, port);
         self.transmit(now, port);
         // What has left gives others room, and they may have waited for it.
@@ -472,6 +475,13 @@ impl Role for Node {
 }
 
 impl Upstream for Servers<'_> {
+    fn is_up(&self, way: Way) -> bool {
+        match way {
+            Way::Origin(_) => true,
+            Way::Route(route) => self.crossing.as_ref().is_none_or(|crossing| crossing.is_route_up(route)),
+        }
+    }
+
     fn can_open(&mut self, way: Way, class: u8, first_bytes: usize) -> bool {
         self.server(way).is_none_or(|server| server.can_open(way, class, first_bytes))
     }

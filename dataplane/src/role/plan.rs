@@ -46,6 +46,8 @@ pub struct Site {
     pub name: String,
     /// Where its exchanges go.
     pub way: Way,
+    /// Where they go instead, the first that is up, while that is not.
+    pub others: Vec<Way>,
     /// The plan that no longer had it.
     pub retired: Option<u64>,
 }
@@ -141,6 +143,16 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Where an exchange of a site goes now: the first way that is up, or the first of all.
+    pub fn way_now(&self, site: u16, mut is_up: impl FnMut(Way) -> bool) -> Option<Way> {
+        let Site { way, others, .. } = self.sites.get(usize::from(site))?;
+        if others.is_empty() {
+            return Some(*way);
+        }
+        let mut all = core::iter::once(way).chain(others);
+        Some(*all.find(|way| is_up(**way)).unwrap_or(way))
+    }
+
     /// The site that a lower-case host name belongs to.
     pub fn site(&self, host: &[u8]) -> Option<u16> {
         self.sites.find(host).next().or_else(|| self.sites.find(b"*").next())

@@ -54,10 +54,12 @@ impl Plan {
         let (routes, route_numbers) = table(NUMBERS_MAX).apply(&self.routes, routes)?;
         let (origins, origin_numbers) = table(NUMBERS_MAX).apply(&self.origins, origins)?;
         for site in &mut sites {
-            site.way = match site.way {
-                Way::Route(route) => Way::Route(route_numbers[usize::from(route)]),
-                Way::Origin(origin) => Way::Origin(origin_numbers[usize::from(origin)]),
-            };
+            for way in core::iter::once(&mut site.way).chain(&mut site.others) {
+                *way = match *way {
+                    Way::Route(route) => Way::Route(route_numbers[usize::from(route)]),
+                    Way::Origin(origin) => Way::Origin(origin_numbers[usize::from(origin)]),
+                };
+            }
         }
         let (sites, _) = table(NUMBERS_MAX).apply(&self.sites, sites)?;
         let (peers, _) = Renumbering { settled: 0, ..table(PEERS_MAX) }.apply(&self.peers, peers)?;
@@ -87,17 +89,20 @@ impl Plan {
             else {
                 continue;
             };
-            let way = match now.way {
-                Way::Route(route) => {
-                    wanted.routes.push(self.routes[usize::from(route)].clone());
-                    Way::Route(wanted.routes.len() as u16 - 1)
-                }
-                Way::Origin(origin) => {
-                    wanted.origins.push(self.origins[usize::from(origin)].clone());
-                    Way::Origin(wanted.origins.len() as u16 - 1)
-                }
-            };
-            wanted.sites.push(Site { way, ..now.clone() });
+            let mut kept = now.clone();
+            for way in core::iter::once(&mut kept.way).chain(&mut kept.others) {
+                *way = match *way {
+                    Way::Route(route) => {
+                        wanted.routes.push(self.routes[usize::from(route)].clone());
+                        Way::Route(wanted.routes.len() as u16 - 1)
+                    }
+                    Way::Origin(origin) => {
+                        wanted.origins.push(self.origins[usize::from(origin)].clone());
+                        Way::Origin(wanted.origins.len() as u16 - 1)
+                    }
+                };
+            }
+            wanted.sites.push(kept);
         }
         cannot.into_iter().map(|site| site.name).collect()
     }
@@ -223,7 +228,7 @@ mod tests {
     }
 
     fn site(name: &str, way: Way) -> Site {
-        Site { name: name.to_owned(), way, retired: None }
+        Site { name: name.to_owned(), way, others: Vec::new(), retired: None }
     }
 
     fn origin(site: &str, label: &str) -> Origin {

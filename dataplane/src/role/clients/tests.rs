@@ -87,7 +87,13 @@ impl World {
         let address = SocketAddr::from(([127, 0, 0, 1], 80));
         let plan = Plan {
             listeners: vec![Listener { address, proxy: false, tcp_site, carries_tunnels: false }],
-            sites: vec![Site { name: site.to_owned(), way: Way::Route(0), retired: None }].into(),
+            sites: vec![Site {
+                name: site.to_owned(),
+                way: Way::Route(0),
+                others: Vec::new(),
+                retired: None,
+            }]
+            .into(),
             routes: vec![Route {
                 name: "east".to_owned(),
                 public_key: PrivateKey::generate(&mut PredictableRandom::new(9)).public(),

@@ -135,13 +135,15 @@ impl Clients {
             port: self.plan.listeners[usize::from(client.listener)].address.port(),
             message: None,
         });
-        if !up.can_open(self.plan.sites[usize::from(site)].way, verdict.class, 0) {
+        let Some(way) = self.plan.way_now(site, |way| up.is_up(way)) else { return };
+        if !up.can_open(way, verdict.class, 0) {
             // As with a request: the ring to the other core empties within a turn or two.
             client.phase = Phase::Opening;
             self.list(handle);
             return;
         }
         let exchange = Exchange {
+            way,
             kind: Kind::Tcp,
             down: Down::Envelope,
             reframe: Reframe::Verbatim,
@@ -307,12 +309,15 @@ impl Clients {
                 return bytes.len();
             }
         };
-        let drafted =
+        let mut drafted =
             draft(blank, &head, client, &self.plan, &self.plan.rules, &self.limits, &mut self.written);
         let mut name = [0; HOST_BYTES_MAX];
         let is_default = drafted.as_ref().is_ok_and(|exchange| exchange.rule == Rule::SiteDefault);
         let host = if is_default { head.host.normalised(&mut name) } else { b"" };
         let (upgrade, body, is_head) = (head.upgrade, head.body, Asked::by(&head) == Asked::Head);
+        if let Ok(exchange) = &mut drafted {
+            exchange.way = self.plan.way_now(exchange.site, |way| up.is_up(way)).unwrap_or(exchange.way);
+        }
         if let Ok(exchange) = &drafted
             && !up.can_open(exchange.way, exchange.verdict.class, self.written.len())
         {

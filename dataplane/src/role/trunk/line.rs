@@ -23,6 +23,8 @@ pub struct Line {
     pub(crate) peer: PeerId,
     /// Since when nothing comes through; `None` while it is up.
     pub(crate) down_since: Option<Instant>,
+    /// What all workers were last told of it; the number may have been another route's before.
+    pub(crate) told_up: Option<bool>,
     /// The plan had retired it, and it carried nothing, when that was last looked at.
     pub(crate) was_over: bool,
     /// The stream behind each key of the blender.
@@ -50,6 +52,7 @@ impl Line {
             route,
             peer,
             down_since,
+            told_up: None,
             was_over: false,
             ids: Vec::new(),
             waits: Waits::default(),

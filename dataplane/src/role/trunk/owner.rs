@@ -9,6 +9,7 @@ use crate::blender::{Blender, Options as BlenderOptions};
 use crate::exchange::failure::Failure;
 use crate::exchange::link::{Answer, Ask, Asker, Downstream, Opening, Served, Upstream, Way};
 use crate::port::{Ecn, Input, Port, SocketId, TcpId};
+use crate::role::control::Control;
 use crate::role::plan::Plan;
 use crate::role::settings::Settings;
 use crate::role::status::{StatusBoard, TunnelStatus};
@@ -207,6 +208,17 @@ impl Trunk {
             }
             if is_new_size && let Some(tunnel) = self.endpoint.tunnel(line.tunnel) {
                 tunnel.set_datagram_bytes_max(datagram_bytes_max);
+            }
+        }
+    }
+
+    /// Tells all workers which routes are up, where that has changed.
+    pub fn report_routes(&mut self, control: &Control) {
+        for line in self.lines.iter_mut().flatten() {
+            let is_up = line.is_up();
+            if let Some(route) = line.route.filter(|_| line.told_up != Some(is_up)) {
+                line.told_up = Some(is_up);
+                control.report_route(route, is_up);
             }
         }
     }
