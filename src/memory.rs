@@ -6,6 +6,10 @@
 use crate::config::{Buffers, NodeConfig};
 use crate::form::size;
 use dataplane::port::TRAIN_BYTES;
+use dataplane::role::plan::Route;
+use dataplane::tmp::limits::PATHS_MAX;
+use dataplane::tmp::options::TunnelOptions;
+use dataplane::tmp::path::Path;
 
 /// Table entries of one connection: role, port and driver together.
 const CONNECTION_BYTES: u64 = 512;
@@ -51,11 +55,17 @@ pub(crate) fn holders(config: &NodeConfig) -> Vec<Holder> {
     let tunnel = &config.tunnel;
     let budgets = (tunnel.send_budget_bytes as u64).saturating_add(tunnel.receive_budget_bytes as u64);
     let streams = (tunnel.streams_max as u64).saturating_mul(STREAM_BYTES);
+    // A front-end opens as many paths as its routes have addresses; a back-end lets each peer open all.
+    let places = |route: &Route| (route.addresses.len() + route.carriers.len()) as u64;
+    let opened: u64 = config.plan.routes.iter().map(places).sum();
+    let paths = opened.max((config.plan.peers.len() * PATHS_MAX) as u64);
+    let path_bytes = Path::bytes_max(&TunnelOptions::default()) as u64;
     let slots = config.driver.ring_slots as u64;
     let lanes = workers.saturating_mul(workers.saturating_sub(1)).saturating_mul(RINGS);
     let each_way = [
         ("tunnels (--tunnel-send-bytes, --tunnel-receive-bytes)", tunnels.saturating_mul(budgets)),
         ("streams of the tunnels (--streams-max)", tunnels.saturating_mul(streams)),
+        ("packets under way on the tunnels' paths", paths.saturating_mul(path_bytes)),
         ("priority rings (--ring-slots)", lanes.saturating_mul(slots).saturating_mul(RING_SLOT_BYTES)),
         ("program, stacks, histograms", BASE_BYTES),
     ];

@@ -15,6 +15,7 @@ use crate::tmp::options::TunnelOptions;
 use crate::tmp::pacer::Pacer;
 use crate::tmp::quality::PathQuality;
 use crate::tmp::received::Received;
+use crate::tmp::record::RecordPool;
 use crate::tmp::repair::Repair;
 use crate::tmp::rtt::Rtt;
 use crate::tmp::sent::{Purpose, Sent, SentPacket};
@@ -145,6 +146,12 @@ impl Path {
             setting,
             timeouts_max: options.path_lost_timeouts,
         }
+    }
+
+    /// Bytes that the packets in flight take at most.
+    pub const fn bytes_max(options: &TunnelOptions) -> usize {
+        options.packets_in_flight_max * size_of::<SentPacket>()
+            + Self::records_max(options) * RecordPool::RECORD_BYTES
     }
 
     /// Records of packets in flight at most.

@@ -43,6 +43,11 @@ struct Node {
     next: u32,
 }
 
+impl RecordPool {
+    /// Bytes of a record in the pool.
+    pub const RECORD_BYTES: usize = size_of::<Node>();
+}
+
 /// The pool.
 #[derive(Debug)]
 pub struct RecordPool {
