@@ -39,7 +39,7 @@ pub struct TunnelSetup {
     pub key: PrivateKey,
     /// The secret shared with the peers, if any.
     pub psk: Option<PresharedKey>,
-    /// Our UDP addresses, at most one of each family.
+    /// Our UDP addresses: a back-end is reached at them, paths of a front-end leave from them.
     pub addresses: Vec<SocketAddr>,
     /// Sizes of a tunnel.
     pub transport: TunnelOptions,
