@@ -8,6 +8,7 @@ use crate::problem::Problems;
 use core::net::SocketAddr;
 use dataplane::exchange::link::{Kind, Way};
 use dataplane::role::plan::{Peer, Plan, Site};
+use std::collections::HashSet;
 
 /// Characters of a peer's key that name it in logs: enough to tell a hundred thousand apart.
 const LABEL_CHARS: usize = 8;
@@ -32,9 +33,9 @@ pub(crate) fn configure_again(args: &BackArgs, running: Option<&NodeConfig>) -> 
     assemble::check_peers(key.as_ref(), far_ends, &mut problems);
     let plan = Plan {
         listeners: listeners.all,
-        sites: sites(args, &origins),
+        sites: sites(args, &origins).into(),
         peers: peers.iter().map(plan_peer).collect(),
-        origins: origins.all,
+        origins: origins.all.into(),
         trusted_proxies: assemble::networks(&args.trusted_proxy, "trusted_proxy", &mut problems),
         pseudonym: assemble::name(&args.name, &mut problems),
         rules: common.rules.clone(),
@@ -86,10 +87,11 @@ fn origins(args: &BackArgs, problems: &mut Problems) -> Origins {
         "is missing: there would be nothing to serve",
         "give at least one SITE=http://HOST:PORT or SITE=tcp://HOST:PORT",
     );
+    let mut known = HashSet::new();
     for (text, origin) in take_all(&args.origin, "origin", problems) {
         let (site, kind) = (origin.site, origin.target.kind);
         problems.require(
-            origins.all.iter().all(|known| known.site != site || known.kind != kind),
+            known.insert((site.clone(), kind)),
             format_args!("--origin {text}"),
             format!("is a second origin of {site}"),
             "give one per site; a name that resolves to several addresses uses them all",
@@ -163,11 +165,12 @@ fn listen_udp(args: &BackArgs, problems: &mut Problems) -> Vec<SocketAddr> {
 fn peers(args: &BackArgs, origins: &Origins, problems: &mut Problems) -> Vec<PeerConfig> {
     let mut peers: Vec<PeerConfig> = Vec::new();
     let knows_all = origins.all.len() == args.origin.len();
+    let served: HashSet<&str> = origins.all.iter().map(|origin| origin.site.as_str()).collect();
     for (text, peer) in take_all(&args.peer, "peer", problems) {
         let flag = peer_flag(&text);
         let is_new = peers.iter().all(|known| known.public_key != peer.public_key);
         problems.require(is_new, &flag, "is there twice", "name all sites of a front-end in one --peer");
-        let serves = |site: &str| origins.all.iter().any(|origin| origin.site == site || origin.site == "*");
+        let serves = |site: &str| served.contains(site) || served.contains("*");
         for site in peer.sites.iter().filter(|site| knows_all && *site != "*" && !serves(site)) {
             let instead = format!("give --origin {site}=http://HOST:PORT, or leave the site out");
             problems.require(false, &flag, format!("no origin serves {site}"), instead);
@@ -183,7 +186,12 @@ fn peer_flag(text: &str) -> String {
 
 fn plan_peer(peer: &PeerConfig) -> Peer {
     let label = peer.public_key.to_text().chars().take(LABEL_CHARS).collect();
-    Peer { label, public_key: peer.public_key, sites: peer.sites.clone(), retired: None }
+    Peer {
+        label,
+        public_key: peer.public_key,
+        sites: peer.sites.iter().map(|site| site.clone().into_bytes()).collect(),
+        retired: None,
+    }
 }
 
 #[cfg(test)]

@@ -4,8 +4,9 @@ use crate::args::ctl::{CtlCommand, CtlLine};
 use crate::exit::Exit;
 use crate::settings::Board;
 use clap::Parser;
-use controlplane::control::{Answer, BindError, Door, Order};
+use controlplane::control::{Answer, BindError, Door, Guests, Order};
 use controlplane::logs::daemon;
+use dataplane::reactor::privileges::Identity;
 use dataplane::role::settings::Settings;
 use std::path::Path;
 
@@ -32,8 +33,9 @@ pub(crate) fn obey(order: &Order, carry_out: impl FnOnce(CtlCommand) -> Answer) 
             let looks_only =
                 matches!(command, CtlCommand::Show | CtlCommand::Status | CtlCommand::Explain { .. });
             let said = said(&order.words);
-            let answer = carry_out(command);
-            if !looks_only {
+            let answer =
+                if order.may(command.name()) { carry_out(command) } else { not_yours(uid, &command) };
+            if !looks_only || answer.status != 0 {
                 let (what, status) = ("command through the control door", answer.status);
                 daemon::notice(
                     what,
@@ -76,6 +78,25 @@ pub(crate) fn set(
         }
         Err(wrong) => Answer::wrong(vec![format!("set {setting} {value}: {wrong}")]),
     }
+}
+
+fn not_yours(uid: u32, command: &CtlCommand) -> Answer {
+    let name = command.name();
+    let lines = vec![format!("uid {uid} may not {name} here; [user.NAME] of the tree says who may what")];
+    Answer { status: 1, lines }
+}
+
+/// Who may come in, by the users of the tree that this machine has.
+pub(crate) fn guests(users: &[(String, Vec<String>)]) -> Guests {
+    let mut guests = Guests::default();
+    for (name, may) in users {
+        let number = name.parse().ok();
+        match number.or_else(|| Some(Identity::look_up(name, None).ok()??.user)) {
+            Some(uid) => guests.invite(uid, may.iter().cloned()),
+            None => daemon::warning("a user of the tree is none of this machine", &[("user", name)]),
+        }
+    }
+    guests
 }
 
 /// What a command gets that is another kind of process's.

@@ -11,6 +11,7 @@ use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use dataplane::exchange::link::{Kind, Way};
 use dataplane::role::plan::{Plan, Site};
 use dataplane::tmp::spread::Spread;
+use std::collections::HashMap;
 
 /// Reads, checks and joins all flags; everything that is wrong at once.
 pub(crate) fn configure(args: &FrontArgs) -> Result<NodeConfig, Problems> {
@@ -33,9 +34,9 @@ pub(crate) fn configure_again(
     let listen_udp = tunnel_from(args, &sites.routes, &mut problems);
     let plan = Plan {
         listeners: listeners.all,
-        sites: sites.all,
+        sites: sites.all.into(),
         routes: assemble::routes(&common.cores, sites.routes),
-        origins: sites.origins.all,
+        origins: sites.origins.all.into(),
         generation: 0,
         peers: Vec::new(),
         rules: common.rules.clone(),
@@ -83,6 +84,7 @@ pub(crate) fn configure_again(
 /// Sites and what they lead to, while they are being read.
 struct Sites {
     all: Vec<Site>,
+    by_name: HashMap<String, usize>,
     routes: Vec<RouteConfig>,
     origins: Origins,
     /// Every route could be read, so that a name that is not among them is unknown.
@@ -113,7 +115,13 @@ impl Sites {
             routes.push(route);
         }
         let knows_all_routes = routes.len() == args.route.len();
-        let mut sites = Self { all: Vec::new(), routes, origins: Origins::default(), knows_all_routes };
+        let mut sites = Self {
+            all: Vec::new(),
+            by_name: HashMap::new(),
+            routes,
+            origins: Origins::default(),
+            knows_all_routes,
+        };
         for (text, site) in take_all(&args.site, "site", problems) {
             sites.add(&format!("--site {text}"), site, problems);
         }
@@ -135,8 +143,15 @@ impl Sites {
             WayText::Origin(target) => Some(Way::Origin(self.origins.add(&name, target))),
         };
         if let Some(way) = way {
-            self.all.push(Site { name, way, retired: None });
+            self.push(name, way);
         }
+    }
+
+    /// Its number.
+    fn push(&mut self, name: String, way: Way) -> usize {
+        self.by_name.insert(name.clone(), self.all.len());
+        self.all.push(Site { name, way, retired: None });
+        self.all.len() - 1
     }
 
     fn route(&self, flag: &str, name: &str, problems: &mut Problems) -> Option<Way> {
@@ -153,7 +168,7 @@ impl Sites {
     }
 
     fn find(&self, name: &str) -> Option<usize> {
-        self.all.iter().position(|site| site.name == name)
+        self.by_name.get(name).copied()
     }
 
     /// The site of a plain TCP listener. If it was not given by itself it goes where `*` goes, else over the only
@@ -173,10 +188,7 @@ impl Sites {
             return None;
         };
         self.check_tcp_way(flag, name, way, problems);
-        let site = self.find(name).unwrap_or_else(|| {
-            self.all.push(Site { name: name.to_owned(), way, retired: None });
-            self.all.len() - 1
-        });
+        let site = self.find(name).unwrap_or_else(|| self.push(name.to_owned(), way));
         Some(site as u16)
     }
 

@@ -146,6 +146,7 @@ impl Node {
         let alive_every = notify::alive_interval();
         let mut alive_at = Instant::now();
         let mut loops_seen = Vec::new();
+        inbox.invite(control::guests(self.files.users()));
         while !self.running.has_ended() {
             if alive_every.is_some() && Instant::now() >= alive_at {
                 // A worker that stands still is what the watchdog is for.
@@ -163,9 +164,17 @@ impl Node {
                 Some(Word::Signal(Signal::Reopen)) => self.reopen(),
                 Some(Word::Signal(Signal::Reload)) => {
                     let _told = self.reload();
+                    inbox.invite(control::guests(self.files.users()));
                 }
                 Some(Word::Order(order)) => {
-                    let answer = control::obey(&order, |command| self.obey(&order, command));
+                    let mut reloads = false;
+                    let answer = control::obey(&order, |command| {
+                        reloads = matches!(command, CtlCommand::Reload);
+                        self.obey(&order, command)
+                    });
+                    if reloads {
+                        inbox.invite(control::guests(self.files.users()));
+                    }
                     inbox.answer(&order, &answer);
                 }
                 None => {}

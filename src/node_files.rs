@@ -19,11 +19,12 @@ use dataplane::role::succession::{Abilities, NUMBERS_MAX, Succession};
 use std::sync::Arc;
 
 /// Flags whose values are taken over; sites and ways that need sockets or workers of another kind wait all the same.
-const LIVE: [&str; 13] = [
+const LIVE: [&str; 15] = [
     "site",
     "origin",
     "route",
     "peer",
+    "route-mode",
     "trusted-proxy",
     "name",
     "class",
@@ -33,6 +34,7 @@ const LIVE: [&str; 13] = [
     "packet-bytes",
     "shed-at",
     "log-level",
+    "site-class",
 ];
 /// How long new names of origins may take to be resolved before the plan that has them holds anyway.
 const NAMES_WITHIN: Duration = Duration::from_secs(5);
@@ -74,6 +76,11 @@ impl NodeFiles {
     /// What is wrong with the tree, if the last good one serves in its place.
     pub(crate) fn broken(&self) -> &[String] {
         self.tree.as_ref().map_or(&[], |tree| &tree.broken)
+    }
+
+    /// Users who may give commands, beside the process's own and root.
+    pub(crate) fn users(&self) -> &[(String, Vec<String>)] {
+        self.tree.as_ref().map_or(&[], |tree| &tree.users)
     }
 
     /// Keeps a tree that has worked; what went wrong with that.
@@ -140,7 +147,7 @@ impl NodeFiles {
             Ok(settings) => settings.into_iter().for_each(|settings| running.publish_settings(settings)),
             Err(wrong) => waiting.push(wrong.to_string()),
         }
-        (tree.text, tree.broken) = (read.text, Vec::new());
+        (tree.text, tree.users, tree.broken) = (read.text, read.users, Vec::new());
         (self.config, self.origins, self.tree) = (config, origins, Some(tree));
         Ok(Renewed { said, waiting })
     }

@@ -41,6 +41,8 @@ pub(crate) struct TreeSource {
     pub(crate) flags: Vec<Flag>,
     /// Its text, to be kept once it has worked.
     pub(crate) text: String,
+    /// Users of the machines, and the commands that they may give.
+    pub(crate) users: Vec<(String, Vec<String>)>,
     /// The tree is broken, and the last good one serves: what is wrong.
     pub(crate) broken: Lines,
 }
@@ -51,6 +53,7 @@ pub(crate) struct Read {
     place: String,
     pub(crate) flags: Vec<Flag>,
     pub(crate) text: String,
+    pub(crate) users: Vec<(String, Vec<String>)>,
 }
 
 impl FromTree {
@@ -88,11 +91,12 @@ pub(crate) fn read(door: &str, command: &Command, matches: &ArgMatches) -> Optio
         given: given.map(str::to_owned).collect(),
         flags: Vec::new(),
         text: String::new(),
+        users: Vec::new(),
         broken: Lines::new(),
     };
     let read = source.read_first();
-    Some(read.map(|Read { place, flags, text }| {
-        (source.flags, source.text) = (flags.clone(), text);
+    Some(read.map(|Read { place, flags, text, users }| {
+        (source.flags, source.text, source.users) = (flags.clone(), text, users);
         FromTree { place, flags, source: Some(source) }
     }))
 }
@@ -144,7 +148,12 @@ impl TreeSource {
             return Err(unknown);
         }
         flags.retain(|(flag, _)| !self.given.contains(flag));
-        Ok(Read { place: format!("{}, node {node}", self.file.display()), flags, text: opened.text })
+        Ok(Read {
+            place: format!("{}, node {node}", self.file.display()),
+            flags,
+            text: opened.text,
+            users: opened.network.users,
+        })
     }
 
     fn configure(&self, read: &Read, running: Option<&NodeConfig>) -> Result<NodeConfig, Lines> {

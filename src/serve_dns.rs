@@ -100,6 +100,8 @@ struct Running<'c> {
     figures: FiguresFile,
     board: Board,
     guide: Guide,
+    /// Users who may give commands, beside the process's own and root.
+    users: Vec<(String, Vec<String>)>,
     reports: Option<Reports>,
 }
 
@@ -183,6 +185,7 @@ impl<'c> Running<'c> {
             figures,
             board: Board::of_log_level(config.log_level),
             guide,
+            users: network.map(|network| network.users.clone()).unwrap_or_default(),
             reports,
         };
         if let Some(reports) = &mut running.reports {
@@ -236,6 +239,7 @@ impl<'c> Running<'c> {
         let alive_every = notify::alive_interval();
         let mut alive_at = Instant::now();
         let mut turns_seen = Vec::new();
+        inbox.invite(control::guests(&self.users));
         while !self.server.has_ended() && !self.reports.as_ref().is_some_and(Reports::has_ended) {
             if alive_every.is_some() && Instant::now() >= alive_at {
                 // A worker that stands still is what the watchdog is for.
@@ -251,13 +255,18 @@ impl<'c> Running<'c> {
                 Some(Word::Signal(Signal::Reopen)) => self.reopen(),
                 Some(Word::Signal(Signal::Reload)) => {
                     let _told = self.reload();
+                    inbox.invite(control::guests(&self.users));
                 }
                 Some(Word::Order(order)) => {
-                    let mut drains = false;
+                    let (mut drains, mut reloads) = (false, false);
                     let answer = control::obey(&order, |command| {
                         drains = matches!(command, CtlCommand::Drain);
+                        reloads = matches!(command, CtlCommand::Reload);
                         self.obey(&order, command)
                     });
+                    if reloads {
+                        inbox.invite(control::guests(&self.users));
+                    }
                     inbox.answer(&order, &answer);
                     if drains {
                         return self.finish(true);
@@ -315,6 +324,7 @@ impl<'c> Running<'c> {
         };
         let generation = self.guide.replace(catalog, steering);
         self.figures = figures;
+        self.users = network.map(|network| network.users.clone()).unwrap_or_default();
         if let (Some(source), Some(opened)) = (&self.config.tree, &opened) {
             keep(source, &opened.text);
         }

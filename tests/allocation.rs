@@ -151,8 +151,14 @@ fn back(io: Io, key: PrivateKey, front: PublicKey, origin: SocketAddr) -> Runnin
             label: "origin".to_owned(),
             proxy: None,
             retired: None,
+        }]
+        .into(),
+        peers: vec![Peer {
+            label: "front".to_owned(),
+            public_key: front,
+            sites: [site.into_bytes()].into(),
+            retired: None,
         }],
-        peers: vec![Peer { label: "front".to_owned(), public_key: front, sites: vec![site], retired: None }],
         pseudonym: "back".to_owned(),
         ..Plan::default()
     };
@@ -164,7 +170,7 @@ fn back(io: Io, key: PrivateKey, front: PublicKey, origin: SocketAddr) -> Runnin
 fn front(io: Io, key: PrivateKey, back: PublicKey, tunnel: SocketAddr) -> Running {
     let plan = Plan {
         listeners: vec![Listener { address: local(), proxy: false, tcp_site: None }],
-        sites: vec![Site { name: "*".to_owned(), way: Way::Route(0), retired: None }],
+        sites: vec![Site { name: "*".to_owned(), way: Way::Route(0), retired: None }].into(),
         routes: vec![Route {
             name: "east".to_owned(),
             public_key: back,

@@ -33,6 +33,7 @@ const SHARED_BY_THE_PLANES: &[&str] = &[
     "time",
     "reactor::batch",
     "reactor::clock",
+    "reactor::readiness",
     "reactor::socket",
     "tmp::key",
     "tmp::knock",

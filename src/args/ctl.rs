@@ -120,6 +120,21 @@ pub(crate) struct OrderArgs {
 }
 
 impl CtlCommand {
+    /// Its name.
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::Show => "show",
+            Self::Set { .. } => "set",
+            Self::Reload => "reload",
+            Self::Reopen => "reopen",
+            Self::Drain => "drain",
+            Self::Status => "status",
+            Self::Override { .. } => "override",
+            Self::Figures { .. } => "figures",
+            Self::Explain { .. } => "explain",
+        }
+    }
+
     /// The words that read as this command.
     pub(crate) fn words(&self) -> Vec<String> {
         let all = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();

@@ -2,6 +2,7 @@
 
 use crate::form::class::{Class, ClassText};
 use crate::form::given::{Given, take_all};
+use crate::form::site_class::SiteClass;
 use crate::problem::Problems;
 use crate::rule_source::RuleSource;
 use std::path::PathBuf;
@@ -15,6 +16,9 @@ pub(crate) struct RuleArgs {
     /// any of --rules; without any it is 2; repeatable
     #[arg(long, value_name = "KEY=VALUE:CLASS")]
     pub(crate) class: Vec<Given<Class>>,
+    /// The same for requests to one site alone, `SITE=path=/checkout/*:0`, `SITE=default:3`; asked before --class; repeatable
+    #[arg(long, value_name = "SITE=KEY=VALUE:CLASS")]
+    pub(crate) site_class: Vec<Given<SiteClass>>,
     /// File with rules (TOML, docs/rules.md); read again on SIGHUP, whole or not at all; `longhaul rules test` tries it
     #[arg(long, value_name = "FILE")]
     pub(crate) rules: Option<PathBuf>,
@@ -24,6 +28,9 @@ impl RuleArgs {
     /// Where the rules come from.
     pub(crate) fn source(&self, problems: &mut Problems) -> RuleSource {
         let mut source = RuleSource { file: self.rules.clone(), ..RuleSource::default() };
+        source
+            .flags
+            .extend(take_all(&self.site_class, "site_class", problems).into_iter().map(|(_, rule)| rule));
         for (text, class) in take_all(&self.class, "class", problems) {
             match class {
                 ClassText::Rule(rule) => source.flags.push(rule),

@@ -21,6 +21,7 @@ pub(crate) mod percents;
 pub(crate) mod route;
 pub(crate) mod seeds;
 pub(crate) mod site;
+pub(crate) mod site_class;
 pub(crate) mod size;
 pub(crate) mod span;
 pub(crate) mod tcp;

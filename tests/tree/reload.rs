@@ -7,6 +7,7 @@ use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
@@ -390,4 +391,100 @@ fn a_broken_tree_changes_nothing_and_the_last_good_one_starts() {
         code == 2 && said.contains("sight is no key"),
         "what is wrong with the flags is no case for it: {said}"
     );
+}
+
+/// `[user.NAME]` says who may give which commands; a reload changes that, too.
+#[test]
+fn users_of_the_tree_may_what_the_tree_says() {
+    let one = Origin::named("one");
+    let network = Network::new(&[]);
+    network.sites(&[("a.example", "", &[&one], "")]);
+    let (door, folder) =
+        (network.folder.path("fra.ctl"), std::path::Path::new(&network.tree).parent().unwrap());
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
+    let mode = || fs::metadata(&door).unwrap().permissions().mode() & 0o777;
+    let users = |may: &str| {
+        let text = fs::read_to_string(&network.tree).unwrap();
+        let kept = text.split("[user.").next().unwrap().to_owned();
+        let user = if may.is_empty() { String::new() } else { format!("[user.65534]\nmay = [{may}]\n") };
+        fs::write(&network.tree, format!("{kept}{user}[user.nobody-of-this-name]\n")).unwrap();
+    };
+    let front = network.front(&[]);
+    assert_eq!(mode(), 0o600);
+    // As in the tests of the door: Perl is where our own program may not be reached.
+    let say = "use IO::Socket::UNIX; $SIG{PIPE} = 'IGNORE'; $s = IO::Socket::UNIX->new(Peer => $ARGV[0]) or die $!; \
+               print $s qq([$ARGV[1]]\\n); $s->flush; print scalar <$s>;";
+    let as_user = |words: &str| {
+        let mut command = std::process::Command::new("setpriv");
+        command.args(["--reuid", "65534", "--clear-groups", "perl", "-e", say, &door, words]);
+        command.stdin(std::process::Stdio::null()).output()
+    };
+    let is_root = fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
+    if !is_root || !as_user("").is_ok_and(|output| output.status.code().is_some_and(|code| code < 126)) {
+        println!("SKIPPED: only root can become a user, and perl and setpriv have to be there");
+        assert!(std::env::var_os("LONGHAUL_REQUIRE_ALL").is_none_or(|all| all != "1"), "they are required");
+        return;
+    }
+    let told = |words: &str| {
+        let output = as_user(words).unwrap();
+        String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
+    };
+    assert!(told("\"show\"").contains("Permission denied"));
+    users("\"show\", \"set\"");
+    network.reloaded("fra");
+    front.wait_for("a user of the tree is none of this machine user=nobody-of-this-name");
+    assert_eq!(mode(), 0o666);
+    assert!(told("\"show\"").contains("weights = "));
+    assert!(told("\"set\",\"weights\",\"5,4,3,2,1\"").contains("\"status\":0"));
+    assert_eq!(status(&front)["settings"]["weights"]["set_by_uid"], 65_534);
+    for command in ["\"reload\"", "\"drain\"", "\"status\""] {
+        let said = told(command);
+        assert!(said.contains("uid 65534 may not ") && said.contains("\"status\":1"), "{said}");
+    }
+    front.wait_for("command through the control door command=drain uid=65534");
+    assert_eq!(front.page("/healthz").0, 200, "it was not drained");
+    users("");
+    network.reloaded("fra");
+    assert_eq!(mode(), 0o600);
+    fs::set_permissions(&door, fs::Permissions::from_mode(0o666)).unwrap();
+    assert!(told("\"show\"").contains("may not change this process"));
+    fs::write(&network.tree, fs::read_to_string(&network.tree).unwrap() + "[user.eve]\nmay = [\"drian\"]\n")
+        .unwrap();
+    let (code, said) = network.reload("fra");
+    assert!(code == 2 && said.contains("write a list of some of \"show\""), "{said}");
+}
+
+/// A site's own classes are asked before the network's rules, and change with the tree.
+#[test]
+fn sites_have_classes_of_their_own() {
+    let one = Origin::named("one");
+    let network = Network::new(&[]);
+    let log = network.folder.path("access.log");
+    fs::write(network.folder.path("rules.toml"), "[[rule]]\npath = '/pay/*'\nclass = 0\n").unwrap();
+    network.edit("[node.fra]", "[network]\nrules = \"rules.toml\"\n\n[node.fra]");
+    let own = "classes = [\"path=/map/*:4\", \"default:3\"]";
+    network.sites(&[("a.example", "", &[&one], own), ("b.example", "", &[&one], "")]);
+    let front = network.front(&["--access-log", &log]);
+    let class = |site: &str, path: &str| -> u64 {
+        let before = fs::read_to_string(&log).unwrap().lines().count();
+        assert_eq!(ask(&mut connect(front.address()), &request(site, path)).status, 200);
+        let line = until("the record is written", || {
+            fs::read_to_string(&log).unwrap().lines().nth(before).map(str::to_owned)
+        });
+        serde_json::from_str::<Value>(&line).unwrap()["class"].as_u64().unwrap()
+    };
+    for (site, path, expected) in [
+        ("a.example", "/map/x", 4),
+        ("a.example", "/pay/x", 3),
+        ("b.example", "/map/x", 2),
+        ("b.example", "/pay/x", 0),
+    ] {
+        assert_eq!(class(site, path), expected, "{site}{path}");
+    }
+    network.sites(&[("a.example", "", &[&one], ""), ("b.example", "", &[&one], "classes = [\"default:1\"]")]);
+    network.reloaded("fra");
+    assert_eq!((class("a.example", "/pay/x"), class("b.example", "/pay/x")), (0, 1));
+    network.sites(&[("a.example", "", &[&one], "classes = [\"pth=/x:1\"]")]);
+    let (code, said) = network.reload("fra");
+    assert!(code == 2 && said.contains("--site-class a.example=pth=/x:1"), "{said}");
 }

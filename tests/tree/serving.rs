@@ -1,10 +1,11 @@
 //! The name server from the tree: policies over the wire, figures that change, reloads, the last good tree.
 
-use crate::client::{addresses, ask, question, shown};
+use crate::client::{addresses, ask, question, shown, udp};
 use crate::process::{Node, until};
 use crate::{FIGURES, Network, TREE, run};
 use std::fs;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 fn start(network: &Network, flags: &[&str]) -> Node {
     let fixed =
@@ -158,4 +159,70 @@ fn flags_win_and_it_is_shown_where_values_come_from() {
         status == 2 && said.contains("--node ams1: is no node of the tree; give one of fra1, nyc1, sin1"),
         "{said}"
     );
+}
+
+/// A tree of two thousand sites, each generation with addresses of its own: every answer has two of them, of a policy and of
+/// a zone alike. None may have those of two generations, none may be lost while the next is made.
+#[test]
+fn a_large_tree_is_reloaded_under_load_and_no_answer_mixes_generations() {
+    const SITES: usize = 2_000;
+    const RELOADS: usize = 12;
+    /// Questions on their way at once.
+    const AT_ONCE: usize = 16;
+    let text = |generation: usize| {
+        let mut text = format!(
+            "[node.fra1]\nroles = [\"front\", \"dns\"]\npublic_key = \"x\"\naddresses = [\"192.0.2.{generation}\"]\n\
+             [node.nyc1]\nroles = [\"front\"]\npublic_key = \"y\"\naddresses = [\"198.51.100.{generation}\"]\n\
+             [policy.web]\nanswers = 2\n[zone.\"shop.test\"]\nrecords = \"\"\"\n$TTL 9\n@ SOA a b {generation} 1 1 1 1\n\
+             @ NS a\na A 192.0.2.{generation}\na A 198.51.100.{generation}\n\"\"\"\n"
+        );
+        for site in 0..SITES {
+            text.push_str(&format!("[site.\"s{site}.shop.test\".dns]\npolicy = \"web\"\n"));
+        }
+        text
+    };
+    let network = Network::new();
+    fs::write(&network.tree, text(1)).unwrap();
+    let node = start(&network, &["--listen", "127.0.0.1:0", "--rate-limit", "0"]);
+    let (stop, to) = (AtomicBool::new(false), node.address());
+    let whole = |answer: &[u8]| {
+        let found = addresses(answer);
+        let last = |network: &str| -> Option<usize> {
+            found.iter().find_map(|address| address.strip_prefix(network)?.parse().ok())
+        };
+        let (one, other) = (last("192.0.2."), last("198.51.100."));
+        assert!(found.len() == 2 && one.is_some() && one == other, "{found:?}");
+        one.unwrap()
+    };
+    std::thread::scope(|scope| {
+        let asking = scope.spawn(|| {
+            let (socket, mut seen, mut site) = (udp(to), Vec::new(), 0);
+            while !stop.load(Ordering::Relaxed) {
+                for _ in 0..AT_ONCE {
+                    site = (site + 1) % (SITES + 1);
+                    let name = if site == SITES { "a".to_owned() } else { format!("s{site}") };
+                    socket.send(&question(&format!("{name}.shop.test"), 1, None)).unwrap();
+                }
+                for _ in 0..AT_ONCE {
+                    let mut answer = [0; 512];
+                    let bytes = socket.recv(&mut answer).expect("no answer is lost");
+                    seen.push(whole(&answer[..bytes]));
+                }
+            }
+            seen
+        });
+        for generation in 2..=RELOADS + 1 {
+            fs::write(&network.tree, text(generation)).unwrap();
+            node.signal("HUP");
+            node.wait_for(&format!("generation={generation}"));
+            // What is announced is what answers.
+            assert_eq!(whole(&ask(to, &question("s1.shop.test", 1, None))), generation);
+        }
+        stop.store(true, Ordering::Relaxed);
+        let seen = asking.join().unwrap();
+        assert!(seen.is_sorted(), "no thread goes back to an older generation");
+        let mut generations = seen.clone();
+        generations.dedup();
+        assert!(generations.len() > 2 && seen.len() > AT_ONCE * RELOADS, "{generations:?}");
+    });
 }

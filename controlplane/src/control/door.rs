@@ -2,11 +2,13 @@
 
 use crate::control::answer::Answer;
 use crate::control::caller::{Caller, Fate};
+use crate::control::guests::Guests;
 use crate::control::path::{BindError, SocketPath};
 use crate::logs::daemon;
 use dataplane::reactor::socket::{PeerCredentials, peer_credentials};
 use mio::net::{UnixListener, UnixStream};
 use mio::{Interest, Registry, Token};
+use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream as StdStream;
@@ -24,6 +26,8 @@ pub(crate) struct Said {
     pub(crate) place: usize,
     pub(crate) from: PeerCredentials,
     pub(crate) words: Vec<String>,
+    /// The commands that it may give; `None`: all.
+    pub(crate) may: Option<BTreeSet<String>>,
 }
 
 /// The socket and its callers.
@@ -33,6 +37,7 @@ pub struct Door {
     path: SocketPath,
     listener: UnixListener,
     callers: Vec<Option<Caller<UnixStream>>>,
+    guests: Guests,
 }
 
 impl Door {
@@ -41,12 +46,21 @@ impl Door {
         let (held, socket) = SocketPath::take(path)?;
         let listener = UnixListener::from_std(socket.into());
         let callers = (0..CALLERS_MAX).map(|_| None).collect();
-        Ok(Self { path: held, listener, callers })
+        Ok(Self { path: held, listener, callers, guests: Guests::default() })
     }
 
     /// Gives the socket to another user, whom the process is about to become.
     pub fn give_to(&self, user: u32, group: u32) -> io::Result<()> {
         self.path.give_to(user, group)
+    }
+
+    /// Lets these in from now on, too, and nobody else.
+    pub(crate) fn invite(&mut self, guests: Guests) -> io::Result<()> {
+        if guests.is_empty() != self.guests.is_empty() {
+            self.path.open_to_all(!guests.is_empty())?;
+        }
+        self.guests = guests;
+        Ok(())
     }
 
     /// Tokens from `first` on are the door's: the listener's and one for each caller.
@@ -61,7 +75,7 @@ impl Door {
             let Ok(from) = peer_credentials(stream.as_fd()) else { continue };
             let place = self.callers.iter().position(Option::is_none);
             let refusal = match place {
-                _ if !is_welcome(from) => Some(refusal(from)),
+                _ if !is_owner(from) && self.guests.of(from.uid).is_none() => Some(refusal(from)),
                 None => {
                     Some(Answer { status: 75, lines: vec!["too many callers at once; try again".into()] })
                 }
@@ -100,7 +114,9 @@ impl Door {
             Fate::Waits => None,
             Fate::Says(words) => {
                 let from = self.callers[place].as_ref()?.from;
-                Some(Said { place, from, words })
+                // Whoever is no guest any more may say nothing more.
+                let may = (!is_owner(from)).then(|| self.guests.of(from.uid).cloned().unwrap_or_default());
+                Some(Said { place, from, words, may })
             }
             Fate::Over => {
                 self.callers[place] = None;
@@ -120,8 +136,8 @@ impl Door {
     }
 }
 
-/// The mode lets nobody else connect; this is for a socket whose mode was changed.
-fn is_welcome(from: PeerCredentials) -> bool {
+/// Without guests the mode lets nobody else connect; this is for a socket with guests, or whose mode was changed.
+fn is_owner(from: PeerCredentials) -> bool {
     // Whoever connects to himself learns who he is.
     let own = StdStream::pair().and_then(|(one, _other)| peer_credentials(one.as_fd()));
     from.uid == ROOT || own.is_ok_and(|own| own.uid == from.uid)

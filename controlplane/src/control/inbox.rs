@@ -2,11 +2,13 @@
 
 use crate::control::answer::Answer;
 use crate::control::door::{Door, Said};
+use crate::control::guests::Guests;
+use crate::logs::daemon;
 use crate::signal::{Signal, Signals};
 use dataplane::reactor::socket::PeerCredentials;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
@@ -34,7 +36,16 @@ pub struct Order {
     pub words: Vec<String>,
     /// Who.
     pub from: PeerCredentials,
+    /// The commands that it may give; `None`: all.
+    may: Option<BTreeSet<String>>,
     place: usize,
+}
+
+impl Order {
+    /// Whether whoever gave it may give a command of this name.
+    pub fn may(&self, command: &str) -> bool {
+        self.may.as_ref().is_none_or(|may| may.contains(command))
+    }
 }
 
 /// The main thread's ear.
@@ -72,8 +83,8 @@ impl Inbox {
             if let Some(signal) = self.signals.wait(Duration::ZERO) {
                 return Some(Word::Signal(signal));
             }
-            if let Some(Said { place, from, words }) = self.said.pop_front() {
-                return Some(Word::Order(Order { words, from, place }));
+            if let Some(Said { place, from, words, may }) = self.said.pop_front() {
+                return Some(Word::Order(Order { words, from, may, place }));
             }
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -87,6 +98,14 @@ impl Inbox {
                     return None;
                 }
             }
+        }
+    }
+
+    /// Lets these in from now on, beside root and the process's own user.
+    pub fn invite(&mut self, guests: Guests) {
+        let Some(door) = &mut self.door else { return };
+        if let Err(error) = door.invite(guests) {
+            daemon::error("the control door cannot be opened to others", &[("why", &error)]);
         }
     }
 

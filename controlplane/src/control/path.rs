@@ -2,10 +2,10 @@
 
 use dataplane::reactor::socket::listen_privately;
 use std::fmt;
-use std::fs::{self, Metadata};
+use std::fs::{self, Metadata, Permissions};
 use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, chown};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 /// Callers that may wait to be let in.
@@ -67,6 +67,11 @@ impl SocketPath {
         })?;
         let identity = identity(&fs::symlink_metadata(path).map_err(wrong)?);
         Ok((Self { path: path.to_owned(), identity }, socket))
+    }
+
+    /// Who may connect: everybody, or the owner alone. Who may stay the door decides.
+    pub(crate) fn open_to_all(&self, to_all: bool) -> io::Result<()> {
+        fs::set_permissions(&self.path, Permissions::from_mode(if to_all { 0o666 } else { 0o600 }))
     }
 
     /// Gives the socket to another user, whom the process is about to become.

@@ -186,7 +186,8 @@ impl Engine {
     /// Answers one request into `out`, which has room for the largest answer of its transport.
     pub fn answer(&mut self, known: Known<'_>, asked: &Asked<'_>, out: &mut [u8]) -> Outcome {
         self.count_request(asked);
-        let outcome = match read(asked.message) {
+        let mut name = Name::ROOT;
+        let outcome = match read(asked.message, &mut name) {
             Reading::Ignored => Outcome::SILENCE,
             Reading::Bad(code, question, edns) => self.complaint(asked, code, question, edns, out),
             Reading::Query(query) => self.query(known, asked, &query, out),
@@ -278,7 +279,7 @@ impl Engine {
             reply.error = Some(ExtendedError::Prohibited);
             return (None, plain(ResponseCode::Refused), None);
         }
-        let Some(zone) = zone_for(known.catalog, &query.name, query.qtype) else {
+        let Some(zone) = zone_for(known.catalog, query.name, query.qtype) else {
             reply.error = Some(ExtendedError::NotAuthoritative);
             return (None, plain(ResponseCode::Refused), None);
         };
@@ -290,7 +291,7 @@ impl Engine {
             decision: &mut self.decision,
             policy: None,
         };
-        let composed = answer::compose(known.catalog, zone, &query.name, query.qtype, writer, &mut choice);
+        let composed = answer::compose(known.catalog, zone, query.name, query.qtype, writer, &mut choice);
         let policy = choice.policy;
         if policy.is_some() {
             self.decided(known.steering, policy, query, reply);

@@ -5,6 +5,7 @@
 
 use crate::dns::limits::{LABEL_BYTES_MAX, LABELS_MAX, NAME_BYTES_MAX};
 use core::fmt;
+use core::hash::{Hash, Hasher};
 use domain::base::name::Name as DomainName;
 
 /// What is wrong with a name in a message.
@@ -35,12 +36,18 @@ impl Name {
     /// Reads a name without compression at `at`; where it ends.
     pub fn read(message: &[u8], at: usize) -> Result<(Self, usize), NameError> {
         let mut name = Self::ROOT;
+        let end = name.read_in_place(message, at)?;
+        Ok((name, end))
+    }
+
+    /// The same into this name: one is too large to be handed on by value for every question. On an error it means nothing.
+    pub fn read_in_place(&mut self, message: &[u8], at: usize) -> Result<usize, NameError> {
         let mut used = 0;
+        self.labels = 0;
         loop {
             let length = usize::from(*message.get(at + used).ok_or(NameError::Short)?);
             if length == 0 {
-                name.length = (used + 1) as u8;
-                return Ok((name, at + used + 1));
+                break;
             }
             if length > LABEL_BYTES_MAX {
                 return Err(NameError::Label);
@@ -49,15 +56,17 @@ impl Name {
             if end >= NAME_BYTES_MAX {
                 return Err(NameError::Long);
             }
-            let label = message.get(at + used..at + end).ok_or(NameError::Short)?;
-            let place = &mut name.bytes[used..end];
-            place.copy_from_slice(label);
-            // A length is below 64 and no letter, so that all may be lowered together.
-            place.make_ascii_lowercase();
-            name.starts[usize::from(name.labels)] = used as u8;
-            name.labels += 1;
+            self.starts[usize::from(self.labels)] = used as u8;
+            self.labels += 1;
             used = end;
         }
+        let whole = message.get(at..=at + used).ok_or(NameError::Short)?;
+        let place = &mut self.bytes[..=used];
+        place.copy_from_slice(whole);
+        // A length is below 64 and no letter, so that all may be lowered together.
+        place.make_ascii_lowercase();
+        self.length = (used + 1) as u8;
+        Ok(at + used + 1)
     }
 
     /// A name from its wire form, which must be whole and nothing else.
@@ -114,6 +123,12 @@ impl PartialEq for Name {
 }
 
 impl Eq for Name {}
+
+impl Hash for Name {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.wire().hash(state);
+    }
+}
 
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

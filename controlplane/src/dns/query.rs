@@ -15,7 +15,7 @@ pub struct Query<'m> {
     /// The question as it stood there, its letters as the client chose them; empty if there was none.
     pub question: &'m [u8],
     /// The name asked for.
-    pub name: Name,
+    pub name: &'m Name,
     /// The type asked for.
     pub qtype: u16,
     /// The class asked for.
@@ -26,10 +26,6 @@ pub struct Query<'m> {
 
 /// What became of a request.
 #[derive(Clone, Copy, Debug)]
-#[allow(
-    clippy::large_enum_variant,
-    reason = "it lives on the stack for a moment; a box would be an allocation"
-)]
 pub enum Reading<'m> {
     /// It can be answered.
     Query(Query<'m>),
@@ -42,8 +38,8 @@ pub enum Reading<'m> {
 /// A resource record's fixed part behind its owner.
 const RECORD_BYTES: usize = 10;
 
-/// Takes a request apart.
-pub fn read(message: &[u8]) -> Reading<'_> {
+/// Takes a request apart; `name` becomes the name that is asked for.
+pub fn read<'m>(message: &'m [u8], name: &'m mut Name) -> Reading<'m> {
     let Some(header) = message.first_chunk::<HEADER_BYTES>() else { return Reading::Ignored };
     if header[2] & 0x80 != 0 {
         return Reading::Ignored;
@@ -52,7 +48,7 @@ pub fn read(message: &[u8]) -> Reading<'_> {
     if opcode != 0 {
         return Reading::Bad(ResponseCode::NotImp, &[], None);
     }
-    match sections(message, header) {
+    match sections(message, header, name) {
         Ok(query) => checked(query),
         Err(question) => Reading::Bad(ResponseCode::FormErr, question, None),
     }
@@ -78,17 +74,21 @@ fn checked(query: Query<'_>) -> Reading<'_> {
 }
 
 /// On an error, the question if that at least could be read.
-fn sections<'m>(message: &'m [u8], header: &[u8; HEADER_BYTES]) -> Result<Query<'m>, &'m [u8]> {
+fn sections<'m>(
+    message: &'m [u8],
+    header: &[u8; HEADER_BYTES],
+    name: &'m mut Name,
+) -> Result<Query<'m>, &'m [u8]> {
     let count = |at: usize| u16::from_be_bytes([header[at], header[at + 1]]);
     let (questions, answers, authorities, additionals) = (count(4), count(6), count(8), count(10));
-    let mut query = Query { question: &[], name: Name::ROOT, qtype: 0, qclass: 0, edns: None };
-    let mut at = HEADER_BYTES;
-    match questions {
-        0 => {}
-        1 => at = question(message, &mut query).ok_or(&[][..])?,
+    let asked = match questions {
+        0 => Question { bytes: &[], qtype: 0, qclass: 0 },
+        1 => Question::read(message, name).ok_or(&[][..])?,
         _ => return Err(&[]),
-    }
-    let question = query.question;
+    };
+    let Question { bytes: question, qtype, qclass } = asked;
+    let mut query = Query { question, name, qtype, qclass, edns: None };
+    let mut at = HEADER_BYTES + question.len();
     let is_transfer = query.qtype == rtype::IXFR;
     if answers != 0 || authorities != 0 && !is_transfer {
         return Err(question);
@@ -112,15 +112,20 @@ fn sections<'m>(message: &'m [u8], header: &[u8; HEADER_BYTES]) -> Result<Query<
     if at == message.len() { Ok(query) } else { Err(question) }
 }
 
-/// Where the question ends.
-fn question<'m>(message: &'m [u8], query: &mut Query<'m>) -> Option<usize> {
-    let (name, end) = Name::read(message, HEADER_BYTES).ok()?;
-    let [t0, t1, c0, c1] = *message.get(end..)?.first_chunk()?;
-    query.name = name;
-    query.qtype = u16::from_be_bytes([t0, t1]);
-    query.qclass = u16::from_be_bytes([c0, c1]);
-    query.question = &message[HEADER_BYTES..end + 4];
-    Some(end + 4)
+/// What stands behind the header.
+struct Question<'m> {
+    bytes: &'m [u8],
+    qtype: u16,
+    qclass: u16,
+}
+
+impl<'m> Question<'m> {
+    fn read(message: &'m [u8], name: &mut Name) -> Option<Self> {
+        let end = name.read_in_place(message, HEADER_BYTES).ok()?;
+        let [t0, t1, c0, c1] = *message.get(end..)?.first_chunk()?;
+        let (qtype, qclass) = (u16::from_be_bytes([t0, t1]), u16::from_be_bytes([c0, c1]));
+        Some(Self { bytes: &message[HEADER_BYTES..end + 4], qtype, qclass })
+    }
 }
 
 struct Record<'m> {
@@ -179,7 +184,7 @@ mod tests {
     }
 
     fn outcome(message: &[u8]) -> &'static str {
-        match read(message) {
+        match read(message, &mut { Name::ROOT }) {
             Reading::Query(_) => "query",
             Reading::Bad(code, _, _) => code.name(),
             Reading::Ignored => "ignored",
@@ -278,7 +283,8 @@ mod tests {
     #[test]
     fn the_question_is_kept_as_it_was_written() {
         let bytes = message(0, [1, 0, 0, 0], QUESTION);
-        let Reading::Query(query) = read(&bytes) else { panic!("a query") };
+        let mut name = Name::ROOT;
+        let Reading::Query(query) = read(&bytes, &mut name) else { panic!("a query") };
         assert_eq!((query.question, query.name.to_string()), (QUESTION, "www.example.".to_owned()));
         assert_eq!((query.qtype, query.qclass), (1, 1));
     }
@@ -288,13 +294,13 @@ mod tests {
     fn cuts_and_changes_never_panic() {
         let whole = message(0, [1, 0, 0, 1], &[QUESTION, OPT].concat());
         for end in 0..whole.len() {
-            read(&whole[..end]);
+            read(&whole[..end], &mut { Name::ROOT });
         }
         for at in 0..whole.len() {
             for byte in 0..=255 {
                 let mut changed = whole.clone();
                 changed[at] = byte;
-                if let Reading::Query(query) = read(&changed) {
+                if let Reading::Query(query) = read(&changed, &mut { Name::ROOT }) {
                     assert!(query.question.is_empty() || query.question.len() == query.name.wire().len() + 4);
                 }
             }

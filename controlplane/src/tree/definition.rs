@@ -23,9 +23,18 @@ const fn leaf(path: &'static str, form: Form, default: Option<&'static str>, doc
 /// What a node can be.
 pub const ROLES: &[&str] = &["front", "back", "dns", "probe", "log", "config"];
 
+/// What `longhaul ctl` can be told; whoever looks may also be somebody else than whoever changes.
+pub const COMMANDS: &[&str] =
+    &["show", "status", "explain", "set", "reload", "reopen", "drain", "override", "figures"];
+
 /// The tables, with what they are for.
 pub const TABLES: &[(&str, &str)] = &[
     ("network", "The network as a whole."),
+    (
+        "user *",
+        "A user of our machines, by name or number, who may give commands to processes that run (`longhaul ctl`). Root and a \
+         process's own user may give all of them and need not be named.",
+    ),
     ("node *", "A machine of ours. Its name is what `--node` takes."),
     ("node * front", "How this machine serves users, if it does."),
     ("node * back", "How this machine serves front-ends, if it does."),
@@ -70,6 +79,12 @@ pub const LEAVES: &[Leaf] = &[
         Form::File,
         None,
         "The file with the rules that give requests and answers their class.",
+    ),
+    leaf(
+        "user * may",
+        Form::Words(COMMANDS),
+        Some("[]"),
+        "The commands that it may give, by their names in `longhaul ctl --help`.",
     ),
     leaf(
         "node * pop",
@@ -255,6 +270,13 @@ pub const LEAVES: &[Leaf] = &[
         "Where its front-ends listen for plain TCP that belongs to it: `ADDR:PORT`.",
     ),
     leaf(
+        "site * classes",
+        Form::Texts,
+        Some("[]"),
+        "Which class its requests get, as `--class` takes it: `path=/checkout/*:0`, then `default:3`. Asked in order, before \
+         the network's rules.",
+    ),
+    leaf(
         "site * dns policy",
         Form::Name("policy"),
         None,
@@ -391,9 +413,8 @@ pub fn leaf_at(parts: &[String]) -> Option<&'static Leaf> {
 /// Whether a table may stand at a path.
 pub fn is_table(parts: &[String]) -> bool {
     LEAVES.iter().any(|leaf| {
-        let pattern: Vec<&str> = leaf.path.split(' ').collect();
-        pattern.len() > parts.len()
-            && pattern.iter().zip(parts).all(|(part, own)| *part == "*" || part == own)
+        let mut pattern = leaf.path.split(' ');
+        begins(&mut pattern, parts) && pattern.next().is_some()
     })
 }
 
@@ -414,8 +435,13 @@ pub fn below(parts: &[String]) -> Vec<&'static str> {
 }
 
 fn fits(pattern: &str, parts: &[String]) -> bool {
-    let pattern: Vec<&str> = pattern.split(' ').collect();
-    pattern.len() == parts.len() && pattern.iter().zip(parts).all(|(part, own)| *part == "*" || part == own)
+    let mut pattern = pattern.split(' ');
+    begins(&mut pattern, parts) && pattern.next().is_none()
+}
+
+/// Whether a pattern begins with these parts; leaves it behind them. Called for every leaf of a tree and every known one.
+fn begins<'p>(pattern: &mut impl Iterator<Item = &'p str>, parts: &[String]) -> bool {
+    parts.iter().all(|own| pattern.next().is_some_and(|part| part == "*" || part == own))
 }
 
 #[cfg(test)]

@@ -54,7 +54,8 @@ pub fn file(tree: &Tree, folder: &Path, path: &[&str]) -> Option<PathBuf> {
 
 /// The flags of `node` under a duty; the tree's files lie in `folder`. On errors, all of them.
 pub fn flags(tree: &Tree, folder: &Path, node: &str, duty: Duty) -> Result<Vec<Flag>, Vec<Problem>> {
-    let mut writing = Writing { tree, folder, node, flags: Vec::new(), problems: Vec::new() };
+    let (fronts, backs) = (of_duty(tree, Duty::Front), of_duty(tree, Duty::Back));
+    let mut writing = Writing { tree, folder, node, fronts, backs, flags: Vec::new(), problems: Vec::new() };
     if of_duty(tree, duty).contains(&node) {
         match duty {
             Duty::Front => writing.front(),
@@ -68,24 +69,9 @@ pub fn flags(tree: &Tree, folder: &Path, node: &str, duty: Duty) -> Result<Vec<F
     if problems.is_empty() { Ok(flags) } else { Err(problems) }
 }
 
-/// Sites that a node serves to users: those that name it, and those that name nobody.
-fn sites_at<'t>(tree: &'t Tree, front: &str) -> Vec<&'t str> {
-    let mut sites = tree.names(&["site"]);
-    sites.retain(|site| is_served(tree, site) && fronts(tree, site).contains(&front));
-    sites
-}
-
 /// A site that only the name server knows has neither back-ends nor origins.
 fn is_served(tree: &Tree, site: &str) -> bool {
     ["back", "origins", "tcp", "fronts"].iter().any(|leaf| !list(tree, &["site", site, leaf]).is_empty())
-}
-
-/// The front-ends of a site.
-fn fronts<'t>(tree: &'t Tree, site: &str) -> Vec<&'t str> {
-    let mut all = of_duty(tree, Duty::Front);
-    let named = list(tree, &["site", site, "fronts"]);
-    all.retain(|front| named.is_empty() || named.iter().any(|name| name == front));
-    all
 }
 
 fn list(tree: &Tree, path: &[&str]) -> Vec<String> {
@@ -106,20 +92,40 @@ struct Writing<'t> {
     tree: &'t Tree,
     folder: &'t Path,
     node: &'t str,
+    /// The nodes with each duty.
+    fronts: Vec<&'t str>,
+    backs: Vec<&'t str>,
     flags: Vec<Flag>,
     problems: Vec<Problem>,
 }
 
-impl Writing<'_> {
+impl<'t> Writing<'t> {
+    /// Sites that this node serves to users: those that name it, and those that name nobody.
+    fn sites(&self) -> Vec<&'t str> {
+        let mut sites = self.tree.names(&["site"]);
+        sites.retain(|site| is_served(self.tree, site) && self.fronts_of(site).contains(&self.node));
+        sites
+    }
+
+    /// The front-ends of a site.
+    fn fronts_of(&self, site: &str) -> Vec<&'t str> {
+        let named = list(self.tree, &["site", site, "fronts"]);
+        let serves = |front: &&&str| named.is_empty() || named.iter().any(|name| name == **front);
+        self.fronts.iter().filter(serves).copied().collect()
+    }
+
     fn front(&mut self) {
         let tree = self.tree;
         for listen in list(tree, &["node", self.node, "front", "listen"]) {
             self.flag("listen", listen);
         }
         let mut backs: Vec<String> = Vec::new();
-        for site in sites_at(tree, self.node) {
+        for site in self.sites() {
             for listen in list(tree, &["site", site, "tcp"]) {
                 self.flag("tcp", format!("{listen}={site}"));
+            }
+            for class in list(tree, &["site", site, "classes"]) {
+                self.flag("site-class", format!("{site}={class}"));
             }
             let several = list(tree, &["site", site, "back"]);
             if several.len() > 1 {
@@ -131,7 +137,7 @@ impl Writing<'_> {
             }
             if let Some(back) = several.into_iter().next() {
                 self.flag("site", format!("{site}={back}"));
-                if !backs.contains(&back) && of_duty(tree, Duty::Back).contains(&back.as_str()) {
+                if !backs.contains(&back) && self.backs.contains(&back.as_str()) {
                     backs.push(back);
                 }
                 continue;
@@ -195,7 +201,7 @@ impl Writing<'_> {
                 self.problem(&["site", site], what);
             }
             origins.iter().for_each(|origin| self.flag("origin", format!("{site}={origin}")));
-            for front in fronts(tree, site) {
+            for front in self.fronts_of(site) {
                 match peers.iter_mut().find(|(known, _)| *known == front) {
                     Some((_, sites)) => sites.push(site),
                     None => peers.push((front, vec![site])),
@@ -264,7 +270,10 @@ impl Writing<'_> {
 
     /// Names in a list of a site must be nodes of that duty.
     fn check_names(&mut self, site: &str, leaf: &str, duty: Duty) {
-        let known = of_duty(self.tree, duty);
+        let known = match duty {
+            Duty::Front => self.fronts.clone(),
+            Duty::Back => self.backs.clone(),
+        };
         for name in list(self.tree, &["site", site, leaf]) {
             if !known.contains(&name.as_str()) {
                 let near = nearest(&name, known.iter().copied());

@@ -17,6 +17,7 @@ use crate::tree::read::{Problem, Tree};
 use crate::tree::reporting::Reporting;
 use core::net::{IpAddr, SocketAddr};
 use jiff::Timestamp;
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -44,6 +45,8 @@ pub struct Network {
     pub reporting: Reporting,
     /// Where a node listens, and who it says it is.
     pub nodes: Vec<(String, Vec<SocketAddr>, String)>,
+    /// Users of the machines, and the commands that they may give.
+    pub users: Vec<(String, Vec<String>)>,
 }
 
 /// Time to live of the addresses of machines and roles, seconds.
@@ -52,13 +55,18 @@ const MACHINE_TTL_S: u32 = 60;
 impl Network {
     /// Makes it of a tree whose files lie in `folder`; on errors, all of them.
     pub fn of(tree: &Tree, folder: &Path) -> Result<Self, Vec<Problem>> {
-        let mut making = Making { tree, folder, network: Self::default(), problems: Vec::new() };
+        let mut making =
+            Making { tree, folder, network: Self::default(), answered: HashSet::new(), problems: Vec::new() };
         making.servers();
         making.overrides();
         making.policies();
         making.zones();
         making.sites();
         making.machines();
+        for user in tree.names(&["user"]) {
+            let may = making.list(&["user", user, "may"]);
+            making.network.users.push((user.to_owned(), may));
+        }
         match probes::of(tree, folder, &making.network.servers) {
             Ok(probes) => making.network.probes = probes,
             Err(problems) => making.problems.extend(problems),
@@ -108,6 +116,8 @@ struct Making<'t> {
     tree: &'t Tree,
     folder: &'t Path,
     network: Network,
+    /// Names that a policy answers, to find those that have two.
+    answered: HashSet<Name>,
     problems: Vec<Problem>,
 }
 
@@ -435,7 +445,7 @@ impl Making<'_> {
             return self
                 .problem(path, format!("no zone holds {name}; add [zone.NAME] for it or a domain above"));
         }
-        if self.network.names.iter().any(|(known, _)| *known == wire) {
+        if !self.answered.insert(wire) {
             return self.problem(path, format!("{name} has a policy already; keep one"));
         }
         self.network.names.push((wire, number as u32));

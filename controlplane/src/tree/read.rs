@@ -84,13 +84,13 @@ impl Tree {
     /// The names that the operator chose in a table, such as `policy`.
     pub fn names(&self, table: &[&str]) -> Vec<&str> {
         let above = Path::of(table.iter().copied());
-        let mut names: Vec<&str> = self
-            .tables
-            .keys()
-            .chain(self.given.keys())
-            .filter(|path| path.is_within(&above))
-            .filter_map(|path| path.parts().get(table.len()).map(String::as_str))
-            .collect();
+        // What is within a path follows it without a gap.
+        let tables =
+            self.tables.range(&above..).map(|(path, _)| path).take_while(|path| path.is_within(&above));
+        let given =
+            self.given.range(&above..).map(|(path, _)| path).take_while(|path| path.is_within(&above));
+        let parts = tables.chain(given).filter_map(|path| path.parts().get(table.len()));
+        let mut names: Vec<&str> = parts.map(String::as_str).collect();
         names.sort_unstable();
         names.dedup();
         names

@@ -25,6 +25,7 @@ mod operation;
 pub mod options;
 pub mod placement;
 pub mod privileges;
+pub mod readiness;
 mod ring;
 pub mod sleep;
 mod slots;

@@ -6,6 +6,7 @@ pub mod counters;
 pub mod crossing;
 pub mod fuzz;
 pub mod limits;
+pub mod named;
 pub mod node;
 pub mod origins;
 pub mod plan;

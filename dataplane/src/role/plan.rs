@@ -7,9 +7,11 @@
 
 use core::net::{IpAddr, SocketAddr};
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::exchange::link::{Kind, Way};
+use crate::role::named::{Entry, Named};
 use crate::rules::Rules;
 use crate::stdx::network::Network;
 use crate::tmp::key::PublicKey;
@@ -44,6 +46,26 @@ pub struct Site {
     pub way: Way,
     /// The plan that no longer had it.
     pub retired: Option<u64>,
+}
+
+impl Entry for Site {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn is_retired(&self) -> bool {
+        self.retired.is_some()
+    }
+}
+
+impl Entry for Origin {
+    fn name(&self) -> &str {
+        &self.site
+    }
+
+    fn is_retired(&self) -> bool {
+        self.retired.is_some()
+    }
 }
 
 /// One way to a back-end.
@@ -86,7 +108,7 @@ pub struct Peer {
     /// Its key.
     pub public_key: PublicKey,
     /// The sites that it may open; `*` for all.
-    pub sites: Vec<String>,
+    pub sites: HashSet<Vec<u8>>,
     /// The plan that no longer had it: it opens nothing, and its tunnels close when their streams are done.
     pub retired: Option<u64>,
 }
@@ -99,11 +121,11 @@ pub struct Plan {
     /// Numbered by `ListenerId`.
     pub listeners: Vec<Listener>,
     /// Sites that clients may ask for here.
-    pub sites: Vec<Site>,
+    pub sites: Named<Site>,
     /// Numbered by `Way::Route`.
     pub routes: Vec<Route>,
     /// Origins, numbered by `Way::Origin`.
-    pub origins: Vec<Origin>,
+    pub origins: Named<Origin>,
     /// Numbered as the tunnel endpoint numbers its peers.
     pub peers: Vec<Peer>,
     /// Which class requests and answers get.
@@ -117,10 +139,7 @@ pub struct Plan {
 impl Plan {
     /// The site that a lower-case host name belongs to.
     pub fn site(&self, host: &[u8]) -> Option<u16> {
-        let named = |name: &[u8]| {
-            self.sites.iter().position(|site| site.name.as_bytes() == name && site.retired.is_none())
-        };
-        named(host).or_else(|| named(b"*")).map(|index| index as u16)
+        self.sites.find(host).next().or_else(|| self.sites.find(b"*").next())
     }
 
     /// Whether what this address says of the way before it is believed.
@@ -131,10 +150,9 @@ impl Plan {
     /// The origin that serves a site's streams of one kind, for a peer of the tunnel.
     pub fn origin(&self, site: &[u8], kind: Kind) -> Option<u16> {
         let of = |site: &[u8]| {
-            let serves = |o: &Origin| o.kind == kind && o.site.as_bytes() == site && o.retired.is_none();
-            self.origins.iter().position(serves)
+            self.origins.find(site).find(|number| self.origins[usize::from(*number)].kind == kind)
         };
-        of(site).or_else(|| of(b"*")).map(|index| index as u16)
+        of(site).or_else(|| of(b"*"))
     }
 
     /// Whether a peer may open a site.
@@ -142,7 +160,7 @@ impl Plan {
         self.peers
             .get(peer)
             .filter(|peer| peer.retired.is_none())
-            .is_some_and(|peer| peer.sites.iter().any(|name| name == "*" || name.as_bytes() == site))
+            .is_some_and(|peer| peer.sites.contains(site) || peer.sites.contains(&b"*"[..]))
     }
 
     /// The worker that owns a route's tunnel.

@@ -46,8 +46,10 @@ impl Plan {
     pub fn succeed(&self, wanted: Self, settled: u64, abilities: &Abilities) -> Result<Succession, Full> {
         let generation = self.generation + 1;
         let asked = wanted.origins.len();
-        let (wanted, waiting) = self.hold_back(wanted, abilities);
-        let Self { routes, mut sites, origins, peers, rules, trusted_proxies, pseudonym, .. } = wanted;
+        let Self { routes, sites, origins, peers, rules, trusted_proxies, pseudonym, .. } = wanted;
+        let mut wishes = Wishes { sites: sites.to_vec(), routes, origins: origins.to_vec() };
+        let waiting = self.hold_back(&mut wishes, abilities);
+        let Wishes { mut sites, routes, origins } = wishes;
         let table = |max| Renumbering { generation, settled, max };
         let (routes, route_numbers) = table(NUMBERS_MAX).apply(&self.routes, routes)?;
         let (origins, origin_numbers) = table(NUMBERS_MAX).apply(&self.origins, origins)?;
@@ -59,14 +61,14 @@ impl Plan {
         }
         let (sites, _) = table(NUMBERS_MAX).apply(&self.sites, sites)?;
         let (peers, _) = Renumbering { settled: 0, ..table(PEERS_MAX) }.apply(&self.peers, peers)?;
-        let listeners = self.listeners.clone();
+        let (listeners, sites, origins) = (self.listeners.clone(), sites.into(), origins.into());
         let plan =
             Self { generation, listeners, sites, routes, origins, peers, rules, trusted_proxies, pseudonym };
         Ok(Succession { plan, origins: origin_numbers[..asked].to_vec(), waiting })
     }
 
-    /// `wanted` with the sites that cannot be served as they are wanted as they are now.
-    fn hold_back(&self, mut wanted: Self, abilities: &Abilities) -> (Self, Vec<String>) {
+    /// Leaves sites that cannot be served as they are wanted as they are now; their names.
+    fn hold_back(&self, wanted: &mut Wishes, abilities: &Abilities) -> Vec<String> {
         let can = |way: Way| match way {
             Way::Origin(_) => abilities.origins,
             Way::Route(route) => wanted.routes[usize::from(route)].addresses.first().is_some_and(|to| {
@@ -93,19 +95,26 @@ impl Plan {
             };
             wanted.sites.push(Site { way, ..now.clone() });
         }
-        (wanted, cannot.into_iter().map(|site| site.name).collect())
+        cannot.into_iter().map(|site| site.name).collect()
     }
 }
 
+/// What is wanted of a plan, with numbers of its own.
+struct Wishes {
+    sites: Vec<Site>,
+    routes: Vec<Route>,
+    origins: Vec<Origin>,
+}
+
 /// An entry of a table of a plan.
-trait Entry: Clone {
+trait Numbered: Clone {
     /// What makes it the same entry in another plan.
     fn key(&self) -> String;
     /// Where it is said that it is retired.
     fn retired(&mut self) -> &mut Option<u64>;
 }
 
-impl Entry for Site {
+impl Numbered for Site {
     fn key(&self) -> String {
         self.name.clone()
     }
@@ -115,7 +124,7 @@ impl Entry for Site {
     }
 }
 
-impl Entry for Route {
+impl Numbered for Route {
     fn key(&self) -> String {
         format!("{} {} {:?} {}", self.name, self.public_key, self.addresses, self.spread.name())
     }
@@ -125,7 +134,7 @@ impl Entry for Route {
     }
 }
 
-impl Entry for Origin {
+impl Numbered for Origin {
     fn key(&self) -> String {
         format!("{} {:?} {:?} {}", self.site, self.kind, self.proxy, self.label)
     }
@@ -135,7 +144,7 @@ impl Entry for Origin {
     }
 }
 
-impl Entry for Peer {
+impl Numbered for Peer {
     fn key(&self) -> String {
         self.public_key.to_string()
     }
@@ -154,7 +163,7 @@ struct Renumbering {
 
 impl Renumbering {
     /// The table that follows `now`, and the number of each of `wanted` in it.
-    fn apply<T: Entry>(self, now: &[T], wanted: Vec<T>) -> Result<(Vec<T>, Vec<u16>), Full> {
+    fn apply<T: Numbered>(self, now: &[T], wanted: Vec<T>) -> Result<(Vec<T>, Vec<u16>), Full> {
         let mut next = now.to_vec();
         let mut known: HashMap<String, usize> = HashMap::new();
         for (number, entry) in next.iter().enumerate() {
@@ -235,7 +244,7 @@ mod tests {
     }
 
     fn peer(seed: u64, sites: &[&str]) -> Peer {
-        let sites = sites.iter().map(|site| (*site).to_owned()).collect();
+        let sites = sites.iter().map(|site| site.as_bytes().to_vec()).collect();
         Peer { label: seed.to_string(), public_key: key(seed), sites, retired: None }
     }
 
@@ -243,8 +252,11 @@ mod tests {
     fn alone(sites: &[(&str, &str)]) -> Plan {
         let numbered = sites.iter().enumerate();
         Plan {
-            sites: numbered.map(|(at, (name, _))| site(name, Way::Origin(at as u16))).collect(),
-            origins: sites.iter().map(|(name, label)| origin(name, label)).collect(),
+            sites: numbered
+                .map(|(at, (name, _))| site(name, Way::Origin(at as u16)))
+                .collect::<Vec<_>>()
+                .into(),
+            origins: sites.iter().map(|(name, label)| origin(name, label)).collect::<Vec<_>>().into(),
             ..Plan::default()
         }
     }
@@ -308,7 +320,8 @@ mod tests {
 
     #[test]
     fn a_route_that_leads_elsewhere_is_another_route() {
-        let of = |routes: Vec<Route>, sites| Plan { routes, sites, ..Plan::default() };
+        let of =
+            |routes: Vec<Route>, sites: Vec<Site>| Plan { routes, sites: sites.into(), ..Plan::default() };
         let first = of(vec![route("east", 1)], vec![site("*", Way::Route(0))]);
         let moved = of(vec![route("west", 2), route("east", 3)], vec![site("*", Way::Route(1))]);
         let next = first.succeed(moved, 0, &able()).unwrap().plan;
@@ -321,7 +334,8 @@ mod tests {
         let first = alone(&[("a", "1"), ("b", "2")]);
         let mut wanted = alone(&[("b", "3")]);
         wanted.routes.push(route("east", 1));
-        wanted.sites.extend([site("a", Way::Route(0)), site("new", Way::Route(0))]);
+        let more = [site("a", Way::Route(0)), site("new", Way::Route(0))];
+        wanted.sites = wanted.sites.iter().cloned().chain(more).collect::<Vec<_>>().into();
         let abilities = Abilities { origins: true, tunnel_addresses: Vec::new() };
         let Succession { plan, origins, waiting } = first.succeed(wanted, 0, &abilities).unwrap();
         assert_eq!(waiting, ["a", "new"]);

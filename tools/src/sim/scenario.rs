@@ -218,9 +218,9 @@ impl Scenario {
                 listener(DOORS.tcp, false, tcp_site),
                 listener(DOORS.tcp_proxied, true, tcp_site),
             ],
-            sites,
+            sites: sites.into(),
             routes: if self.has_tunnel() { vec![east(owner)] } else { Vec::new() },
-            origins: if self.has_tunnel() { Vec::new() } else { self.origins() },
+            origins: if self.has_tunnel() { Vec::new().into() } else { self.origins().into() },
             peers: Vec::new(),
             rules: Arc::new(Rules { requests: (0..5).map(class_rule).collect(), ..Rules::default() }),
             trusted_proxies: Vec::new(),
@@ -247,12 +247,12 @@ impl Scenario {
 
     fn back_plan(&self) -> Plan {
         Plan {
-            origins: self.origins(),
+            origins: self.origins().into(),
             peers: vec![Peer {
                 label: "front".to_owned(),
                 public_key: keys().0[0].public(),
                 retired: None,
-                sites: self.origins().into_iter().map(|origin| origin.site).collect(),
+                sites: self.origins().into_iter().map(|origin| origin.site.into_bytes()).collect(),
             }],
             pseudonym: "back".to_owned(),
             ..Plan::default()

@@ -165,7 +165,8 @@ pub(crate) fn line(
     object.plain("client", from.ip().to_canonical());
     object.bare("port", from.port());
     object.plain("transport", if transport == Transport::Udp { "udp" } else { "tcp" });
-    match read(message) {
+    let mut name = Name::ROOT;
+    match read(message, &mut name) {
         Reading::Query(query) => {
             object.bytes("name", query.name.to_string().as_bytes());
             object.plain("type", type_name(query.qtype));

@@ -1,5 +1,6 @@
-//! One thread of the name server: its sockets on every address, one poll, batches of datagrams, a bounded number of
-//! connections. Shares nothing that is written but counters.
+//! One thread of the name server: its sockets on every address, batches of datagrams, a bounded number of connections.
+//! Shares nothing that is written but counters. Connections are the poll's; datagram sockets stay out of it
+//! (`dataplane::reactor::readiness` says why), and the thread waits for them and the poll together.
 
 use crate::dns::counters::Counters;
 use crate::dns::engine::Transport;
@@ -9,9 +10,9 @@ use crate::dns::server::options::ServerOptions;
 use crate::dns::server::queries::Queries;
 use dataplane::reactor::batch::Batch;
 use dataplane::reactor::clock;
+use dataplane::reactor::readiness::Readiness;
 use dataplane::time::{Duration, Instant};
 use mio::net::{TcpListener, TcpStream};
-use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -22,6 +23,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 const TICK: Duration = Duration::from_millis(250);
 /// Batches from one socket before the others have their turn.
 const BATCHES_PER_TURN: usize = 16;
+/// After a batch of so many another one is likely there already, and looking costs less than a poll does.
+const BUSY_BATCH: usize = 4;
 /// Events taken with one poll.
 const EVENTS_MAX: usize = 256;
 /// How long answers on connections may take to leave when the thread ends.
@@ -49,9 +52,10 @@ pub(crate) struct Handle {
 #[derive(Debug)]
 pub(crate) struct Worker {
     poll: Poll,
+    readiness: Readiness,
     handle: Arc<Handle>,
     udp: Vec<OwnedFd>,
-    /// Sockets that may have more, though they will not report it again.
+    /// Sockets that have something, or may have.
     has_more: Vec<bool>,
     listeners: Vec<TcpListener>,
     connections: Vec<Option<Connection<TcpStream>>>,
@@ -74,20 +78,16 @@ impl Worker {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKER)?;
         let handle = Arc::new(Handle { stop: AtomicBool::new(false), waker, turns: AtomicU64::new(0) });
-        for (place, socket) in sockets.udp.iter().enumerate() {
-            let source = &mut SourceFd(&socket.as_raw_fd());
-            poll.registry().register(source, Token(place), Interest::READABLE)?;
-        }
-        let first_listener = sockets.udp.len();
         let mut listeners = Vec::new();
         for (place, socket) in sockets.tcp.into_iter().enumerate() {
             let mut listener = TcpListener::from_std(socket.into());
-            poll.registry().register(&mut listener, Token(first_listener + place), Interest::READABLE)?;
+            poll.registry().register(&mut listener, Token(place), Interest::READABLE)?;
             listeners.push(listener);
         }
         let answer_bytes = usize::from(options.settings.udp_bytes_max);
         Ok(Self {
             poll,
+            readiness: Readiness::default(),
             handle,
             has_more: vec![false; sockets.udp.len()],
             udp: sockets.udp,
@@ -124,18 +124,14 @@ impl Worker {
     }
 
     fn turn(&mut self, events: &mut Events, wait: Duration) -> io::Result<()> {
-        match self.poll.poll(events, Some(wait)) {
-            Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
-            Ok(()) | Err(_) => {}
-        }
+        self.wait(events, wait)?;
         let now = clock::now();
         self.queries.begin_turn(now, clock::unix_us());
         self.handle.turns.fetch_add(1, Ordering::Relaxed);
-        let first_connection = self.udp.len() + self.listeners.len();
+        let first_connection = self.listeners.len();
         for event in events.iter() {
             match event.token() {
                 WAKER => {}
-                Token(place) if place < self.udp.len() => self.has_more[place] = true,
                 Token(place) if place < first_connection => self.accept_all(now),
                 Token(place) => self.advance(place - first_connection, now),
             }
@@ -143,6 +139,24 @@ impl Worker {
         for place in 0..self.udp.len() {
             if self.has_more[place] {
                 self.serve(place);
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for datagrams, and for what the poll reports.
+    fn wait(&mut self, events: &mut Events, span: Duration) -> io::Result<()> {
+        let Self { poll, readiness, udp, has_more, .. } = self;
+        let sockets = udp.iter().map(AsRawFd::as_raw_fd);
+        readiness.wait(sockets.chain([poll.as_raw_fd()]), span)?;
+        for (place, has_more) in has_more.iter_mut().enumerate() {
+            *has_more |= readiness.is_ready(place);
+        }
+        events.clear();
+        if readiness.is_ready(udp.len()) {
+            match poll.poll(events, Some(Duration::ZERO)) {
+                Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
+                Ok(()) | Err(_) => {}
             }
         }
         Ok(())
@@ -164,7 +178,7 @@ impl Worker {
             if sent.failed > 0 {
                 counters.send_errors.add(sent.failed as u64);
             }
-            if count < batch.slots() {
+            if count < BUSY_BATCH.min(batch.slots()) {
                 has_more[place] = false;
                 return;
             }
@@ -186,7 +200,7 @@ impl Worker {
             self.counters.connections_refused.add(1);
             return;
         };
-        let token = Token(self.udp.len() + self.listeners.len() + place);
+        let token = Token(self.listeners.len() + place);
         let _ = stream.set_nodelay(true);
         if self.poll.registry().register(&mut stream, token, Interest::READABLE | Interest::WRITABLE).is_err()
         {

@@ -87,7 +87,7 @@ impl World {
         let address = SocketAddr::from(([127, 0, 0, 1], 80));
         let plan = Plan {
             listeners: vec![Listener { address, proxy: false, tcp_site }],
-            sites: vec![Site { name: site.to_owned(), way: Way::Route(0), retired: None }],
+            sites: vec![Site { name: site.to_owned(), way: Way::Route(0), retired: None }].into(),
             routes: vec![Route {
                 name: "east".to_owned(),
                 public_key: PrivateKey::generate(&mut PredictableRandom::new(9)).public(),
@@ -299,7 +299,8 @@ fn a_request_never_reaches_an_origin_of_plain_tcp() {
     let origin =
         Origin { site: "mail".to_owned(), kind: Kind::Tcp, label: String::new(), proxy: None, retired: None };
     let plan = Arc::make_mut(&mut world.clients.plan);
-    (plan.sites[0].way, plan.origins) = (Way::Origin(0), vec![origin]);
+    plan.sites = vec![Site { way: Way::Origin(0), ..plan.sites[0].clone() }].into();
+    plan.origins = vec![origin].into();
     let (tcp, handle) = world.accept();
     world.read(handle, b"POST / HTTP/1.1\r\nHost: mail\r\nContent-Length: 6\r\n\r\nQUIT\r\n");
     let page: Vec<u8> = world.port.outgoing(tcp).flatten().copied().collect();

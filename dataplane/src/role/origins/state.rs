@@ -329,7 +329,7 @@ mod tests {
     fn origins(control: &Arc<Control>) -> Origins {
         let origin =
             Origin { site: "*".into(), kind: Kind::Tcp, label: String::new(), proxy: None, retired: None };
-        let plan = Arc::new(Plan { origins: vec![origin], ..Plan::default() });
+        let plan = Arc::new(Plan { origins: vec![origin].into(), ..Plan::default() });
         let limits = Limits { exchanges_max: 2, held_bytes: 1 << 16, ..Limits::default() };
         Origins::new(plan, Arc::new(limits), Arc::default(), control.clone())
     }

@@ -37,7 +37,7 @@ impl Downstream for Asking {
 fn of(count: usize, addresses: u8, exchanges_max: usize) -> (Origins, Port) {
     let origin =
         Origin { site: "a".to_owned(), kind: Kind::Http, label: "a".to_owned(), proxy: None, retired: None };
-    let plan = Plan { origins: vec![origin; count], ..Plan::default() };
+    let plan = Plan { origins: vec![origin; count].into(), ..Plan::default() };
     let limits = Limits { exchanges_max, pool_max: 4, held_bytes: 1 << 20, ..Limits::default() };
     let tcp_max = limits.origin_connections_max();
     let control = Arc::new(Control::new(Arc::default(), 1));
