@@ -125,7 +125,13 @@ impl Listeners {
             "listens where another flag does",
             "give another address",
         );
-        self.all.push(Listener { address, proxy, tcp_site });
+        self.all.push(Listener { address, proxy, tcp_site, carries_tunnels: false });
+    }
+
+    /// Adds one for tunnels over TCP.
+    pub(crate) fn add_carrier(&mut self, flag: &str, address: SocketAddr, problems: &mut Problems) {
+        self.add(flag, ListenAddress { address, proxy: false }, None, problems);
+        self.all.iter_mut().last().into_iter().for_each(|listener| listener.carries_tunnels = true);
     }
 
     /// Notes it if the admin server would stand in the way of one.
@@ -176,8 +182,8 @@ pub(crate) fn networks(given: &[Given<Network>], field: &str, problems: &mut Pro
 /// The routes with the workers that own their tunnels: the owners in turn.
 pub(crate) fn routes(cores: &Cores, routes: Vec<RouteConfig>) -> Vec<Route> {
     let route = |(route, owner): (RouteConfig, u8)| {
-        let RouteConfig { name, public_key, addresses, spread } = route;
-        Route { name, public_key, addresses, spread, owner, retired: None }
+        let RouteConfig { name, public_key, addresses, carriers, spread } = route;
+        Route { name, public_key, addresses, carriers, spread, owner, retired: None }
     };
     routes.into_iter().zip(cores.owners().into_iter().cycle()).map(route).collect()
 }

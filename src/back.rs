@@ -106,6 +106,16 @@ fn listeners(args: &BackArgs, origins: &Origins, problems: &mut Problems) -> Lis
     for (text, listen) in take_all(&args.http_listen, "http_listen", problems) {
         listeners.add(&format!("--http-listen {text}"), listen, None, problems);
     }
+    for (text, address) in take_all(&args.carrier_listen, "carrier_listen", problems) {
+        let flag = format!("--carrier-listen {text}");
+        problems.require(
+            !args.peer.is_empty(),
+            &flag,
+            "is for nobody",
+            "give --peer KEY=SITE for each front-end",
+        );
+        listeners.add_carrier(&flag, address, problems);
+    }
     let knows_all = origins.all.len() == args.origin.len();
     problems.require(
         args.http_listen.is_empty()

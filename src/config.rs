@@ -80,6 +80,15 @@ pub(crate) struct NodeConfig {
     pub(crate) memory_limit_bytes: Option<u64>,
 }
 
+/// What carries a tunnel's datagrams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CarrierKind {
+    /// UDP, and TCP where that fails.
+    Auto,
+    /// UDP, and what the routes name.
+    Udp,
+}
+
 /// One route of a front-end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RouteConfig {
@@ -87,8 +96,10 @@ pub(crate) struct RouteConfig {
     pub(crate) name: String,
     /// The back-end's public key.
     pub(crate) public_key: PublicKey,
-    /// Where the back-end listens; never empty, and a path leads to each.
+    /// Where the back-end listens, and a path leads to each; empty only where there are carriers.
     pub(crate) addresses: Vec<SocketAddr>,
+    /// Where it takes tunnels over TCP: further paths.
+    pub(crate) carriers: Vec<SocketAddr>,
     /// How the paths are used.
     pub(crate) spread: Spread,
 }

@@ -2,7 +2,7 @@
 
 use crate::args::front::FrontArgs;
 use crate::assemble::{self, Common, Listeners, Origins};
-use crate::config::{End, NodeConfig, RouteConfig};
+use crate::config::{CarrierKind, End, NodeConfig, RouteConfig};
 use crate::form::given::take_all;
 use crate::form::site::{SiteWay, WayText};
 use crate::form::tcp::TcpListen;
@@ -10,6 +10,7 @@ use crate::problem::{Problems, Wrong};
 use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use dataplane::exchange::link::{Kind, Way};
 use dataplane::role::plan::{Plan, Site};
+use dataplane::tmp::limits::PATHS_MAX;
 use dataplane::tmp::spread::Spread;
 use std::collections::HashMap;
 
@@ -95,8 +96,13 @@ impl Sites {
     fn new(args: &FrontArgs, problems: &mut Problems) -> Self {
         let mut routes: Vec<RouteConfig> = Vec::new();
         let spread = args.route_mode.take_or("route_mode", problems, Spread::default());
+        let kind = args.carrier.take_or("carrier", problems, CarrierKind::Udp);
         for (text, mut route) in take_all(&args.route, "route", problems) {
             route.spread = spread;
+            let first = route.addresses.first().copied().filter(|_| kind == CarrierKind::Auto);
+            let has_room = route.addresses.len() + route.carriers.len() < PATHS_MAX;
+            let is_new = first.is_some_and(|first| !route.carriers.contains(&first));
+            route.carriers.extend(first.filter(|_| has_room && is_new));
             let flag = format!("--route {text}");
             let is_other = routes.iter().all(|known| known.public_key != route.public_key);
             problems.require(

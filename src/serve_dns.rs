@@ -297,10 +297,12 @@ impl<'c> Running<'c> {
 
     /// Whole or not at all.
     fn reload(&mut self) -> Answer {
+        let begun = Instant::now();
         match self.load_anew() {
             Ok(generation) => {
                 self.reloads.worked(Vec::new());
-                daemon::notice("zones are serving anew", &[("generation", &generation)]);
+                let ms = begun.elapsed().as_millis();
+                daemon::notice("zones are serving anew", &[("generation", &generation), ("ms", &ms)]);
                 Answer::done(vec![format!("zones are serving anew, generation {generation}")])
             }
             Err(mut problems) => {

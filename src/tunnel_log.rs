@@ -8,6 +8,8 @@ use dataplane::role::status::TunnelStatus;
 use dataplane::tmp::limits::PATHS_MAX;
 use dataplane::tmp::stats::PathSnapshot;
 
+use crate::watch_paths::address_text;
+
 /// The tunnels as they were seen last: by worker, name of the far end, and which of that name.
 #[derive(Debug, Default)]
 pub(crate) struct TunnelLog(BTreeMap<(usize, String, usize), Seen>);
@@ -37,7 +39,7 @@ impl TunnelLog {
             let seen = Seen { is_up: tunnel.is_up, paths: tunnel.transport.paths };
             tell_tunnel(&to, before, seen);
             for path in 0..seen.paths.len() {
-                let address = tunnel.places[path].map(|place| place.to_string()).unwrap_or_default();
+                let address = tunnel.places[path].map(address_text).unwrap_or_default();
                 if let (Some(was), Some(is)) = (before.paths[path], seen.paths[path]) {
                     tell_path(&to, path, &address, was, is);
                 }

@@ -2,6 +2,8 @@
 
 use controlplane::view::{MetricsText, Unit};
 use dataplane::role::status::TunnelStatus;
+use dataplane::role::trunk::CARRIER_SOCKET;
+use dataplane::tmp::place::Place;
 use dataplane::tmp::stats::PathSnapshot;
 use serde_json::{Value, json};
 
@@ -56,16 +58,19 @@ pub(crate) fn metrics(tunnels: &[Named<'_>], text: &mut MetricsText) {
     }
 }
 
+/// Where a path leads to, as a route names it.
+pub(crate) fn address_text(place: Place) -> String {
+    let over = if place.socket == CARRIER_SOCKET { "tcp+" } else { "" };
+    format!("{over}{}", place.address)
+}
+
 /// The paths of a tunnel for `/status`.
 pub(crate) fn status(tunnel: &TunnelStatus) -> Vec<Value> {
     let paths = tunnel.transport.paths.iter().zip(&tunnel.places).enumerate();
-    let one = |(path, (snapshot, place)): (
-        usize,
-        (&Option<PathSnapshot>, &Option<core::net::SocketAddr>),
-    )| {
+    let one = |(path, (snapshot, place)): (usize, (&Option<PathSnapshot>, &Option<Place>))| {
         let path_of = snapshot.as_ref()?;
         Some(json!({
-            "path": path, "address": place.map(|place| place.to_string()), "active": path_of.is_active,
+            "path": path, "address": place.map(address_text), "active": path_of.is_active,
             "suspicion": path_of.suspicion.map(|suspicion| suspicion.name()), "suspected": path_of.suspected,
             "rtt_us": path_of.srtt_us, "rtt_min_us": path_of.min_rtt_us, "window_bytes": path_of.window_bytes,
             "in_flight_bytes": path_of.in_flight_bytes, "delivery_bytes_per_s": path_of.delivery_bytes_per_s,

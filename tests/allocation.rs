@@ -169,12 +169,13 @@ fn back(io: Io, key: PrivateKey, front: PublicKey, origin: SocketAddr) -> Runnin
 
 fn front(io: Io, key: PrivateKey, back: PublicKey, tunnel: SocketAddr) -> Running {
     let plan = Plan {
-        listeners: vec![Listener { address: local(), proxy: false, tcp_site: None }],
+        listeners: vec![Listener { address: local(), proxy: false, tcp_site: None, carries_tunnels: false }],
         sites: vec![Site { name: "*".to_owned(), way: Way::Route(0), retired: None }].into(),
         routes: vec![Route {
             name: "east".to_owned(),
             public_key: back,
             addresses: vec![tunnel],
+            carriers: Vec::new(),
             spread: Spread::Failover,
             owner: 0,
             retired: None,

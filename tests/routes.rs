@@ -14,7 +14,7 @@ use tools::origin::{OriginOptions, OriginThread};
 /// An origin, a back-end with two tunnel sockets, a relay before each, and a front-end that knows the relays.
 struct World {
     origin: OriginThread,
-    relays: [Node; 2],
+    relays: Vec<Node>,
     front: Node,
     back: Node,
     _folder: Folder,
@@ -32,11 +32,12 @@ impl World {
         let own = ["back", "--listen", any, "--key", &back_key, "--peer", &peer, "--origin", &site];
         let back = Node::start(&[&own[..], &fixed].concat());
         let tunnels: Vec<SocketAddr> = back.fields(" started ", "tunnel_udp=");
-        let relays = [tunnels[0], tunnels[1]].map(|to| {
+        let relay = |to: &SocketAddr| {
             let udp = format!("127.0.0.1:0={to}");
             Node::launch(&["wan", "--udp", &udp, "--path", "rtt=20ms"])
-        });
-        let at = relays.each_ref().map(|relay| relay.word_after("relaying "));
+        };
+        let relays: Vec<Node> = tunnels.iter().take(2).map(relay).collect();
+        let at: Vec<String> = relays.iter().map(|relay| relay.word_after("relaying ")).collect();
         let route = format!("east={back_public}@{},{}", at[0], at[1]);
         let own = ["front", "--key", &front_key, "--route", &route, "--site", "*=east"];
         let front = Node::start(&[&own[..], &fixed, flags].concat());
@@ -55,7 +56,10 @@ impl World {
     }
 
     fn wait_active(&self, node: &Node, active: usize) {
-        until("another path is active", || (self.paths(node)[active]["active"] == true).then_some(()));
+        until("another path is active", || {
+            let paths = self.paths(node);
+            paths.get(active).is_some_and(|path| path["active"] == true).then_some(())
+        });
     }
 
     /// A load that checks every byte, while something happens.
@@ -118,4 +122,69 @@ fn bonded_paths_both_carry() {
             "{status}"
         );
     });
+}
+
+/// Where no UDP passes the tunnel goes over TCP, loudly, and back to UDP when that works again.
+#[test]
+fn a_tunnel_goes_over_tcp_where_udp_is_blocked() {
+    each_driver(|io| {
+        let origin = tools::origin::spawn(&OriginOptions::default()).unwrap();
+        let folder = Folder::new();
+        let (front_key, front_public) = folder.key("front.key");
+        let (back_key, back_public) = folder.key("back.key");
+        let (cpu, any) = (one_cpu(), "127.0.0.1:0");
+        let fixed = ["--io", io, "--cpus", &cpu, "--listen", any, "--admin", any];
+        let (peer, site) = (format!("{front_public}=*"), format!("*=http://{}", origin.address()));
+        let own = ["back", "--carrier-listen", any, "--key", &back_key, "--peer", &peer, "--origin", &site];
+        let back = Node::start(&[&own[..], &fixed].concat());
+        // A socket that answers nothing stands for a network that lets no UDP through.
+        let blocked = std::net::UdpSocket::bind(any).unwrap();
+        let udp = blocked.local_addr().unwrap();
+        let route = format!("east={back_public}@{udp},tcp+{}", back.address());
+        let own = ["front", "--key", &front_key, "--route", &route, "--site", "*=east"];
+        let front = Node::start(&[&own[..], &fixed].concat());
+        let world = World { origin, relays: Vec::new(), front, back, _folder: folder };
+        world.wait_active(&world.front, 1);
+        world.front.wait_for("a tunnel is up to=east");
+        let carrier = format!("tcp+{}", world.back.address());
+        assert_eq!(world.paths(&world.front)[1]["address"], carrier.as_str());
+        let said = world.load(&["--connections", "8", "--requests", "400"], || {});
+        assert!(said.contains("\"requests\": 400"), "{said}");
+        // UDP works again.
+        drop(blocked);
+        let relay = format!("{udp}={}", world.back.tunnel());
+        let _relay = Node::launch(&["wan", "--udp", &relay, "--path", "rtt=2ms"]);
+        world.load(&["--connections", "8", "--requests", "400"], || world.wait_active(&world.front, 0));
+        world.front.wait_for("a path is good again to=east path=0");
+        drop(world.origin);
+    });
+}
+
+/// Whoever connects to a carrier's port and sends what is no datagram is cut off, and the tunnel goes on.
+#[test]
+fn strangers_at_a_carriers_port_disturb_nobody() {
+    use std::io::{Read, Write};
+    let origin = tools::origin::spawn(&OriginOptions::default()).unwrap();
+    let folder = Folder::new();
+    let (front_key, front_public) = folder.key("front.key");
+    let (back_key, back_public) = folder.key("back.key");
+    let (cpu, any) = (one_cpu(), "127.0.0.1:0");
+    let fixed = ["--cpus", &cpu, "--admin", any];
+    let (peer, site) = (format!("{front_public}=*"), format!("*=http://{}", origin.address()));
+    let own = ["back", "--carrier-listen", any, "--listen", any, "--key", &back_key, "--peer", &peer];
+    let back = Node::start(&[&own[..], &["--origin", &site], &fixed].concat());
+    let route = format!("east=tcp+{back_public}@{}", back.address());
+    let own = ["front", "--listen", any, "--key", &front_key, "--route", &route, "--site", "*=east"];
+    let front = Node::start(&[&own[..], &fixed].concat());
+    let world = World { origin, relays: Vec::new(), front, back, _folder: folder };
+    until("the tunnel is up", || (world.front.page("/healthz").0 == 200).then_some(()));
+    let mut strangers: Vec<_> = (0..100).map(|_| process::connect(world.back.address())).collect();
+    for (number, stranger) in strangers.iter_mut().enumerate() {
+        let sent: &[u8] = if number % 2 == 0 { b"GET / HTTP/1.1\r\n\r\n" } else { b"\0\0 nothing" };
+        let _cut_perhaps = stranger.write_all(sent);
+    }
+    assert!(matches!(strangers[1].read(&mut [0; 16]), Ok(0) | Err(_)), "a length of nothing is no datagram");
+    let said = world.load(&["--connections", "4", "--requests", "100"], || {});
+    assert!(said.contains("\"requests\": 100"), "{said}");
+    drop(world.origin);
 }

@@ -41,6 +41,10 @@ pub(crate) struct BackArgs {
     /// Listen for tunnels on this UDP address; repeatable
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen: Vec<Given<Address>>,
+    /// Take tunnels over TCP here, too, for front-ends whose way lets no UDP through (`--route NAME=KEY@ADDR,tcp+ADDR` there);
+    /// repeatable
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) carrier_listen: Vec<Given<Address>>,
     /// A front-end that is let in, by its public key, and the sites that it may open (`*` for all; `none` for a prober, which
     /// may only knock); repeatable
     #[arg(long, value_name = "KEY=SITE[,SITE…]")]

@@ -3,6 +3,7 @@
 use crate::args::keys::KeyFileArgs;
 use crate::args::node::NodeArgs;
 use crate::args::reporting::ReportArgs;
+use crate::config::CarrierKind;
 use crate::form::address::Address;
 use crate::form::given::Given;
 use crate::form::listen::Listen;
@@ -56,9 +57,14 @@ pub(crate) struct FrontArgs {
     /// --tcp); `*` takes what no other takes, unknown names get 421; repeatable
     #[arg(long, value_name = "SITE=ROUTE|URL")]
     pub(crate) site: Vec<Given<Site>>,
-    /// A way to a back-end: its public key and where it listens; a path leads to each of up to four addresses; repeatable
+    /// A way to a back-end: its public key and where it listens; a path leads to each of up to four addresses, over TCP where
+    /// `tcp+` stands before it (or before the key, for all); repeatable
     #[arg(long, value_name = "NAME=KEY@ADDR[,ADDR…]")]
     pub(crate) route: Vec<Given<Route>>,
+    /// Whether routes also have their first address as a last path over TCP, where the back-end has its --carrier-listen, for
+    /// networks that let no UDP through: `auto` or `udp`
+    #[arg(long, value_name = "KIND", default_value_t = Given::of(CarrierKind::Udp))]
+    pub(crate) carrier: Given<Word<CarrierKind>>,
     /// How routes of several addresses use their paths: `failover`, everything on the first that is good; `bond`, each
     /// packet on the one on which it arrives first; `duplicate`, as failover, and urgent data on a second one, too
     #[arg(long, value_name = "MODE", default_value_t = Given::of(Spread::Failover))]

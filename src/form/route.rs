@@ -1,4 +1,5 @@
-//! Routes: `NAME=KEY@ADDR[,ADDR…]`: a back-end by its public key, and where it listens.
+//! Routes: `NAME=[tcp+]KEY@ADDR[,ADDR…]`: a back-end by its public key, and where it listens; `tcp+` before an address, or
+//! before the key for all of them, is where it takes tunnels over TCP.
 
 use crate::config::RouteConfig;
 use crate::form::address::Address;
@@ -10,6 +11,9 @@ use dataplane::tmp::spread::Spread;
 
 /// A route.
 pub(crate) struct Route;
+
+/// Before what is reached over TCP.
+const OVER_TCP: &str = "tcp+";
 
 /// Bytes of a route's name; it stands in every line of the access log.
 const NAME_BYTES_MAX: usize = 32;
@@ -25,21 +29,29 @@ impl Form for Route {
             )
         };
         let (name, rest) = text.split_once('=').ok_or_else(form)?;
-        let (key, addresses) = rest.split_once('@').ok_or_else(form)?;
-        let addresses: Vec<_> = addresses.split(',').map(Address::read).collect::<Result<_, _>>()?;
+        let (key, texts) = rest.split_once('@').ok_or_else(form)?;
+        let (key, all_over_tcp) = key.strip_prefix(OVER_TCP).map_or((key, false), |key| (key, true));
+        let (mut addresses, mut carriers) = (Vec::new(), Vec::new());
+        for text in texts.split(',') {
+            let (text, over_tcp) = text.strip_prefix(OVER_TCP).map_or((text, false), |text| (text, true));
+            let kind = if all_over_tcp || over_tcp { &mut carriers } else { &mut addresses };
+            kind.push(Address::read(text)?);
+        }
         let is_usable =
             |address: &core::net::SocketAddr| address.port() > 0 && !address.ip().is_unspecified();
-        if !addresses.iter().all(is_usable) {
+        if !addresses.iter().chain(&carriers).all(is_usable) {
             return Err(Wrong::new("has an address that nobody can send to", "give the back-end's own"));
         }
-        if addresses.len() > PATHS_MAX {
+        if addresses.len() + carriers.len() > PATHS_MAX {
             return Err(Wrong::new(format!("has more than {PATHS_MAX} addresses"), "give fewer"));
         }
-        if (1..addresses.len()).any(|index| addresses[..index].contains(&addresses[index])) {
+        let is_twice = |all: &[_]| (1..all.len()).any(|index| all[..index].contains(&all[index]));
+        if is_twice(&addresses) || is_twice(&carriers) {
             return Err(Wrong::new("has an address twice", "give each once: a path leads to each"));
         }
         let spread = Spread::default();
-        Ok(RouteConfig { name: route_name(name)?, public_key: key::read(key)?, addresses, spread })
+        let (name, public_key) = (route_name(name)?, key::read(key)?);
+        Ok(RouteConfig { name, public_key, addresses, carriers, spread })
     }
 }
 
@@ -64,6 +76,10 @@ mod tests {
         let key = key::example(1);
         let route = Route::read(&format!("east={key}@127.0.0.1:7000,[::1]:7000")).unwrap();
         assert_eq!((route.name.as_str(), route.addresses.len()), ("east", 2));
+        let route = Route::read(&format!("east={key}@127.0.0.1:7000,tcp+127.0.0.1:7000")).unwrap();
+        assert_eq!((route.addresses.len(), route.carriers.len()), (1, 1));
+        let route = Route::read(&format!("east=tcp+{key}@127.0.0.1:7000,127.0.0.2:7000")).unwrap();
+        assert_eq!((route.addresses.len(), route.carriers.len()), (0, 2));
         for text in [
             "east".to_owned(),
             format!("east={key}"),

@@ -1,6 +1,6 @@
 //! Choices among a few words.
 
-use crate::config::{BlenderMode, HugePages, Io};
+use crate::config::{BlenderMode, CarrierKind, HugePages, Io};
 use crate::form::given::{Form, Written};
 use crate::problem::Wrong;
 use controlplane::logs::daemon::Level;
@@ -71,6 +71,10 @@ impl Words for Profile {
 impl Words for Spread {
     const WORDS: &[(&str, Self)] =
         &[("failover", Self::Failover), ("bond", Self::Bond), ("duplicate", Self::Duplicate)];
+}
+
+impl Words for CarrierKind {
+    const WORDS: &[(&str, Self)] = &[("auto", Self::Auto), ("udp", Self::Udp)];
 }
 
 impl Words for Level {

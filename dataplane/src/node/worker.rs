@@ -20,7 +20,7 @@ use crate::role::crossing::Crossing;
 use crate::role::node::{Node, NodeParts};
 use crate::role::origins::Origins;
 use crate::role::status::StatusBoard;
-use crate::role::trunk::{Trunk, TrunkOptions};
+use crate::role::trunk::{CARRIERS_MAX, Trunk, TrunkOptions};
 use crate::tmp::endpoint::{Endpoint, EndpointOptions, Refused};
 use crate::tmp::options::TunnelOptions;
 use crate::tmp::random::SystemRandom;
@@ -56,8 +56,9 @@ pub(crate) fn run(outfit: Outfit) -> io::Result<usize> {
     machine::set_timer_slack(TIMER_SLACK_NS)?;
     let limits = &options.limits;
     let origins_max = if options.plan.origins.is_empty() { 0 } else { limits.origin_connections_max() };
+    let carriers_max = if options.tunnels.is_some() { CARRIERS_MAX } else { 0 };
     let mut port = Port::new(&PortOptions {
-        tcp_max: limits.connections_max + limits.shedding_max + origins_max,
+        tcp_max: limits.connections_max + limits.shedding_max + origins_max + carriers_max,
         block_bytes: limits.block_bytes,
         blocks: limits.queue_bytes / limits.block_bytes,
         trains: options.trains,
@@ -104,7 +105,8 @@ fn clients(
     counters: &Arc<Counters>,
     records: Producer,
 ) -> Option<Clients> {
-    let accepts = options.workers[usize::from(worker)].accepts && !options.plan.listeners.is_empty();
+    let accepts = options.workers[usize::from(worker)].accepts
+        && options.plan.listeners.iter().any(|listener| !listener.carries_tunnels);
     let now = clock::now();
     let unix_origin_us = clock::unix_us() - now.as_us();
     accepts.then(|| {

@@ -323,7 +323,7 @@ impl Role for Node {
     fn handle(&mut self, now: Instant, input: Input<'_>, port: &mut Port) {
         self.adopt_plan(now, port);
         let is_draining = self.stage != Stage::Running;
-        let NodeParts { worker, clients, trunk, origins, crossing, .. } = &mut self.parts;
+        let NodeParts { worker, plan, clients, trunk, origins, crossing, .. } = &mut self.parts;
         let worker = *worker;
         let (part, handle) = match &input {
             Input::Datagrams { .. } => {
@@ -335,6 +335,15 @@ impl Role for Node {
                 return;
             }
             Input::Tick => return,
+            Input::Accepted { tcp, listener, peer }
+                if plan.listeners.get(usize::from(listener.0)).is_some_and(|door| door.carries_tunnels) =>
+            {
+                match trunk {
+                    Some(trunk) => trunk.accept_carrier(now, port, *tcp, *peer),
+                    None => port.abort(*tcp),
+                }
+                return;
+            }
             Input::Accepted { tcp, listener, peer } => {
                 let Some(clients) = clients else {
                     port.abort(*tcp);
@@ -360,6 +369,11 @@ impl Role for Node {
             }
         };
         match (part, clients, origins) {
+            (Part::Carrier, ..) => {
+                if let Some(trunk) = trunk {
+                    trunk.handle_carrier(now, port, handle, input);
+                }
+            }
             (Part::Client, Some(clients), origins) => {
                 let mut up = Servers {
                     worker,

@@ -35,6 +35,8 @@ pub struct Listener {
     pub proxy: bool,
     /// Index into `Plan::sites` of the site that every connection belongs to (plain TCP); `None`: HTTP.
     pub tcp_site: Option<u16>,
+    /// Connections carry tunnels of front-ends, and nothing of clients.
+    pub carries_tunnels: bool,
 }
 
 /// One site.
@@ -75,8 +77,10 @@ pub struct Route {
     pub name: String,
     /// The back-end's key.
     pub public_key: PublicKey,
-    /// Where the back-end listens: a path leads to each, `PATHS_MAX` at most.
+    /// Where the back-end listens: a path leads to each, `PATHS_MAX` at most with the carriers.
     pub addresses: Vec<SocketAddr>,
+    /// Where it takes the same over TCP: further paths.
+    pub carriers: Vec<SocketAddr>,
     /// How the paths are used.
     pub spread: Spread,
     /// The worker that owns its tunnel.

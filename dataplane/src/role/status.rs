@@ -2,13 +2,13 @@
 //!
 //! The worker only ever tries the board's lock; if a reader holds it just then, the numbers stay half a second older.
 
-use core::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 
 use crate::blender::{Counters as BlenderCounters, RINGS};
 use crate::role::waits::WaitHistogram;
 use crate::tmp::counters::Counters as EndpointCounters;
 use crate::tmp::limits::PATHS_MAX;
+use crate::tmp::place::Place;
 use crate::tmp::stats::Snapshot;
 
 /// One tunnel.
@@ -21,7 +21,7 @@ pub struct TunnelStatus {
     /// Whether bytes come through.
     pub is_up: bool,
     /// Where the peer is, by path.
-    pub places: [Option<SocketAddr>; PATHS_MAX],
+    pub places: [Option<Place>; PATHS_MAX],
     /// Streams open.
     pub streams: usize,
     /// The transport's numbers.

@@ -71,9 +71,13 @@ impl Plan {
     fn hold_back(&self, wanted: &mut Wishes, abilities: &Abilities) -> Vec<String> {
         let can = |way: Way| match way {
             Way::Origin(_) => abilities.origins,
-            Way::Route(route) => wanted.routes[usize::from(route)].addresses.first().is_some_and(|to| {
-                abilities.tunnel_addresses.iter().any(|from| from.is_ipv4() == to.is_ipv4())
-            }),
+            Way::Route(route) => {
+                let Route { addresses, carriers, .. } = &wanted.routes[usize::from(route)];
+                let mut from = abilities.tunnel_addresses.iter();
+                let has_socket =
+                    addresses.first().is_some_and(|to| from.any(|from| from.is_ipv4() == to.is_ipv4()));
+                has_socket || !carriers.is_empty()
+            }
         };
         let (can, cannot): (Vec<Site>, Vec<Site>) =
             core::mem::take(&mut wanted.sites).into_iter().partition(|site| can(site.way));
@@ -126,7 +130,8 @@ impl Numbered for Site {
 
 impl Numbered for Route {
     fn key(&self) -> String {
-        format!("{} {} {:?} {}", self.name, self.public_key, self.addresses, self.spread.name())
+        let Self { name, public_key, addresses, carriers, spread, .. } = self;
+        format!("{name} {public_key} {addresses:?} {carriers:?} {}", spread.name())
     }
 
     fn retired(&mut self) -> &mut Option<u64> {
@@ -237,6 +242,7 @@ mod tests {
             name: name.to_owned(),
             public_key: key(seed),
             addresses,
+            carriers: Vec::new(),
             spread: Spread::Failover,
             owner: 0,
             retired: None,

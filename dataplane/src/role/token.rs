@@ -18,6 +18,8 @@ pub enum Part {
     Connection,
     /// A fetch from an origin.
     Fetch,
+    /// A connection that carries a tunnel's datagrams.
+    Carrier,
 }
 
 /// What a connection is called before its record exists.
@@ -30,6 +32,7 @@ pub const fn pack(part: Part, handle: Handle) -> Token {
         Part::Exchange => 2,
         Part::Connection => 3,
         Part::Fetch => 4,
+        Part::Carrier => 5,
     };
     Token((part as u64) << 56 | (handle.generation as u64) << 32 | handle.slot as u64)
 }
@@ -41,6 +44,7 @@ pub const fn unpack(token: Token) -> Option<(Part, Handle)> {
         2 => Part::Exchange,
         3 => Part::Connection,
         4 => Part::Fetch,
+        5 => Part::Carrier,
         _ => return None,
     };
     Some((part, Handle { slot: token.0 as u32, generation: (token.0 >> 32) as u32 & 0x00ff_ffff }))

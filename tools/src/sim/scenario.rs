@@ -210,7 +210,8 @@ impl Scenario {
         }
         sites.push(site(TCP_SITE.to_owned(), way(ORIGINS)));
         let tcp_site = Some(sites.len() as u16 - 1);
-        let listener = |address, proxy, tcp_site| Listener { address, proxy, tcp_site };
+        let listener =
+            |address, proxy, tcp_site| Listener { address, proxy, tcp_site, carries_tunnels: false };
         Plan {
             listeners: vec![
                 listener(DOORS.http, false, None),
@@ -399,6 +400,7 @@ fn east(owner: u8) -> Route {
         name: "east".to_owned(),
         public_key,
         addresses: vec![BACK_UDP],
+        carriers: Vec::new(),
         spread: Spread::Failover,
         owner,
         retired: None,

@@ -86,12 +86,13 @@ impl World {
     fn of(site: &str, tcp_site: Option<u16>) -> Self {
         let address = SocketAddr::from(([127, 0, 0, 1], 80));
         let plan = Plan {
-            listeners: vec![Listener { address, proxy: false, tcp_site }],
+            listeners: vec![Listener { address, proxy: false, tcp_site, carries_tunnels: false }],
             sites: vec![Site { name: site.to_owned(), way: Way::Route(0), retired: None }].into(),
             routes: vec![Route {
                 name: "east".to_owned(),
                 public_key: PrivateKey::generate(&mut PredictableRandom::new(9)).public(),
                 addresses: vec![address],
+                carriers: Vec::new(),
                 spread: crate::tmp::spread::Spread::Failover,
                 owner: 0,
                 retired: None,

@@ -187,7 +187,7 @@ impl Origins {
             match token::unpack(Token(entry)) {
                 Some((Part::Fetch, handle)) => self.on_fetch_timer(now, port, down, handle),
                 Some((Part::Connection, handle)) => self.on_idle_timer(now, port, handle),
-                Some((Part::Client | Part::Exchange, _)) | None => {}
+                Some((Part::Client | Part::Exchange | Part::Carrier, _)) | None => {}
             }
         }
         self.due = due;

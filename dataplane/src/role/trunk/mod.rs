@@ -7,12 +7,14 @@
 //! the pouring is the same. Not here: what the bytes mean.
 
 mod arrivals;
+mod carriers;
 mod line;
 mod owner;
 mod pour;
 mod stream;
 mod wait;
 
+pub use carriers::{CARRIER_SOCKET, CARRIERS_MAX};
 pub use line::Line;
 pub use owner::{Trunk, TrunkOptions};
 pub use pour::Parts;

@@ -8,11 +8,12 @@ use core::net::SocketAddr;
 use crate::blender::{Blender, Options as BlenderOptions};
 use crate::exchange::failure::Failure;
 use crate::exchange::link::{Answer, Ask, Asker, Downstream, Opening, Served, Upstream, Way};
-use crate::port::{Ecn, Port, SocketId};
+use crate::port::{Ecn, Input, Port, SocketId, TcpId};
 use crate::role::plan::Plan;
 use crate::role::settings::Settings;
 use crate::role::status::{StatusBoard, TunnelStatus};
 use crate::role::trunk::arrivals::Arrivals;
+use crate::role::trunk::carriers::{CARRIER_SOCKET, Carriers};
 use crate::role::trunk::line::Line;
 use crate::role::trunk::stream::{End, Queued, Stream, Streams};
 use crate::stdx::slab::Handle;
@@ -68,6 +69,9 @@ pub struct Trunk {
     pub(crate) owes_room: bool,
     pub(crate) streams_opened: u64,
     arrivals: Arrivals,
+    pub(crate) carriers: Carriers,
+    /// A train that goes over TCP, on its way there.
+    pub(crate) train: Vec<u8>,
     /// Used within one call only.
     pub(crate) blocked: Vec<StreamId>,
 }
@@ -93,6 +97,8 @@ impl Trunk {
             owes_room: false,
             streams_opened: 0,
             arrivals: Arrivals::default(),
+            carriers: Carriers::new(),
+            train: Vec::new(),
             blocked: Vec::new(),
             options,
         }
@@ -138,7 +144,7 @@ impl Trunk {
     }
 
     /// Path k leaves from the k-th of our sockets of its family, in turn.
-    fn places(&self, addresses: &[SocketAddr]) -> Vec<Place> {
+    fn places(&self, addresses: &[SocketAddr], carriers: &[SocketAddr]) -> Vec<Place> {
         let place = |(index, address): (usize, &SocketAddr)| {
             let fitting = (0..self.sockets.len() as u8)
                 .filter(|at| self.sockets[usize::from(*at)].1 == address.is_ipv4());
@@ -146,12 +152,14 @@ impl Trunk {
             let socket = sockets.get(index % sockets.len().max(1)).copied().unwrap_or(0);
             Place { address: *address, socket }
         };
-        addresses.iter().take(PATHS_MAX).enumerate().map(place).collect()
+        let carried = carriers.iter().map(|address| Place { address: *address, socket: CARRIER_SOCKET });
+        addresses.iter().enumerate().map(place).chain(carried).take(PATHS_MAX).collect()
     }
 
     fn begin_route(&mut self, now: Instant, plan: &Plan, number: u16) -> Result<(), Refused> {
         let route = &plan.routes[usize::from(number)];
-        let (places, spread) = (self.places(&route.addresses), route.spread);
+        let (places, spread) = (self.places(&route.addresses, &route.carriers), route.spread);
+        route.carriers.iter().for_each(|address| self.carriers.add_target(*address));
         let peer = match self.endpoint.peer_by_key(&route.public_key) {
             Some(peer) => {
                 // Tunnels that stand stay where they are.
@@ -234,6 +242,28 @@ impl Trunk {
         }
     }
 
+    /// A connection came in that carries a tunnel.
+    pub fn accept_carrier(&mut self, now: Instant, port: &mut Port, tcp: TcpId, peer: SocketAddr) {
+        self.carriers.accept(now, port, tcp, peer);
+    }
+
+    /// Something happened to a connection that carries a tunnel.
+    pub fn handle_carrier(&mut self, now: Instant, port: &mut Port, handle: Handle, input: Input<'_>) {
+        match input {
+            Input::Connected { .. } => self.carriers.connected(now, port, handle),
+            Input::Read { bytes, .. } => {
+                let endpoint = &mut self.endpoint;
+                self.carriers.read(now, port, handle, bytes, |address, datagram| {
+                    let from = Place { address, socket: CARRIER_SOCKET };
+                    endpoint.handle_datagram(now, from, TunnelEcn::NotCapable, datagram);
+                });
+            }
+            Input::ReadEnd { .. } => self.carriers.read_ended(now, port, handle),
+            Input::Failed { .. } => self.carriers.gone(now, handle),
+            Input::Accepted { .. } | Input::Wrote { .. } | Input::Datagrams { .. } | Input::Tick => {}
+        }
+    }
+
     /// How long this worker may let datagrams gather.
     pub fn patience_us(&self) -> u32 {
         self.arrivals.patience_us()
@@ -272,7 +302,7 @@ impl Trunk {
             self.lines.iter().flatten().filter_map(|line| {
                 let mut places = [None; PATHS_MAX];
                 for (path, place) in (0..).map(PathId).zip(&mut places) {
-                    *place = endpoint.place_of(line.tunnel, path).map(|place| place.address);
+                    *place = endpoint.place_of(line.tunnel, path);
                 }
                 Some(TunnelStatus {
                     places,

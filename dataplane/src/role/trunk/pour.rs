@@ -5,6 +5,7 @@ use crate::exchange::failure::Failure;
 use crate::exchange::link::{Answer, Ask, Downstream, Kind, Opening, Upstream, Way};
 use crate::port::{Ecn, Port};
 use crate::role::plan::Plan;
+use crate::role::trunk::carriers::CARRIER_SOCKET;
 use crate::role::trunk::line::Line;
 use crate::role::trunk::owner::Trunk;
 use crate::role::trunk::stream::{End, Queued, Stream};
@@ -78,6 +79,13 @@ impl Trunk {
             let segments_max = self.options.segments_max;
             let Some(sent) = self.endpoint.transmit(now, buffer, segments_max, &mut blenders) else { break };
             let ecn = Ecn::from_bits(sent.ecn as u8);
+            if sent.to.socket == CARRIER_SOCKET {
+                self.train.clear();
+                self.train.extend_from_slice(&buffer[..sent.bytes]);
+                let train = (self.train.as_slice(), sent.segment_bytes);
+                let _dropped_or_not = self.carriers.send(now, port, sent.to.address, train);
+                continue;
+            }
             // Without a socket of its family a peer's address is as good as a black hole: the tunnel stays down.
             if let Some(socket) = self.socket_to(sent.to) {
                 port.send_train(socket, sent.to.address, sent.bytes, sent.segment_bytes, ecn);

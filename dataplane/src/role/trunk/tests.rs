@@ -63,8 +63,15 @@ impl Upstream for NoServer {
 /// One route to that back-end, be it retired or not.
 fn plan(public_key: PublicKey, retired: Option<u64>) -> Plan {
     let addresses = vec![SocketAddr::from(([10, 0, 0, 1], 7_000))];
-    let route =
-        Route { name: "east".to_owned(), public_key, addresses, spread: Spread::Failover, owner: 0, retired };
+    let route = Route {
+        name: "east".to_owned(),
+        public_key,
+        addresses,
+        carriers: Vec::new(),
+        spread: Spread::Failover,
+        owner: 0,
+        retired,
+    };
     Plan { routes: vec![route], ..Plan::default() }
 }
 
