@@ -62,6 +62,7 @@ fn options(args: &OnceArgs, problems: &mut Problems) -> ProberOptions {
         targets,
         keys: keys(args.key.as_deref(), args.psk.as_deref(), problems),
         name_servers: (!servers.is_empty()).then_some(servers),
+        flights_max: None,
         seed: clock::unix_us(),
     }
 }

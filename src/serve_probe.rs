@@ -90,9 +90,26 @@ impl Probing {
     }
 }
 
+/// Probes that may be under way at once, as descriptors allow: each has two at most.
+fn flights_max(targets: usize) -> io::Result<usize> {
+    let wanted = 2 * FLIGHTS_MAX.min(targets) + DESCRIPTORS_BESIDE;
+    let held = usize::try_from(machine::raise_descriptor_limit(wanted as u64)?).unwrap_or(usize::MAX);
+    if held < wanted {
+        let instead =
+            "raise LimitNOFILE (systemd) or ulimit -n: where many targets are silent, probes start late";
+        daemon::warning(
+            "fewer descriptors than probes",
+            &[("wanted", &wanted), ("held", &held), ("do", &instead)],
+        );
+    }
+    Ok(held.saturating_sub(DESCRIPTORS_BESIDE) / 2)
+}
+
 fn prober(config: &ProbeConfig, targets: Vec<Arc<Target>>) -> Result<Prober, String> {
+    let flights_max = flights_max(targets.len()).map_err(|error| error.to_string())?;
     Prober::new(ProberOptions {
         targets,
+        flights_max: Some(flights_max),
         keys: config.keys.clone(),
         name_servers: config.name_servers.clone(),
         seed: clock::unix_us(),
@@ -131,6 +148,7 @@ fn run_prober(
             telling.reports.store(sent, Ordering::Relaxed);
             telling.reports_failed.store(failed, Ordering::Relaxed);
         }
+        telling.turns.fetch_add(1, Ordering::Relaxed);
         let (started, late) = prober.counts();
         telling.started.store(started, Ordering::Relaxed);
         telling.late.store(late, Ordering::Relaxed);
@@ -191,10 +209,7 @@ fn outlet(config: &ProbeConfig) -> Result<Option<Outlet>, String> {
 
 impl<'c> Running<'c> {
     fn start(config: &'c ProbeConfig) -> Result<Self, Exit> {
-        let wanted = 2 * FLIGHTS_MAX.min(config.targets.len()) + DESCRIPTORS_BESIDE;
-        if let Err(error) = machine::raise_descriptor_limit(wanted as u64) {
-            return Err(failed("cannot read the limit on descriptors", &error));
-        }
+        machine::forbid_core_dumps().map_err(|error| failed("cannot forbid core dumps", &error))?;
         let telling = Arc::new(Telling::new(config.targets.clone()));
         let prober = prober(config, config.targets.clone()).map_err(|what| {
             daemon::error("nothing was started", &[("why", &what)]);
@@ -249,9 +264,14 @@ impl<'c> Running<'c> {
     fn serve(mut self, mut inbox: Inbox) -> Exit {
         let alive_every = notify::alive_interval();
         let mut alive_at = Instant::now();
+        let mut turns_seen = None;
         while self.probing.as_ref().is_some_and(|probing| !probing.thread.is_finished()) {
             if let Some(every) = alive_every.filter(|_| Instant::now() >= alive_at) {
-                notify::alive();
+                // A prober that stands still is what the watchdog is for.
+                let turns = self.telling.turns.load(Ordering::Relaxed);
+                if turns_seen.replace(turns) != Some(turns) {
+                    notify::alive();
+                }
                 alive_at = Instant::now() + every;
             }
             match inbox.wait(LOOK_EVERY) {

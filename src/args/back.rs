@@ -45,7 +45,8 @@ pub(crate) struct BackArgs {
     /// repeatable
     #[arg(long, value_name = "ADDR")]
     pub(crate) carrier_listen: Vec<Given<Address>>,
-    /// A front-end that is let in, by its public key, and the sites that it may open (`*` for all); repeatable
+    /// A front-end that is let in, by its public key, and the sites that it may open (`*` for all; `none` for a prober, which
+    /// may only knock); repeatable
     #[arg(long, value_name = "KEY=SITE[,SITE…]")]
     pub(crate) peer: Vec<Given<Peer>>,
     /// Where a site is served: http://HOST[:PORT] or tcp://HOST:PORT; `,proxy=v1` or `,proxy=v2` sends a PROXY protocol

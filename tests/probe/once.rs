@@ -62,7 +62,7 @@ fn back_ends_are_knocked_at() {
         "--key",
         &back_key,
         "--peer",
-        &format!("{own_public}=*"),
+        &format!("{own_public}=none"),
         "--origin",
         "*=http://127.0.0.1:1",
         "--cpus",

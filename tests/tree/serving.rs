@@ -194,7 +194,15 @@ fn a_large_tree_is_reloaded_under_load_and_no_answer_mixes_generations() {
         assert!(found.len() == 2 && one.is_some() && one == other, "{found:?}");
         one.unwrap()
     };
+    /// Ends the questions whatever becomes of the test: else one that fails would wait for them for ever.
+    struct Stop<'a>(&'a AtomicBool);
+    impl Drop for Stop<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
     std::thread::scope(|scope| {
+        let stopping = Stop(&stop);
         let asking = scope.spawn(|| {
             let (socket, mut seen, mut site) = (udp(to), Vec::new(), 0);
             while !stop.load(Ordering::Relaxed) {
@@ -218,7 +226,7 @@ fn a_large_tree_is_reloaded_under_load_and_no_answer_mixes_generations() {
             // What is announced is what answers.
             assert_eq!(whole(&ask(to, &question("s1.shop.test", 1, None))), generation);
         }
-        stop.store(true, Ordering::Relaxed);
+        drop(stopping);
         let seen = asking.join().unwrap();
         assert!(seen.is_sorted(), "no thread goes back to an older generation");
         let mut generations = seen.clone();

@@ -8,6 +8,9 @@ use dataplane::time::{Duration, Instant};
 use std::collections::HashMap;
 use std::path::PathBuf;
 
+/// Life of what the hosts file says, in seconds: how soon an edit of it counts.
+const HOSTS_TTL_S: u32 = 30;
+
 /// The names.
 #[derive(Debug)]
 pub struct Names {
@@ -28,8 +31,8 @@ impl Names {
         }
     }
 
-    /// The address of a host, if it is known without asking.
-    pub fn known(&self, host: &str, now: Instant) -> Option<IpAddr> {
+    /// The address of a host, if it is known without asking anybody.
+    pub fn known(&mut self, host: &str, now: Instant) -> Option<IpAddr> {
         if let Ok(address) = host.parse() {
             return Some(address);
         }
@@ -38,7 +41,9 @@ impl Names {
         {
             return Some(*address);
         }
-        hosts_addresses(&self.hosts, host).first().copied()
+        let address = hosts_addresses(&self.hosts, host).first().copied()?;
+        self.learn(host, address, HOSTS_TTL_S, now);
+        Some(address)
     }
 
     /// Keeps what was answered.

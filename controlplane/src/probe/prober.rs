@@ -35,6 +35,8 @@ pub struct ProberOptions {
     pub keys: Option<KnockKeys>,
     /// Name servers in place of those of resolv.conf(5).
     pub name_servers: Option<Vec<SocketAddr>>,
+    /// Probes under way at once, [`FLIGHTS_MAX`] at most; `None`: that many.
+    pub flights_max: Option<usize>,
     /// Where jitter and the numbers of questions begin.
     pub seed: u64,
 }
@@ -78,17 +80,22 @@ pub struct Prober {
 impl Prober {
     /// Prepares everything; nothing is sent yet. A sentence says what is wrong with a file of authorities.
     pub fn new(options: ProberOptions) -> Result<Self, String> {
-        let ProberOptions { targets, keys, name_servers, seed } = options;
+        let ProberOptions { targets, keys, name_servers, flights_max, seed } = options;
         let mut authorities = HashMap::new();
         let may_be_tls = |target: &&Arc<Target>| target.url.kind == Kind::Https || target.redirects > 0;
         for target in targets.iter().filter(may_be_tls) {
-            if !authorities.contains_key(&target.authorities) {
-                let read = Authorities::read(target.authorities.as_deref())?;
-                authorities.insert(target.authorities.clone(), read);
+            if authorities.contains_key(&target.authorities) {
+                continue;
+            }
+            match Authorities::read(target.authorities.as_deref()) {
+                Ok(read) => drop(authorities.insert(target.authorities.clone(), read)),
+                Err(what) if target.url.kind == Kind::Https => return Err(what),
+                // Nobody has said that this one leads to TLS; if it does, the probe says what is missing.
+                Err(_) => {}
             }
         }
         let paces = targets.iter().map(|target| target.pace).collect();
-        let places = FLIGHTS_MAX.min(targets.len().max(1));
+        let places = flights_max.unwrap_or(FLIGHTS_MAX).clamp(1, FLIGHTS_MAX).min(targets.len().max(1));
         Ok(Self {
             poll: Poll::new().map_err(|error| format!("no poll: {error}"))?,
             events: Events::with_capacity(EVENTS_MAX),

@@ -2,7 +2,10 @@
 //! meaning of everything, and a flag that is given there wins over the tree's. Looks at what no single leaf can know.
 
 use crate::nearest::nearest;
+use crate::probe::url::Kind;
 use crate::tree::form::Taken;
+use crate::tree::network::Network;
+use crate::tree::probes::Probe;
 use crate::tree::read::{Problem, Tree};
 use crate::tree::reporting::Reporting;
 use core::net::{IpAddr, SocketAddr};
@@ -205,9 +208,30 @@ impl<'t> Writing<'t> {
                 }
             }
         }
-        for (front, sites) in peers {
+        for (front, sites) in &peers {
             if let Some(key) = self.public_key(front) {
                 self.flag("peer", format!("{key}={}", sites.join(",")));
+            }
+        }
+        let fronts: Vec<&str> = peers.into_iter().map(|(front, _)| front).collect();
+        self.probers(&fronts);
+    }
+
+    /// Probers knock at a back-end with their own keys, and may do nothing else there.
+    fn probers(&mut self, fronts: &[&str]) {
+        let Some(own) = text(self.tree, &["node", self.node, "public_key"]) else { return };
+        // What is wrong with the network as a whole was said before any node was asked about.
+        let Ok(network) = Network::of(self.tree, self.folder) else { return };
+        let knocks = |probe: &&Probe| {
+            probe.target.url.kind == Kind::Tmp && probe.target.url.user.as_deref() == Some(own.as_str())
+        };
+        let mut lookers: Vec<&String> =
+            network.probes.iter().filter(knocks).flat_map(|probe| &probe.nodes).collect();
+        lookers.sort_unstable();
+        lookers.dedup();
+        for looker in lookers.into_iter().filter(|looker| !fronts.contains(&looker.as_str())) {
+            if let Some(key) = self.public_key(looker) {
+                self.flag("peer", format!("{key}=none"));
             }
         }
     }
@@ -343,6 +367,16 @@ policy = "web"
             "--listen 0.0.0.0:7001\n--origin mail.test=tcp://127.0.0.1:25\n--origin shop.test=http://127.0.0.1:9000\n\
              --peer FRA=mail.test,shop.test\n--peer NYC=shop.test\n--psk /etc/longhaul/pair.psk"
         );
+    }
+
+    #[test]
+    fn back_ends_let_probers_knock() {
+        let probers = "[node.p1]\nroles = [\"probe\"]\npublic_key = \"PONE\"\n[node.p2]\nroles = [\"probe\"]\npublic_key = \"PTWO\"\n\
+                       [probe.home]\nurl = \"tmp://HOME@192.0.2.9:7001\"\nnodes = 1\n[zone.\"named.test\"]\n\
+                       records = \"@ 1 SOA a b 1 1 1 1 1\"\n[policy.web]\n";
+        let flags = of(&format!("{TREE}{probers}"), "home", Duty::Back).unwrap();
+        let knocking: Vec<&str> = flags.lines().filter(|line| line.ends_with("=none")).collect();
+        assert!(matches!(knocking[..], ["--peer PONE=none" | "--peer PTWO=none"]), "{flags}");
     }
 
     #[test]

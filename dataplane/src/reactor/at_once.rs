@@ -14,13 +14,18 @@
 use crate::reactor::operation::Name;
 
 /// The sends whose fate is open, oldest first; those that are submitted stand in front.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct AtOnce {
     sends: Vec<(Name, usize)>,
     submitted: usize,
 }
 
 impl AtOnce {
+    /// Room for the sends of `queued` entries of a submission queue, and as many that are submitted: beyond that it allocates.
+    pub(crate) fn for_queue(queued: usize) -> Self {
+        Self { sends: Vec::with_capacity(2 * queued), submitted: 0 }
+    }
+
     /// Notes a send that is queued.
     pub(crate) fn push(&mut self, name: Name, bytes: usize) {
         self.sends.push((name, bytes));
@@ -62,7 +67,7 @@ mod tests {
     #[test]
     fn what_is_not_submitted_or_was_refused_is_not_taken() {
         let name = |at| Name::of_index(Kind::TrainAtOnce, at);
-        let mut sends = AtOnce::default();
+        let mut sends = AtOnce::for_queue(1);
         (0..3).for_each(|at| sends.push(name(at), at));
         assert_eq!(sends.take(), None);
         sends.submitted();
@@ -79,6 +84,6 @@ mod tests {
     #[test]
     #[should_panic(expected = "only what was submitted is refused")]
     fn what_was_never_submitted_cannot_be_refused() {
-        AtOnce::default().refuse(Name::of_index(Kind::TrainAtOnce, 1));
+        AtOnce::for_queue(1).refuse(Name::of_index(Kind::TrainAtOnce, 1));
     }
 }

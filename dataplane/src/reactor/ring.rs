@@ -124,6 +124,7 @@ impl<'a> Ring<'a> {
     pub(crate) fn new(io_uring: &'a mut IoUring) -> Self {
         let no_iowait = io_uring.params().is_feature_no_iowait();
         let has_min_wait = io_uring.params().is_feature_min_timeout();
+        let queued_max = io_uring.params().sq_entries() as usize;
         let (mut submitter, sq, cq) = io_uring.split();
         // The index lives in this one submitter. A kernel before 5.18 would refuse; then the descriptor serves.
         let has_registered_fd = submitter.register_ring_fd().is_ok();
@@ -140,7 +141,7 @@ impl<'a> Ring<'a> {
             has_min_wait,
             has_registered_fd,
             in_flight: 0,
-            at_once: AtOnce::default(),
+            at_once: AtOnce::for_queue(queued_max),
             enters: 0,
         }
     }
