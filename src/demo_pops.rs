@@ -61,7 +61,7 @@ impl Pops {
     /// Where users ask.
     pub(crate) fn line(&self) -> String {
         format!(
-            "two POPs: {} and {}; `dig -p {} @{} {NAME}` says where a user is sent (longhaul explain dns says why)",
+            "two POPs: {} and {}; `dig -p {} @{} {NAME}` says where a user is sent",
             self.east,
             self.west_address,
             self.name_server.port(),

@@ -148,6 +148,7 @@ fn run_prober(
             telling.reports.store(sent, Ordering::Relaxed);
             telling.reports_failed.store(failed, Ordering::Relaxed);
         }
+        telling.turns.fetch_add(1, Ordering::Relaxed);
         let (started, late) = prober.counts();
         telling.started.store(started, Ordering::Relaxed);
         telling.late.store(late, Ordering::Relaxed);
@@ -208,6 +209,7 @@ fn outlet(config: &ProbeConfig) -> Result<Option<Outlet>, String> {
 
 impl<'c> Running<'c> {
     fn start(config: &'c ProbeConfig) -> Result<Self, Exit> {
+        machine::forbid_core_dumps().map_err(|error| failed("cannot forbid core dumps", &error))?;
         let telling = Arc::new(Telling::new(config.targets.clone()));
         let prober = prober(config, config.targets.clone()).map_err(|what| {
             daemon::error("nothing was started", &[("why", &what)]);
@@ -262,9 +264,14 @@ impl<'c> Running<'c> {
     fn serve(mut self, mut inbox: Inbox) -> Exit {
         let alive_every = notify::alive_interval();
         let mut alive_at = Instant::now();
+        let mut turns_seen = None;
         while self.probing.as_ref().is_some_and(|probing| !probing.thread.is_finished()) {
             if let Some(every) = alive_every.filter(|_| Instant::now() >= alive_at) {
-                notify::alive();
+                // A prober that stands still is what the watchdog is for.
+                let turns = self.telling.turns.load(Ordering::Relaxed);
+                if turns_seen.replace(turns) != Some(turns) {
+                    notify::alive();
+                }
                 alive_at = Instant::now() + every;
             }
             match inbox.wait(LOOK_EVERY) {

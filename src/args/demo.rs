@@ -25,7 +25,8 @@ Exit statuses: 0 done, 1 failed, 2 wrong flags, 3 the check found a difference, 
 #[derive(clap::Args, Clone, Debug)]
 #[command(after_long_help = EXAMPLES, next_help_heading = "Demo")]
 pub(crate) struct DemoArgs {
-    /// Fetch through the pair, compare every byte, look into the tunnel's datagrams, and end
+    /// Fetch through the pair, compare every byte, look into the tunnel's datagrams, end one of the two POPs under its user and
+    /// see that he is moved, and end
     #[arg(long)]
     pub(crate) check: bool,
     /// Load pages over an emulated path, through the pair and by the kernel's own TCP (cubic, bbr), for about ten

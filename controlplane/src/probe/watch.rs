@@ -24,6 +24,8 @@ pub struct Telling {
     pub reports: AtomicU64,
     /// Datagrams with reports that could not be sent.
     pub reports_failed: AtomicU64,
+    /// Turns of the prober's loop, for the watchdog.
+    pub turns: AtomicU64,
     /// It is about to end.
     pub is_stopping: AtomicBool,
 }
@@ -37,6 +39,7 @@ impl Telling {
             late: AtomicU64::new(0),
             reports: AtomicU64::new(0),
             reports_failed: AtomicU64::new(0),
+            turns: AtomicU64::new(0),
             is_stopping: AtomicBool::new(false),
         }
     }
