@@ -20,15 +20,37 @@ struct World {
     _folder: Folder,
 }
 
+/// A folder with the keys of both ends, and what the back-end is told of the front-end.
+struct Keys {
+    folder: Folder,
+    front: String,
+    back: String,
+    back_public: String,
+    peer: String,
+}
+
+impl Keys {
+    fn new() -> Self {
+        let folder = Folder::new();
+        let (front, front_public) = folder.key("front.key");
+        let (back, back_public) = folder.key("back.key");
+        Self { folder, front, back, back_public, peer: format!("{front_public}=*") }
+    }
+}
+
+/// An origin in the test's process, and the flag that names it.
+fn origin() -> (OriginThread, String) {
+    let origin = tools::origin::spawn(&OriginOptions::default()).unwrap();
+    let site = format!("*=http://{}", origin.address());
+    (origin, site)
+}
+
 impl World {
     fn start(io: &str, flags: &[&str]) -> Self {
-        let origin = tools::origin::spawn(&OriginOptions::default()).unwrap();
-        let folder = Folder::new();
-        let (front_key, front_public) = folder.key("front.key");
-        let (back_key, back_public) = folder.key("back.key");
+        let (origin, site) = origin();
+        let Keys { folder, front: front_key, back: back_key, back_public, peer } = Keys::new();
         let (cpu, any) = (one_cpu(), "127.0.0.1:0");
         let fixed = ["--io", io, "--cpus", &cpu, "--listen", any, "--admin", any];
-        let (peer, site) = (format!("{front_public}=*"), format!("*=http://{}", origin.address()));
         let own = ["back", "--listen", any, "--key", &back_key, "--peer", &peer, "--origin", &site];
         let back = Node::start(&[&own[..], &fixed].concat());
         let tunnels: Vec<SocketAddr> = back.fields(" started ", "tunnel_udp=");
@@ -128,13 +150,10 @@ fn bonded_paths_both_carry() {
 #[test]
 fn a_tunnel_goes_over_tcp_where_udp_is_blocked() {
     each_driver(|io| {
-        let origin = tools::origin::spawn(&OriginOptions::default()).unwrap();
-        let folder = Folder::new();
-        let (front_key, front_public) = folder.key("front.key");
-        let (back_key, back_public) = folder.key("back.key");
+        let (origin, site) = origin();
+        let Keys { folder, front: front_key, back: back_key, back_public, peer } = Keys::new();
         let (cpu, any) = (one_cpu(), "127.0.0.1:0");
         let fixed = ["--io", io, "--cpus", &cpu, "--listen", any, "--admin", any];
-        let (peer, site) = (format!("{front_public}=*"), format!("*=http://{}", origin.address()));
         let own = ["back", "--carrier-listen", any, "--key", &back_key, "--peer", &peer, "--origin", &site];
         let back = Node::start(&[&own[..], &fixed].concat());
         // A socket that answers nothing stands for a network that lets no UDP through.
@@ -164,13 +183,10 @@ fn a_tunnel_goes_over_tcp_where_udp_is_blocked() {
 #[test]
 fn strangers_at_a_carriers_port_disturb_nobody() {
     use std::io::{Read, Write};
-    let origin = tools::origin::spawn(&OriginOptions::default()).unwrap();
-    let folder = Folder::new();
-    let (front_key, front_public) = folder.key("front.key");
-    let (back_key, back_public) = folder.key("back.key");
+    let (origin, site) = origin();
+    let Keys { folder, front: front_key, back: back_key, back_public, peer } = Keys::new();
     let (cpu, any) = (one_cpu(), "127.0.0.1:0");
     let fixed = ["--cpus", &cpu, "--admin", any];
-    let (peer, site) = (format!("{front_public}=*"), format!("*=http://{}", origin.address()));
     let own = ["back", "--carrier-listen", any, "--listen", any, "--key", &back_key, "--peer", &peer];
     let back = Node::start(&[&own[..], &["--origin", &site], &fixed].concat());
     let route = format!("east=tcp+{back_public}@{}", back.address());
