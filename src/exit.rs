@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use controlplane::logs::daemon;
+
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -49,6 +51,12 @@ impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit.status())
     }
+}
+
+/// Logs what could not be done, and why.
+pub(crate) fn failed(what: &str, why: &dyn core::fmt::Display) -> Exit {
+    daemon::error(what, &[("why", why)]);
+    Exit::Failed
 }
 
 /// The table as the help shows it.

@@ -3,6 +3,7 @@
 
 #![forbid(unsafe_code)]
 
+mod admin_page;
 mod args;
 mod assemble;
 mod back;

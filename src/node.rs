@@ -2,8 +2,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use controlplane::control::{Answer, Door, Inbox, Order, Word};
@@ -11,17 +9,18 @@ use controlplane::logs::{LogOptions, LogTarget, LogWriter, Records, Reopen, daem
 use controlplane::notify;
 use controlplane::resolve::{ResolveOptions, Resolver};
 use controlplane::signal::{Signal, Signals};
-use controlplane::view::{Admin, Reloads, Source};
+use controlplane::view::{Reloads, Source};
 use dataplane::node::{self, NodeOptions, Running, StartError};
 use dataplane::reactor::machine;
 use dataplane::reactor::spsc::Consumer;
 use dataplane::role::control::Stage;
 use dataplane::role::counters::Counters;
 
+use crate::admin_page::AdminPage;
 use crate::args::ctl::CtlCommand;
 use crate::config::{AccessLog, NodeConfig};
 use crate::control;
-use crate::exit::Exit;
+use crate::exit::{Exit, failed};
 use crate::node_files::{NodeFiles, Renewed};
 use crate::node_tree::TreeSource;
 use crate::outfit;
@@ -38,7 +37,7 @@ pub(crate) struct Node {
     running: Running,
     log: LogWriter,
     resolver: Resolver,
-    page: Option<(JoinHandle<io::Result<()>>, Arc<AtomicBool>)>,
+    page: Option<AdminPage>,
     end: &'static str,
     drain_timeout: Duration,
     files: NodeFiles,
@@ -97,7 +96,7 @@ impl Node {
             let changing = (board.clone(), reloads.clone());
             Watch::new(config, &running, log.stats(), resolver.stats(), changing)
         };
-        let page = start_page(config, watch())?;
+        let page = AdminPage::start(config.seeing.admin, &config.seeing.admin_hosts, watch())?;
         let teller = config.report.as_ref();
         let teller = teller.map(|report| Teller::start(report, watch(), client_ports(config, &running)));
         let teller = teller.transpose();
@@ -264,9 +263,8 @@ impl Node {
         let asked = self.running.control().stage() != Stage::Running;
         let ended = self.running.join();
         self.resolver.stop();
-        if let Some((thread, stop)) = self.page {
-            stop.store(true, Ordering::Release);
-            let _ended = thread.join();
+        if let Some(page) = self.page {
+            page.stop();
         }
         self.log.stop();
         if let Some(teller) = self.teller {
@@ -330,23 +328,6 @@ fn start_resolver(config: &NodeConfig, running: &Running) -> Result<Resolver, Ex
         .map_err(|error| failed("cannot resolve the origins' names", &error))
 }
 
-type Page = Option<(JoinHandle<io::Result<()>>, Arc<AtomicBool>)>;
-
-fn start_page(config: &NodeConfig, watch: Watch) -> Result<Page, Exit> {
-    let Some(address) = config.seeing.admin else { return Ok(None) };
-    let mut admin = Admin::bind(address).map_err(|error| failed("cannot serve the admin page", &error))?;
-    config.seeing.admin_hosts.iter().for_each(|name| admin.allow_host(name));
-    if let Ok(bound) = admin.local_addr() {
-        daemon::notice("admin page", &[("address", &bound)]);
-    }
-    let stop = Arc::new(AtomicBool::new(false));
-    let told = stop.clone();
-    let thread = std::thread::Builder::new().name("admin".to_owned());
-    let thread =
-        thread.spawn(move || admin.run(watch, &told)).map_err(|error| failed("no thread", &error))?;
-    Ok(Some((thread, stop)))
-}
-
 /// Becomes the operator's unprivileged user: the last act of starting, when all that needs root is done.
 fn take_on(config: &NodeConfig, door: Option<&Door>) -> Result<(), Exit> {
     let Some(identity) = &config.identity else { return Ok(()) };
@@ -361,11 +342,6 @@ fn take_on(config: &NodeConfig, door: Option<&Door>) -> Result<(), Exit> {
     identity.take_on().map_err(|error| failed("cannot become another user", &error))?;
     daemon::notice("privileges dropped", &[("uid", &identity.user), ("gid", &identity.group)]);
     Ok(())
-}
-
-fn failed(what: &str, why: &dyn core::fmt::Display) -> Exit {
-    daemon::error(what, &[("why", &why)]);
-    Exit::Failed
 }
 
 /// The access records of one worker, as the log's thread takes them.

@@ -1,9 +1,10 @@
 //! The name server running: loads, starts, reloads whole or not at all, reads figures when they change, ends.
 
+use crate::admin_page::AdminPage;
 use crate::args::ctl::CtlCommand;
 use crate::control;
 use crate::dns::{DnsConfig, TreeSource};
-use crate::exit::Exit;
+use crate::exit::{Exit, failed};
 use crate::explain;
 use crate::guide::{self, Guide};
 use crate::reports::Reports;
@@ -19,17 +20,16 @@ use controlplane::logs::daemon;
 use controlplane::notify;
 use controlplane::signal::{Signal, Signals};
 use controlplane::tree::network::Network;
-use controlplane::view::{Admin, Reloads, Source};
+use controlplane::view::{Reloads, Source};
 use core::net::SocketAddr;
 use core::time::Duration;
 use dataplane::reactor::machine;
 use mio::{Events, Poll, Token, Waker};
 use std::fs;
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use std::time::{Instant, SystemTime};
 
 /// How often the main thread looks at the workers and at the file of figures while it waits for signals.
@@ -94,7 +94,7 @@ struct Running<'c> {
     config: &'c DnsConfig,
     server: Server,
     log: Option<QueryLog>,
-    page: Option<(JoinHandle<io::Result<()>>, Arc<AtomicBool>)>,
+    page: Option<AdminPage>,
     reloads: Arc<Reloads>,
     is_stopping: Arc<AtomicBool>,
     figures: FiguresFile,
@@ -191,7 +191,8 @@ impl<'c> Running<'c> {
         if let Some(reports) = &mut running.reports {
             running.guide.take_reported(reports.now());
         }
-        running.start_page()?;
+        let watch = running.watch();
+        running.page = AdminPage::start(running.config.admin, &running.config.admin_hosts, watch)?;
         if let Some(tree) = config.tree.as_ref().filter(|tree| tree.broken.is_empty()) {
             keep(tree, &tree.text);
         }
@@ -202,24 +203,6 @@ impl<'c> Running<'c> {
         );
         notify::ready("serving");
         Ok(running)
-    }
-
-    fn start_page(&mut self) -> Result<(), Exit> {
-        let Some(address) = self.config.admin else { return Ok(()) };
-        let mut admin =
-            Admin::bind(address).map_err(|error| failed("cannot serve the admin page", &error))?;
-        self.config.admin_hosts.iter().for_each(|name| admin.allow_host(name));
-        if let Ok(bound) = admin.local_addr() {
-            daemon::notice("admin page", &[("address", &bound)]);
-        }
-        let watch = self.watch();
-        let stop = Arc::new(AtomicBool::new(false));
-        let told = stop.clone();
-        let thread = std::thread::Builder::new().name("admin".to_owned());
-        let thread =
-            thread.spawn(move || admin.run(watch, &told)).map_err(|error| failed("no thread", &error))?;
-        self.page = Some((thread, stop));
-        Ok(())
     }
 
     fn watch(&self) -> DnsWatch {
@@ -385,9 +368,8 @@ impl<'c> Running<'c> {
         notify::stopping();
         self.is_stopping.store(true, Ordering::Relaxed);
         let ended = self.server.stop();
-        if let Some((thread, stop)) = self.page {
-            stop.store(true, Ordering::Release);
-            let _ended = thread.join();
+        if let Some(page) = self.page {
+            page.stop();
         }
         if let Some(log) = self.log {
             log.stop();
@@ -446,9 +428,4 @@ fn load(config: &DnsConfig, network: Option<&Network>) -> Result<(Loaded, Steeri
         ],
     );
     Ok((loaded, steering))
-}
-
-fn failed(what: &str, why: &dyn core::fmt::Display) -> Exit {
-    daemon::error(what, &[("why", &why)]);
-    Exit::Failed
 }

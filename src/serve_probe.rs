@@ -1,6 +1,7 @@
 //! The prober running: a thread that probes, a page, signals; a reload takes the tree whole or not at all.
 
-use crate::exit::Exit;
+use crate::admin_page::AdminPage;
+use crate::exit::{Exit, failed};
 use crate::probe::{self, ProbeConfig};
 use crate::tree;
 use controlplane::control::{Inbox, Word};
@@ -16,7 +17,6 @@ use controlplane::report::pressure;
 use controlplane::report::sender::Sender;
 use controlplane::report::wire::{Entry, TargetEntry};
 use controlplane::signal::{Signal, Signals};
-use controlplane::view::Admin;
 use core::time::Duration;
 use dataplane::reactor::{clock, machine};
 use std::io;
@@ -66,7 +66,7 @@ struct Running<'c> {
     config: &'c ProbeConfig,
     telling: Arc<Telling>,
     probing: Option<Probing>,
-    page: Option<(JoinHandle<io::Result<()>>, Arc<AtomicBool>)>,
+    page: Option<AdminPage>,
 }
 
 /// The prober's thread.
@@ -222,7 +222,12 @@ impl<'c> Running<'c> {
         )
         .map_err(|what| failed("cannot start", &what))?;
         let mut running = Self { config, telling, probing: Some(probing), page: None };
-        running.start_page()?;
+        let watch = ProbeWatch {
+            version: env!("CARGO_PKG_VERSION"),
+            node: Some(running.config.node.clone()),
+            telling: running.telling.clone(),
+        };
+        running.page = AdminPage::start(running.config.admin, &running.config.admin_hosts, watch)?;
         daemon::notice(
             "started",
             &[
@@ -237,28 +242,6 @@ impl<'c> Running<'c> {
         }
         notify::ready("probing");
         Ok(running)
-    }
-
-    fn start_page(&mut self) -> Result<(), Exit> {
-        let Some(address) = self.config.admin else { return Ok(()) };
-        let mut admin =
-            Admin::bind(address).map_err(|error| failed("cannot serve the admin page", &error))?;
-        self.config.admin_hosts.iter().for_each(|name| admin.allow_host(name));
-        if let Ok(bound) = admin.local_addr() {
-            daemon::notice("admin page", &[("address", &bound)]);
-        }
-        let watch = ProbeWatch {
-            version: env!("CARGO_PKG_VERSION"),
-            node: Some(self.config.node.clone()),
-            telling: self.telling.clone(),
-        };
-        let stop = Arc::new(AtomicBool::new(false));
-        let told = stop.clone();
-        let thread = std::thread::Builder::new().name("admin".to_owned());
-        let thread =
-            thread.spawn(move || admin.run(watch, &told)).map_err(|error| failed("no thread", &error))?;
-        self.page = Some((thread, stop));
-        Ok(())
     }
 
     fn serve(mut self, mut inbox: Inbox) -> Exit {
@@ -314,9 +297,8 @@ impl<'c> Running<'c> {
         notify::stopping();
         self.telling.is_stopping.store(true, Ordering::Relaxed);
         let ended = self.probing.map_or(Ok(()), Probing::stop);
-        if let Some((thread, stop)) = self.page {
-            stop.store(true, Ordering::Release);
-            let _ended = thread.join();
+        if let Some(page) = self.page {
+            page.stop();
         }
         match ended {
             Ok(()) => {
@@ -326,9 +308,4 @@ impl<'c> Running<'c> {
             Err(error) => failed("the prober has failed", &error),
         }
     }
-}
-
-fn failed(what: &str, why: &dyn core::fmt::Display) -> Exit {
-    daemon::error(what, &[("why", why)]);
-    Exit::Failed
 }

@@ -59,18 +59,13 @@ pub struct Signs {
     pub oldest_sent: Instant,
     /// Smoothed round trip.
     pub rtt_us: u64,
-    /// The last one.
-    pub rtt_us_latest: u64,
     /// The least one.
     pub rtt_us_min: u64,
 }
 
-impl Signs {
-    const fn slow_us(&self) -> u64 {
-        let factor = self.rtt_us_min.saturating_mul(SLOW_FACTOR);
-        let sum = self.rtt_us_min.saturating_add(SLOW_US);
-        if factor > sum { factor } else { sum }
-    }
+/// A longer round trip than this is that of a bad path.
+fn slow_us(rtt_us_min: u64) -> u64 {
+    rtt_us_min.saturating_mul(SLOW_FACTOR).max(rtt_us_min.saturating_add(SLOW_US))
 }
 
 /// The judgement on one path.
@@ -116,13 +111,13 @@ impl Health {
         self.progress_at = now;
     }
 
-    /// Something new was acknowledged.
-    pub fn answered(&mut self, now: Instant, signs: &Signs) {
+    /// Something new was acknowledged, after a round trip of `rtt_us`, the least one being `rtt_us_min`.
+    pub fn answered(&mut self, now: Instant, rtt_us: u64, rtt_us_min: u64) {
         self.progress_at = now;
         if self.suspicion.is_none() {
             return;
         }
-        if signs.rtt_us_latest > signs.slow_us() {
+        if rtt_us > slow_us(rtt_us_min) {
             self.answers = 0;
             return;
         }
@@ -141,7 +136,7 @@ impl Health {
             Some(Suspicion::TimeOuts)
         } else if self.silent_at(signs).is_some_and(|at| at <= now) {
             Some(Suspicion::Silence)
-        } else if signs.rtt_us > signs.slow_us() {
+        } else if signs.rtt_us > slow_us(signs.rtt_us_min) {
             Some(Suspicion::Slow)
         } else {
             None
@@ -194,7 +189,6 @@ mod tests {
         in_flight_packets: 10,
         oldest_sent: Instant::ORIGIN,
         rtt_us: 100_000,
-        rtt_us_latest: 100_000,
         rtt_us_min: 100_000,
     };
 
@@ -224,7 +218,7 @@ mod tests {
     fn trust_takes_three_answers_over_a_second_of_a_usual_round_trip() {
         let mut health = Health::new(at(0));
         let mut is_good_at = |ms: u64, signs: &Signs| {
-            health.answered(at(ms), signs);
+            health.answered(at(ms), signs.rtt_us, signs.rtt_us_min);
             health.judge(at(ms), signs);
             health.is_good()
         };
@@ -233,7 +227,7 @@ mod tests {
         assert!(!is_good_at(1_200, &Signs { timeouts: 2, ..FINE }), "a time-out begins it anew");
         assert!([1_300, 1_400, 2_200].iter().all(|ms| !is_good_at(*ms, &FINE)));
         assert!(is_good_at(2_300, &FINE));
-        let slow = Signs { rtt_us: 900_000, rtt_us_latest: 900_000, ..FINE };
+        let slow = Signs { rtt_us: 900_000, ..FINE };
         assert!((3_000..9_000).step_by(500).all(|ms| !is_good_at(ms, &slow)), "as long as it is slow");
         assert_eq!(health.suspected(), 2);
     }

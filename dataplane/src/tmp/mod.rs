@@ -5,7 +5,8 @@
 //! `carrier` (the seam) · `key`, `random`, `seal`, `cookie`, `reset`, `handshake` · `session` · `endpoint`.
 //! The transport, lowest first: `rtt`, `pacer`, `mtu`, `cubic`, `hystart`, `delivery`, `record`, `ranges` · congestion
 //! control: `ensemble`, `model`, `supervisor` · `congestion` · `sent`, `received`, `loss`, `credit`, `quality`,
-//! `activity`, `repair`, `mending` · `send_stream`, `receive_stream` · `streams` · `path` · `tunnel`.
+//! `activity`, `repair`, `mending`, `health` · `send_stream`, `receive_stream` · `streams` · `path` · `paths` · `tunnel`.
+//! Where datagrams of a path go is a `place`; how several paths are used, a `spread`.
 //! No I/O, no clock.
 
 pub mod ack_frame;

@@ -288,7 +288,6 @@ impl Path {
             in_flight_packets: self.sent.in_flight_packets(),
             oldest_sent: self.sent.oldest_sent(),
             rtt_us: if self.rtt.samples() == 0 { 0 } else { self.rtt.smoothed_us() },
-            rtt_us_latest: self.rtt.latest_us(),
             rtt_us_min: self.rtt.min_us(),
         }
     }

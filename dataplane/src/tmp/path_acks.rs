@@ -49,8 +49,7 @@ impl Path {
             }
         }
         if has_news {
-            let signs = self.signs();
-            self.health.answered(now, &signs);
+            self.health.answered(now, self.rtt.latest_us(), self.rtt.min_us());
         }
         self.note_marks(largest, ack);
         if let Some(packet) = newest {

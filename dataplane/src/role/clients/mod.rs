@@ -1,10 +1,11 @@
 //! The part that talks to clients: HTTP/1.1 as a server, plain TCP, and one exchange per request.
 //!
 //! ```text
-//!   client ─► up.rs ─► ask                 answer ─► down.rs ─► client
+//!   client ─► up.rs ─► begin.rs ─► ask     answer ─► down.rs ─► client
 //! ```
 //! Not here: where an exchange goes on from here (the tunnel, or an origin of this process).
 
+mod begin;
 mod client;
 mod down;
 mod draft;
