@@ -398,6 +398,31 @@ mod ends {
         drop(stopping.join());
     }
 
+    /// What became due after the end of the run was once told as not sent.
+    #[test]
+    fn an_open_loop_that_is_broken_off_owes_nothing() {
+        let origin = origin();
+        static STOP: AtomicBool = AtomicBool::new(false);
+        let asked = asking(origin.address(), &["/delay/50/1"], 1);
+        let options = LoadOptions {
+            requests: None,
+            rate_per_second: Some(200.0),
+            connections: 400,
+            duration: Some(PATIENCE),
+            ..asked
+        };
+        let stopping = std::thread::spawn(move || {
+            while origin.counts().requests < 50 {
+                std::thread::yield_now();
+            }
+            STOP.store(true, Ordering::Relaxed);
+            origin
+        });
+        let report = run_until(&options, &STOP).unwrap();
+        assert!(report.requests >= 50 && report.is_clean(), "{report}");
+        drop(stopping.join());
+    }
+
     #[test]
     fn nobody_there_is_said_before_any_load() {
         // Bound but not listening: the port stays ours and refuses.

@@ -78,6 +78,8 @@ pub(crate) struct Generator<'a> {
     pub(crate) give_up_at: Instant,
     /// When it was first seen that the run is to be broken off.
     pub(crate) stopped_at: Option<Instant>,
+    /// When requests that were due could last start: what is due later is nobody's debt.
+    pub(crate) open_until: Instant,
     pub(crate) is_over: bool,
     /// When the stop flag is looked at next, at the latest.
     pub(crate) looks_at: Instant,
@@ -138,6 +140,7 @@ impl<'a> Generator<'a> {
             outstanding: 0,
             give_up_at: last_start.map_or(Instant::from_us(u64::MAX), |last| last + options.timeout),
             stopped_at: None,
+            open_until: start,
             is_over: false,
             looks_at: start,
             tally: Tally::new(plan.classes.len()),

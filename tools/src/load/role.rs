@@ -35,6 +35,9 @@ impl Role for Generator<'_> {
             self.expire(now, port);
         }
         self.start_due(now, port);
+        if !self.stop.load(Ordering::Relaxed) {
+            self.open_until = now;
+        }
         self.looks_at = now + LOOK_EVERY;
         if now >= self.second_end() {
             self.tell_second();
@@ -44,7 +47,7 @@ impl Role for Generator<'_> {
         }
         let is_cut = self.stopped_at.is_some_and(|stopped| now >= stopped + GRACE);
         if is_cut || self.outstanding == 0 && !self.has_more(now) {
-            self.finish(now);
+            self.finish();
         }
     }
 
@@ -91,12 +94,12 @@ impl Generator<'_> {
         self.second += 1;
     }
 
-    fn finish(&mut self, now: Instant) {
+    fn finish(&mut self) {
         self.is_over = true;
         if let Some(stopped) = self.stopped_at {
             self.tally.ended(stopped);
         }
-        self.count_unsent(now);
+        self.count_unsent();
         for place in &self.places {
             for ask in &place.waiting {
                 self.tally.classes[ask.class].counts.unfinished += 1;
@@ -106,10 +109,10 @@ impl Generator<'_> {
         self.say(Word::End);
     }
 
-    /// What was due and never started, by class as the weights have it.
-    fn count_unsent(&mut self, now: Instant) {
+    /// What was due while it could start, and never did, by class as the weights have it.
+    fn count_unsent(&mut self) {
         for (line, crowd) in self.lines.iter().zip(&self.plan.crowds) {
-            let unsent = line.schedule.overdue(now, self.left);
+            let unsent = line.schedule.overdue(self.open_until, self.left);
             let all = crowd.classes.last().map_or(1, |(_, sum)| *sum).max(1);
             let mut counted = 0;
             for (class, sum) in &crowd.classes {

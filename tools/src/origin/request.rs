@@ -90,9 +90,14 @@ pub(crate) fn parse(input: &[u8], habits: &Habits, told: &mut Told) -> Parsed {
         select(head.headers, manners.validators(), size, has_ranges, &mut told.parts)
     });
     let query = target.split_once('?').map_or("", |(_, query)| query);
+    let asked_delay = parameter_text(query, "delay").map(spread_ms);
+    if asked_delay == Some(None) {
+        // Silence of another length than was asked for would be measured as if it were the one.
+        return Parsed::Bad(400);
+    }
     let request = Request {
         route,
-        delay_ms: parameter_text(query, "delay").and_then(spread_ms).or(habits.delay_ms),
+        delay_ms: asked_delay.flatten().or(habits.delay_ms),
         selection,
         head_only: method == "HEAD",
         is_get: method == "GET",
@@ -166,6 +171,7 @@ mod tests {
             "GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n",
             "G\0T / HTTP/1.1\r\n\r\n",
             "GET / HTTP/2.0\r\n\r\n",
+            "GET /b128?delay=10ms HTTP/1.1\r\n\r\n",
         ] {
             assert!(
                 matches!(parse(head.as_bytes(), &Habits::default(), &mut Told::default()), Parsed::Bad(400)),
