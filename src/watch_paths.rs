@@ -2,8 +2,7 @@
 
 use controlplane::view::{MetricsText, Unit};
 use dataplane::role::status::TunnelStatus;
-use dataplane::role::trunk::CARRIER_SOCKET;
-use dataplane::tmp::place::Place;
+use dataplane::tmp::place::{Bearer, Place};
 use dataplane::tmp::stats::PathSnapshot;
 use serde_json::{Value, json};
 
@@ -60,7 +59,7 @@ pub(crate) fn metrics(tunnels: &[Named<'_>], text: &mut MetricsText) {
 
 /// Where a path leads to, as a route names it.
 pub(crate) fn address_text(place: Place) -> String {
-    let over = if place.socket == CARRIER_SOCKET { "tcp+" } else { "" };
+    let over = if place.bearer() == Bearer::Stream { "tcp+" } else { "" };
     format!("{over}{}", place.address)
 }
 

@@ -282,6 +282,18 @@ impl<C: Carrier> Endpoint<C> {
         self.links.get(tunnel.0)?.session.as_ref()?.place(path)
     }
 
+    /// The stream that leads to a place takes no more for now, or takes packets again. [TMP-170.1]
+    pub fn hold(&mut self, place: Place, is_held: bool) {
+        for slot in 0..self.links.slots() as u32 {
+            let handle = self.links.handle_at(slot);
+            let Some(link) = handle.and_then(|handle| self.links.get_mut(handle)) else { continue };
+            let Some(session) = &link.session else { continue };
+            for path in session.path_ids().filter(|path| session.place(*path) == Some(place)) {
+                link.carrier.hold_path(path, is_held);
+            }
+        }
+    }
+
     /// Whether a tunnel has keys.
     pub fn is_connected(&self, tunnel: TunnelId) -> bool {
         self.links.get(tunnel.0).is_some_and(|link| link.session.is_some())

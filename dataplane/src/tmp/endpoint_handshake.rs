@@ -195,7 +195,7 @@ impl<C: Carrier> Endpoint<C> {
         self.counters.handshakes_done += 1;
         self.report(EndpointEvent::Accepted { tunnel, peer });
         let link = self.links.get_mut(handle).ok_or(Dropped::NoRoom)?;
-        link.carrier.on_connected(arrived.now, opened.path, spread);
+        link.carrier.on_connected(arrived.now, (opened.path, arrived.from.bearer()), spread);
         let verdict = deliver(&mut *self.random, link, arrived, &opened);
         self.judge(arrived.now, tunnel, verdict)
     }
@@ -263,10 +263,10 @@ impl<C: Carrier> Endpoint<C> {
         let places = || (0..PATHS_MAX as u8).map(PathId).zip(&peer.places);
         let at = places().find(|(_, place)| **place == arrived.from).map_or(PathId(0), |(path, _)| path);
         let mut session = Session::new(now, epoch, at, arrived.from);
-        link.carrier.on_connected(now, at, peer.spread);
+        link.carrier.on_connected(now, (at, arrived.from.bearer()), peer.spread);
         for (path, place) in places().filter(|(path, _)| *path != at) {
             session.add_path(now, path, PeerAddress::new(*place));
-            link.carrier.open_path(now, path);
+            link.carrier.open_path(now, (path, place.bearer()));
         }
         link.session = Some(session);
         link.carrier.queue_ping();

@@ -13,6 +13,7 @@ use crate::tmp::mending::Mending;
 use crate::tmp::mtu::Mtu;
 use crate::tmp::options::TunnelOptions;
 use crate::tmp::pacer::Pacer;
+use crate::tmp::place::Bearer;
 use crate::tmp::quality::PathQuality;
 use crate::tmp::received::Received;
 use crate::tmp::record::RecordPool;
@@ -63,6 +64,9 @@ pub struct Built {
 #[derive(Debug)]
 pub struct Path {
     pub(in crate::tmp) id: PathId,
+    bearer: Bearer,
+    /// The stream that bears it takes no more for now.
+    pub(in crate::tmp) is_held: bool,
     pub(in crate::tmp) health: Health,
     pub(in crate::tmp) signals: PathSignals,
     /// The pacer let nothing out before this, when it was last asked.
@@ -105,8 +109,8 @@ pub struct Path {
 
 impl Path {
     /// A path of which nothing is known.
-    pub fn new(id: PathId, options: &TunnelOptions, now: Instant) -> Self {
-        let mtu = Mtu::new(options.datagram_bytes_max);
+    pub fn new((id, bearer): (PathId, Bearer), options: &TunnelOptions, now: Instant) -> Self {
+        let mtu = Mtu::of(bearer, options.datagram_bytes_max);
         let packet_bytes = u64::from(mtu.current_bytes());
         let packets_max = options.packets_in_flight_max;
         let setting = Setting {
@@ -116,6 +120,8 @@ impl Path {
         };
         Self {
             id,
+            bearer,
+            is_held: false,
             health: Health::new(now),
             signals: PathSignals::default(),
             paced_until: None,
@@ -159,9 +165,16 @@ impl Path {
         options.packets_in_flight_max * RECORDS_PER_PACKET
     }
 
+    /// What bears it from now on.
+    pub fn set_bearer(&mut self, bearer: Bearer) {
+        (self.bearer, self.is_held) = (bearer, false);
+        self.mtu.restart(bearer);
+        self.controller.set_packet_bytes(self.packet_bytes());
+    }
+
     /// The peer has another address: rtt, window and mtu begin again; what is in flight stays so.
-    pub fn restart(&mut self, now: Instant) {
-        self.mtu.restart();
+    pub fn restart(&mut self, now: Instant, bearer: Bearer) {
+        self.set_bearer(bearer);
         let packet_bytes = u64::from(self.mtu.current_bytes());
         self.controller = Controller::new(packet_bytes, self.setting);
         self.quality.forget_way();
@@ -179,8 +192,14 @@ impl Path {
                 return Leave::Nothing;
             }
         }
+        if self.is_held {
+            return Leave::WindowFull;
+        }
         if self.probes_left > 0 {
             return Leave::Probe;
+        }
+        if self.bearer == Bearer::Stream {
+            return Leave::Any;
         }
         if self.sent.in_flight_bytes() + self.packet_bytes() > self.controller.window_bytes() {
             return Leave::WindowFull;
@@ -283,12 +302,15 @@ impl Path {
 
     /// What speaks for and against the path.
     pub(in crate::tmp) fn signs(&self) -> Signs {
+        let rtt_us = if self.rtt.samples() == 0 { 0 } else { self.rtt.smoothed_us() };
+        // How long the way over a stream takes is for the stream to say: it may queue as much as it likes.
+        let rtt_us_min = if self.bearer == Bearer::Stream { rtt_us } else { self.rtt.min_us() };
         Signs {
             timeouts: self.loss.timeouts(),
             in_flight_packets: self.sent.in_flight_packets(),
             oldest_sent: self.sent.oldest_sent(),
-            rtt_us: if self.rtt.samples() == 0 { 0 } else { self.rtt.smoothed_us() },
-            rtt_us_min: self.rtt.min_us(),
+            rtt_us,
+            rtt_us_min,
         }
     }
 

@@ -9,6 +9,7 @@
 use crate::time::Instant;
 use crate::tmp::id::PathId;
 use crate::tmp::path::{Leave, Path};
+use crate::tmp::place::Bearer;
 use crate::tmp::spread::Spread;
 use crate::tmp::streams::Streams;
 
@@ -45,8 +46,9 @@ impl Paths {
     }
 
     /// The first path is called so, and this is how those to come will be used.
-    pub fn begin(&mut self, id: PathId, spread: Spread) {
+    pub fn begin(&mut self, (id, bearer): (PathId, Bearer), spread: Spread) {
         self.list[0].id = id;
+        self.list[0].set_bearer(bearer);
         self.spread = spread;
     }
 

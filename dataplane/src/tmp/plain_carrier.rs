@@ -8,6 +8,7 @@ use crate::tmp::frame::{Frame, Frames};
 use crate::tmp::frame_writer::{FrameWriter, SubHeader};
 use crate::tmp::id::{PathId, Side, StreamId};
 use crate::tmp::limits::{PAYLOAD_BYTES_BASE, PAYLOAD_BYTES_MIN};
+use crate::tmp::place::Bearer;
 use crate::tmp::spread::Spread;
 use std::collections::{BTreeSet, VecDeque};
 
@@ -99,16 +100,18 @@ impl Carrier for PlainCarrier {
         }
     }
 
-    fn on_connected(&mut self, _: Instant, _: PathId, _: Spread) {
+    fn on_connected(&mut self, _: Instant, _: (PathId, Bearer), _: Spread) {
         assert!(!self.is_connected, "a carrier is connected once");
         self.is_connected = true;
     }
 
-    fn open_path(&mut self, _: Instant, _: PathId) {}
+    fn open_path(&mut self, _: Instant, _: (PathId, Bearer)) {}
 
-    fn on_path_changed(&mut self, _: Instant, _: PathId) {
+    fn on_path_changed(&mut self, _: Instant, _: (PathId, Bearer)) {
         self.path_changes += 1;
     }
+
+    fn hold_path(&mut self, _: PathId, _: bool) {}
 
     fn handle_packet(&mut self, _: Instant, packet: (PathId, u64), _: Ecn, payload: &[u8]) -> Handled {
         assert!(self.is_connected, "packets come after the keys");

@@ -9,6 +9,7 @@ use crate::tmp::frame::{Frame, Opening, Quality};
 use crate::tmp::frame_writer::{FrameWriter, SubHeader};
 use crate::tmp::id::{PathId, Side, StreamId};
 use crate::tmp::options::TunnelOptions;
+use crate::tmp::place::Bearer;
 use crate::tmp::spread::Spread;
 use crate::tmp::tunnel::Tunnel;
 
@@ -27,7 +28,7 @@ fn options() -> TunnelOptions {
 
 fn tunnel(side: Side) -> Tunnel {
     let mut tunnel = Tunnel::new(&options(), side, NOW);
-    tunnel.on_connected(NOW, PathId(0), Spread::Failover);
+    tunnel.on_connected(NOW, (PathId(0), Bearer::Datagrams), Spread::Failover);
     tunnel
 }
 

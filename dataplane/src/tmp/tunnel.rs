@@ -18,6 +18,7 @@ use crate::tmp::packet_in::Sink;
 use crate::tmp::packet_out::Source;
 use crate::tmp::path::{Leave, Path};
 use crate::tmp::paths::Paths;
+use crate::tmp::place::Bearer;
 use crate::tmp::signals::Signals;
 use crate::tmp::spread::Spread;
 use crate::tmp::stats::{PathSnapshot, Snapshot, TunnelCounters};
@@ -288,7 +289,7 @@ impl Carrier for Tunnel {
         assert!(options.check().is_ok(), "options are checked before");
         let ranges_max = Path::records_max(options) * RANGES_PER_RECORD + 2 * options.streams_max;
         Self {
-            paths: Paths::new(Path::new(PathId(0), options, now)),
+            paths: Paths::new(Path::new((PathId(0), Bearer::default()), options, now)),
             streams: Streams::new(options, side, now, ranges_max),
             signals: Signals::default(),
             news: News::default(),
@@ -298,23 +299,29 @@ impl Carrier for Tunnel {
         }
     }
 
-    fn on_connected(&mut self, now: Instant, path: PathId, spread: Spread) {
-        self.paths.begin(path, spread);
+    fn on_connected(&mut self, now: Instant, (path, bearer): (PathId, Bearer), spread: Spread) {
+        self.paths.begin((path, bearer), spread);
         self.advance(now);
         self.is_connected = true;
         self.begin_path(now, path);
     }
 
-    fn open_path(&mut self, now: Instant, path: PathId) {
-        self.paths.add(Path::new(path, &self.options, now));
+    fn open_path(&mut self, now: Instant, (path, bearer): (PathId, Bearer)) {
+        self.paths.add(Path::new((path, bearer), &self.options, now));
         self.advance(now);
         self.begin_path(now, path);
     }
 
-    fn on_path_changed(&mut self, now: Instant, path: PathId) {
+    fn on_path_changed(&mut self, now: Instant, (path, bearer): (PathId, Bearer)) {
         self.advance(now);
         if let Some(path) = self.paths.get_mut(path) {
-            path.restart(now);
+            path.restart(now, bearer);
+        }
+    }
+
+    fn hold_path(&mut self, path: PathId, is_held: bool) {
+        if let Some(path) = self.paths.get_mut(path) {
+            path.is_held = is_held;
         }
     }
 

@@ -14,7 +14,7 @@ use crate::role::plan::Plan;
 use crate::role::settings::Settings;
 use crate::role::status::{StatusBoard, TunnelStatus};
 use crate::role::trunk::arrivals::Arrivals;
-use crate::role::trunk::carriers::{CARRIER_SOCKET, Carriers};
+use crate::role::trunk::carriers::Carriers;
 use crate::role::trunk::line::Line;
 use crate::role::trunk::stream::{End, Queued, Stream, Streams};
 use crate::stdx::slab::Handle;
@@ -153,7 +153,7 @@ impl Trunk {
             let socket = sockets.get(index % sockets.len().max(1)).copied().unwrap_or(0);
             Place { address: *address, socket }
         };
-        let carried = carriers.iter().map(|address| Place { address: *address, socket: CARRIER_SOCKET });
+        let carried = carriers.iter().map(|address| Place::over_stream(*address));
         addresses.iter().enumerate().map(place).chain(carried).take(PATHS_MAX).collect()
     }
 
@@ -261,18 +261,25 @@ impl Trunk {
 
     /// Something happened to a connection that carries a tunnel.
     pub fn handle_carrier(&mut self, now: Instant, port: &mut Port, handle: Handle, input: Input<'_>) {
-        match input {
-            Input::Connected { .. } => self.carriers.connected(now, port, handle),
+        let free = match input {
+            Input::Connected { .. } => {
+                self.carriers.connected(now, port, handle);
+                None
+            }
             Input::Read { bytes, .. } => {
                 let endpoint = &mut self.endpoint;
                 self.carriers.read(now, port, handle, bytes, |address, datagram| {
-                    let from = Place { address, socket: CARRIER_SOCKET };
+                    let from = Place::over_stream(address);
                     endpoint.handle_datagram(now, from, TunnelEcn::NotCapable, datagram);
-                });
+                })
             }
             Input::ReadEnd { .. } => self.carriers.read_ended(now, port, handle),
             Input::Failed { .. } => self.carriers.gone(now, handle),
-            Input::Accepted { .. } | Input::Wrote { .. } | Input::Datagrams { .. } | Input::Tick => {}
+            Input::Wrote { .. } => self.carriers.wrote(handle),
+            Input::Accepted { .. } | Input::Datagrams { .. } | Input::Tick => None,
+        };
+        if let Some(address) = free {
+            self.endpoint.hold(Place::over_stream(address), false);
         }
     }
 
