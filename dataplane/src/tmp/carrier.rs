@@ -11,6 +11,7 @@
 
 use crate::time::Instant;
 use crate::tmp::id::{PathId, Side, StreamId, TunnelId};
+use crate::tmp::learned::{Learned, LearnedPaths};
 use crate::tmp::place::Bearer;
 use crate::tmp::spread::Spread;
 
@@ -103,6 +104,12 @@ pub trait Carrier: Sized {
 
     /// The peer answers from another address: forget what was learnt of the path (rtt, window, mtu).
     fn on_path_changed(&mut self, now: Instant, path: (PathId, Bearer));
+
+    /// What is known of the paths that there are.
+    fn learned(&self, now: Instant) -> LearnedPaths;
+
+    /// This is known of a path that was just opened. [TMP-163]
+    fn resume(&mut self, path: PathId, learned: Learned);
 
     /// The stream that bears a path takes no more packets for now, or takes them again. [TMP-170.1]
     fn hold_path(&mut self, path: PathId, is_held: bool);

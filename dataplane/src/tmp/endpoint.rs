@@ -17,6 +17,7 @@ use crate::tmp::handshake::Identity;
 use crate::tmp::id::{PathId, PeerId, Side, TunnelId};
 use crate::tmp::key::{PresharedKey, PrivateKey, PublicKey};
 use crate::tmp::key_log::KeyLog;
+use crate::tmp::learned::LearnedPaths;
 use crate::tmp::limits::{INIT_PAUSE_MAX, INIT_PAUSE_MIN, RECEIVER_SLOTS_MAX, RESETS_PER_SECOND_MAX};
 use crate::tmp::link::{CloseReason, Link};
 use crate::tmp::outbox::Outbox;
@@ -159,6 +160,8 @@ pub(in crate::tmp) struct Peer {
     pub(in crate::tmp) reset_key: ResetKey,
     /// Whether its INITs are answered.
     pub(in crate::tmp) is_allowed: bool,
+    /// What its last tunnel left behind.
+    pub(in crate::tmp) learned: LearnedPaths,
 }
 
 /// The endpoint.
@@ -221,6 +224,7 @@ impl<C: Carrier> Endpoint<C> {
             spread: peer.spread,
             reset_key: ResetKey::new(&shared),
             is_allowed: true,
+            learned: LearnedPaths::default(),
         });
         Ok(PeerId(self.peers.len() as u32 - 1))
     }
@@ -359,7 +363,7 @@ impl<C: Carrier> Endpoint<C> {
         let is_silent = heard_at.is_some_and(|at| now.since(at) >= self.options.silence_max);
         let (side, wants_dial) = (link.side, link.wants_dial(now));
         if side == Side::Acceptor && is_silent && self.has_room_for_events() {
-            self.remove(tunnel, CloseReason::Silent);
+            self.remove(now, tunnel, CloseReason::Silent);
         } else if wants_dial {
             self.begin_dial(now, tunnel);
         }
@@ -377,7 +381,9 @@ impl<C: Carrier> Endpoint<C> {
         };
         let continues = link.session.as_ref().map(Session::peer_id);
         let spread = self.peers[link.peer.0 as usize].spread;
-        let params = InitParams { aes_is_fast: self.options.aes_is_fast, lane: link.lane, continues, spread };
+        let carried = link.memory(now).map(|learned| learned.and_then(|learned| learned.tell(now)));
+        let aes_is_fast = self.options.aes_is_fast;
+        let params = InitParams { aes_is_fast, lane: link.lane, continues, spread, carried };
         link.dial = Some(Dial::new(now, own_id, params));
     }
 
@@ -399,7 +405,7 @@ impl<C: Carrier> Endpoint<C> {
         let side = self.links.get(tunnel.0).map(|link| link.side);
         match (side, reason) {
             (Some(Side::Initiator), CloseReason::Local) | (Some(Side::Acceptor), _) => {
-                self.remove(tunnel, reason)
+                self.remove(now, tunnel, reason)
             }
             (Some(Side::Initiator), _) => self.restart(now, tunnel, reason),
             (None, _) => {}
@@ -407,10 +413,11 @@ impl<C: Carrier> Endpoint<C> {
     }
 
     /// Removes a link and all that names it.
-    pub(in crate::tmp) fn remove(&mut self, tunnel: TunnelId, reason: CloseReason) {
+    pub(in crate::tmp) fn remove(&mut self, now: Instant, tunnel: TunnelId, reason: CloseReason) {
         let Some(link) = self.links.remove(tunnel.0) else {
             return;
         };
+        self.peers[link.peer.0 as usize].learned = link.memory(now);
         link.own_ids().for_each(|id| self.receivers.remove(id));
         self.report(EndpointEvent::Closed { tunnel, reason });
     }
@@ -421,7 +428,7 @@ impl<C: Carrier> Endpoint<C> {
             return;
         };
         let carrier = C::new(&self.options.carrier, Side::Initiator, now);
-        let fresh = Link::new(carrier, link.side, link.peer, link.lane);
+        let fresh = Link { learned: link.memory(now), ..Link::new(carrier, link.side, link.peer, link.lane) };
         let old = core::mem::replace(link, fresh);
         old.own_ids().for_each(|id| self.receivers.remove(id));
         self.begin_dial(now, tunnel);

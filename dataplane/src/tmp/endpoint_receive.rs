@@ -151,7 +151,7 @@ impl<C: Carrier> Endpoint<C> {
         self.counters.resets_taken += 1;
         match self.links.get(tunnel.0).map(|link| link.side) {
             Some(Side::Initiator) => self.restart(arrived.now, tunnel, CloseReason::PeerRestarted),
-            Some(Side::Acceptor) => self.remove(tunnel, CloseReason::PeerRestarted),
+            Some(Side::Acceptor) => self.remove(arrived.now, tunnel, CloseReason::PeerRestarted),
             None => {}
         }
         Ok(())
@@ -186,6 +186,7 @@ pub(in crate::tmp) fn deliver<C: Carrier>(
     link.touched = true;
     if opened.is_new_path {
         link.carrier.open_path(arrived.now, (opened.path, arrived.from.bearer()));
+        link.resume(opened.path);
     }
     let packet = (opened.path, opened.number);
     let handled = link.carrier.handle_packet(arrived.now, packet, arrived.ecn, opened.payload);

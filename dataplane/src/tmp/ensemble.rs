@@ -146,6 +146,13 @@ impl Ensemble {
         self.recount();
     }
 
+    /// The window is this from now on, in equal parts; those in slow start stay in it.
+    pub fn set_window(&mut self, window_bytes: u64) {
+        let share = window_bytes as f64 / self.packet_bytes as f64 / self.count as f64;
+        self.flows[..self.count].iter_mut().for_each(|flow| flow.cubic.set_window(share));
+        self.recount();
+    }
+
     /// So many flows from now on.
     pub fn set_count(&mut self, count: usize) {
         let count = count.clamp(1, self.count_max());

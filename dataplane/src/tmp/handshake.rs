@@ -321,6 +321,7 @@ mod tests {
                 lane: 7,
                 continues: Some(ReceiverId(0x0900_0001)),
                 spread: Spread::Bond,
+                ..InitParams::default()
             };
             let to = *self.responder.public();
             let initiation = Initiation::new(

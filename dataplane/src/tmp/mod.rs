@@ -4,7 +4,7 @@
 //! Lowest first: `limits`, `id`, `error`, `varint` · `frame` (plaintext), `packet` (datagrams) ·
 //! `carrier` (the seam) · `key`, `random`, `seal`, `cookie`, `reset`, `handshake` · `session` · `endpoint`.
 //! The transport, lowest first: `rtt`, `pacer`, `mtu`, `cubic`, `hystart`, `delivery`, `record`, `ranges` · congestion
-//! control: `ensemble`, `model`, `supervisor` · `congestion` · `sent`, `received`, `loss`, `credit`, `quality`,
+//! control: `ensemble`, `model`, `supervisor`, `resume` · `congestion` · `sent`, `received`, `loss`, `credit`, `quality`,
 //! `activity`, `repair`, `mending`, `health` · `send_stream`, `receive_stream` · `streams` · `path` · `paths` · `tunnel`.
 //! Where datagrams of a path go is a `place`; how several paths are used, a `spread`.
 //! No I/O, no clock.
@@ -65,6 +65,7 @@ pub mod id;
 pub mod key;
 pub mod key_log;
 pub mod knock;
+pub mod learned;
 pub mod limits;
 mod link;
 pub mod loss;
@@ -108,6 +109,7 @@ mod receivers;
 pub mod record;
 pub mod repair;
 mod reset;
+pub mod resume;
 pub mod rtt;
 #[cfg(test)]
 mod rule_breaker_tests;

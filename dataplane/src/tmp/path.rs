@@ -7,6 +7,7 @@ use crate::tmp::congestion::{Controller, Setting, View};
 use crate::tmp::delivery::Delivery;
 use crate::tmp::health::{Health, Signs};
 use crate::tmp::id::PathId;
+use crate::tmp::learned::Learned;
 use crate::tmp::limits::{DATA_OVERHEAD_BYTES, PAYLOAD_BYTES_BASE};
 use crate::tmp::loss::{ACK_DELAY_US_MAX, Loss, PROBES};
 use crate::tmp::mending::Mending;
@@ -172,11 +173,26 @@ impl Path {
         self.controller.set_packet_bytes(self.packet_bytes());
     }
 
-    /// The peer has another address: rtt, window and mtu begin again; what is in flight stays so.
+    /// What may be of use to whoever comes after us.
+    pub fn learned(&self, now: Instant) -> Option<Learned> {
+        let is_known = self.rtt.samples() > 0 && self.bearer == Bearer::Datagrams;
+        let learned = Learned {
+            bytes_per_s: self.controller.rate_bytes_per_s(),
+            peer_bytes_per_s: self.quality.peer_bytes_per_s(),
+            rtt_us: self.rtt.min_us(),
+            at: now,
+        };
+        is_known.then(|| learned.or_untried(self.controller.untried()))
+    }
+
+    /// The peer has another address: rtt, window and mtu begin again, with care from where they were; what is in flight
+    /// stays so.
     pub fn restart(&mut self, now: Instant, bearer: Bearer) {
+        let learned = self.learned(now);
         self.set_bearer(bearer);
         let packet_bytes = u64::from(self.mtu.current_bytes());
         self.controller = Controller::new(packet_bytes, self.setting);
+        learned.into_iter().for_each(|learned| self.controller.resume(learned));
         self.quality.forget_way();
         self.rtt = Rtt::new();
         self.pacer = Pacer::new(packet_bytes);

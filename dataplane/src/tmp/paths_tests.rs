@@ -173,6 +173,26 @@ impl World {
         self.run_until(span, |_| false);
     }
 
+    /// Kills the process of one end and starts it again.
+    fn restart(&mut self, which: usize) {
+        let places = (0..self.ways.len()).map(|way| place_on(1, way, &self.ways)).collect();
+        let places = if which == 0 { places } else { Vec::new() };
+        self.ends[which] = end_of(which as u8, 30 + which as u64, places, Spread::Failover);
+        if which == 0 {
+            self.tunnel = self.ends[0].endpoint.connect(self.now, PeerId(0)).unwrap();
+        }
+        self.run(MS(6_000));
+        assert!(self.ends[0].endpoint.is_connected(self.tunnel));
+    }
+
+    /// How long a question takes to be answered with itself.
+    fn echo(&mut self, len: usize) -> Duration {
+        let (before, done) = (self.now, self.ends[0].finished);
+        self.open(len);
+        self.run_until(MS(30_000), |world| world.ends[0].finished > done);
+        self.now.since(before)
+    }
+
     fn open(&mut self, len: usize) -> StreamId {
         self.open_as(1, len)
     }
@@ -401,4 +421,37 @@ fn one_path_that_is_black_for_two_seconds_goes_on_at_once() {
     let rate = world.rate(MS(2_000));
     assert!(rate > 0.9 * 18.9, "{rate}");
     assert_eq!(world.suspicion(0, 0), None, "where there is no other, nothing is suspected");
+}
+
+/// [TMP-163]
+#[test]
+fn who_was_restarted_goes_on_from_what_the_path_carried() {
+    let way = Way::new(50, 200);
+    let mut world = World::new(Spread::Failover, &[way]);
+    let fresh = world.echo(3_000_000);
+    world.echo(3_000_000);
+    world.restart(1);
+    let after_back = world.echo(3_000_000);
+    world.echo(3_000_000);
+    world.restart(0);
+    let after_front = world.echo(3_000_000);
+    println!("3 MB there and back: {fresh:?}, {after_back:?} after the back-end's restart, {after_front:?} after the front-end's");
+    assert!(after_back + MS(800) < fresh, "both directions begin near their rate: {fresh:?} {after_back:?}");
+    assert!(after_front + MS(400) < fresh, "one does: {fresh:?} {after_front:?}");
+}
+
+/// [TMP-163]
+#[test]
+fn a_path_that_has_become_narrower_is_not_flooded() {
+    let mut world = World::new(Spread::Failover, &[Way::new(50, 200)]);
+    world.echo(3_000_000);
+    world.echo(3_000_000);
+    world.ways[0].bits_per_s /= 10;
+    world.restart(1);
+    let after = world.echo(1_000_000);
+    let mut narrow = World::new(Spread::Failover, &[Way::new(5, 200)]);
+    let fresh = narrow.echo(1_000_000);
+    assert!(after < fresh + MS(1_500), "{fresh:?} {after:?}");
+    let lost = world.ends[0].endpoint.tunnel(world.tunnel).unwrap().snapshot().counters.lost_packets;
+    println!("1 MB there and back on a tenth: {fresh:?} fresh, {after:?} with the memory of ten times as much, {lost} lost");
 }

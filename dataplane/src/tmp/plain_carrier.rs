@@ -7,6 +7,7 @@ use crate::tmp::carrier::{Carrier, Ecn, Fill, Filled, Handled};
 use crate::tmp::frame::{Frame, Frames};
 use crate::tmp::frame_writer::{FrameWriter, SubHeader};
 use crate::tmp::id::{PathId, Side, StreamId};
+use crate::tmp::learned::{Learned, LearnedPaths};
 use crate::tmp::limits::{PAYLOAD_BYTES_BASE, PAYLOAD_BYTES_MIN};
 use crate::tmp::place::Bearer;
 use crate::tmp::spread::Spread;
@@ -110,6 +111,12 @@ impl Carrier for PlainCarrier {
     fn on_path_changed(&mut self, _: Instant, _: (PathId, Bearer)) {
         self.path_changes += 1;
     }
+
+    fn learned(&self, _: Instant) -> LearnedPaths {
+        LearnedPaths::default()
+    }
+
+    fn resume(&mut self, _: PathId, _: Learned) {}
 
     fn hold_path(&mut self, _: PathId, _: bool) {}
 

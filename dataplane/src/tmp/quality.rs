@@ -69,6 +69,9 @@ pub struct PathQuality {
     reported: Instant,
     reported_bytes: u64,
     peer: Option<Quality>,
+    /// The most that the peer said to have delivered in a second, in the running period and in the one before it.
+    peer_kbps_max: [u32; 2],
+    peer_period_ends: Instant,
 }
 
 impl Default for PathQuality {
@@ -91,6 +94,8 @@ impl PathQuality {
             reported: Instant::ORIGIN,
             reported_bytes: 0,
             peer: None,
+            peer_kbps_max: [0; 2],
+            peer_period_ends: Instant::ORIGIN,
         }
     }
 
@@ -159,8 +164,18 @@ impl PathQuality {
     }
 
     /// What the peer says of its side.
-    pub const fn set_peer(&mut self, peer: Quality) {
+    pub fn set_peer(&mut self, now: Instant, peer: Quality) {
+        if now >= self.peer_period_ends {
+            self.peer_kbps_max = [0, self.peer_kbps_max[0]];
+            self.peer_period_ends = now + WAY_PERIOD;
+        }
+        self.peer_kbps_max[0] = self.peer_kbps_max[0].max(peer.delivered_kbps);
         self.peer = Some(peer);
+    }
+
+    /// The most that the peer said to have delivered lately.
+    pub fn peer_bytes_per_s(&self) -> u64 {
+        u64::from(self.peer_kbps_max[0].max(self.peer_kbps_max[1])) * 1_000 / 8
     }
 
     /// What the peer said last.

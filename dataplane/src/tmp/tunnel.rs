@@ -12,6 +12,7 @@ use crate::tmp::carrier::{Carrier, Ecn, Fill, Filled, Handled};
 use crate::tmp::event::{Event, Full, Sendable};
 use crate::tmp::frame::Quality;
 use crate::tmp::id::{PathId, Side, StreamId};
+use crate::tmp::learned::{Learned, LearnedPaths};
 use crate::tmp::limits::PATHS_MAX;
 use crate::tmp::options::TunnelOptions;
 use crate::tmp::packet_in::Sink;
@@ -316,6 +317,20 @@ impl Carrier for Tunnel {
         self.advance(now);
         if let Some(path) = self.paths.get_mut(path) {
             path.restart(now, bearer);
+        }
+    }
+
+    fn learned(&self, now: Instant) -> LearnedPaths {
+        let mut learned = LearnedPaths::default();
+        for path in self.paths.iter() {
+            learned[path.id.index()] = path.learned(now);
+        }
+        learned
+    }
+
+    fn resume(&mut self, path: PathId, learned: Learned) {
+        if let Some(path) = self.paths.get_mut(path) {
+            path.controller.resume(learned);
         }
     }
 
