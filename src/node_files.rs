@@ -25,6 +25,7 @@ const LIVE: [&str; 15] = [
     "route",
     "peer",
     "route-mode",
+    "route-limit",
     "trusted-proxy",
     "name",
     "class",

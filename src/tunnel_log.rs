@@ -42,6 +42,7 @@ impl TunnelLog {
                 let address = tunnel.places[path].map(address_text).unwrap_or_default();
                 if let (Some(was), Some(is)) = (before.paths[path], seen.paths[path]) {
                     tell_path(&to, path, &address, was, is);
+                    tell_outcome(&to, path, was, is);
                 }
             }
             now.insert(key, seen);
@@ -67,6 +68,23 @@ fn tell_tunnel(to: &str, before: Seen, now: Seen) {
             &[("to", &to), ("from_path", &was), ("to_path", &is)],
         );
     }
+}
+
+/// What was expected where all data moved to a path, and what came in the first seconds.
+fn tell_outcome(to: &str, path: usize, was: PathSnapshot, is: PathSnapshot) {
+    let Some(forecast) = is.forecast.filter(|_| is.forecast != was.forecast) else { return };
+    let Some(came) = forecast.came else { return };
+    daemon::notice(
+        "what came of a change of path",
+        &[
+            ("to", &to),
+            ("path", &path),
+            ("expected_rtt_us", &forecast.expected.rtt_us),
+            ("rtt_us", &came.rtt_us),
+            ("expected_bytes_per_s", &forecast.expected.bytes_per_s),
+            ("bytes_per_s", &came.bytes_per_s),
+        ],
+    );
 }
 
 fn tell_path(to: &str, path: usize, address: &str, was: PathSnapshot, is: PathSnapshot) {

@@ -15,7 +15,7 @@ use crate::role::named::{Entry, Named};
 use crate::rules::Rules;
 use crate::stdx::network::Network;
 use crate::tmp::key::PublicKey;
-use crate::tmp::spread::Spread;
+use crate::tmp::spread::PathUse;
 
 /// How PROXY protocol headers (HAProxy's specification, versions 1 and 2) are written to an origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,7 +84,7 @@ pub struct Route {
     /// Where it takes the same over TCP: further paths.
     pub carriers: Vec<SocketAddr>,
     /// How the paths are used.
-    pub spread: Spread,
+    pub chosen: PathUse,
     /// The worker that owns its tunnel.
     pub owner: u8,
     /// The plan that no longer had it: its tunnel closes when its streams are done.

@@ -13,7 +13,7 @@ use crate::time::Instant;
 use crate::tmp::id::{PathId, Side, StreamId, TunnelId};
 use crate::tmp::learned::{Learned, LearnedPaths};
 use crate::tmp::place::Bearer;
-use crate::tmp::spread::Spread;
+use crate::tmp::spread::PathUse;
 
 /// The two ECN bits of the IP header (RFC 3168).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -97,7 +97,7 @@ pub trait Carrier: Sized {
 
     /// The first keys are there (or again, after the carrier was made anew): packets may leave, on this path; and how
     /// those that `open_path` adds are used.
-    fn on_connected(&mut self, now: Instant, path: (PathId, Bearer), spread: Spread);
+    fn on_connected(&mut self, now: Instant, path: (PathId, Bearer), chosen: PathUse);
 
     /// There is a further path.
     fn open_path(&mut self, now: Instant, path: (PathId, Bearer));

@@ -29,7 +29,7 @@ use crate::tmp::receivers::{Named, Receivers};
 use crate::tmp::reset::ResetKey;
 use crate::tmp::seal::Cipher;
 use crate::tmp::session::Session;
-use crate::tmp::spread::Spread;
+use crate::tmp::spread::PathUse;
 use crate::tmp::unconfirmed::WaitingRoom;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -97,13 +97,13 @@ pub struct PeerOptions {
     /// Where it listens, if it is to be connected to: a path leads to each, `PATHS_MAX` at most.
     pub places: Vec<Place>,
     /// How a tunnel to it uses its paths.
-    pub spread: Spread,
+    pub chosen: PathUse,
 }
 
 impl PeerOptions {
     /// A peer that connects.
-    pub const fn new(public: PublicKey, psk: Option<PresharedKey>) -> Self {
-        Self { public, psk, places: Vec::new(), spread: Spread::Failover }
+    pub fn new(public: PublicKey, psk: Option<PresharedKey>) -> Self {
+        Self { public, psk, places: Vec::new(), chosen: PathUse::default() }
     }
 }
 
@@ -156,7 +156,7 @@ pub(in crate::tmp) struct Peer {
     pub(in crate::tmp) public: PublicKey,
     pub(in crate::tmp) psk: PresharedKey,
     pub(in crate::tmp) places: Vec<Place>,
-    pub(in crate::tmp) spread: Spread,
+    pub(in crate::tmp) chosen: PathUse,
     pub(in crate::tmp) reset_key: ResetKey,
     /// Whether its INITs are answered.
     pub(in crate::tmp) is_allowed: bool,
@@ -221,7 +221,7 @@ impl<C: Carrier> Endpoint<C> {
             public: peer.public,
             psk: peer.psk.unwrap_or_else(PresharedKey::none),
             places: peer.places,
-            spread: peer.spread,
+            chosen: peer.chosen,
             reset_key: ResetKey::new(&shared),
             is_allowed: true,
             learned: LearnedPaths::default(),
@@ -235,9 +235,9 @@ impl<C: Carrier> Endpoint<C> {
     }
 
     /// A peer listens elsewhere from now on; tunnels that are connected stay where they are.
-    pub fn set_places(&mut self, peer: PeerId, places: Vec<Place>, spread: Spread) {
+    pub fn set_places(&mut self, peer: PeerId, places: Vec<Place>, chosen: PathUse) {
         let peer = &mut self.peers[peer.0 as usize];
-        (peer.places, peer.spread) = (places, spread);
+        (peer.places, peer.chosen) = (places, chosen);
     }
 
     /// Begins a tunnel to a peer and keeps it up until `close`. Streams may be opened at once.
@@ -380,10 +380,10 @@ impl<C: Carrier> Endpoint<C> {
             return;
         };
         let continues = link.session.as_ref().map(Session::peer_id);
-        let spread = self.peers[link.peer.0 as usize].spread;
+        let chosen = self.peers[link.peer.0 as usize].chosen;
         let carried = link.memory(now).map(|learned| learned.and_then(|learned| learned.tell(now)));
         let aes_is_fast = self.options.aes_is_fast;
-        let params = InitParams { aes_is_fast, lane: link.lane, continues, spread, carried };
+        let params = InitParams { aes_is_fast, lane: link.lane, continues, chosen, carried };
         link.dial = Some(Dial::new(now, own_id, params));
     }
 

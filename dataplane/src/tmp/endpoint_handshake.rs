@@ -67,7 +67,7 @@ impl<C: Carrier> Endpoint<C> {
         peer: PeerId,
         arrival: Arrival,
     ) -> Result<(), Dropped> {
-        let (now, lane, spread) = (arrived.now, arrival.params.lane, arrival.params.spread);
+        let (now, lane, chosen) = (arrived.now, arrival.params.lane, arrival.params.chosen);
         let carried = arrival.params.carried;
         let continues = arrival.params.continues.and_then(|id| self.session_named(id, peer, lane));
         if continues.is_none() && self.links.is_full() && self.accepted_on(peer, lane).is_none() {
@@ -91,7 +91,7 @@ impl<C: Carrier> Endpoint<C> {
             lane,
             continues,
             place: arrived.from,
-            spread,
+            chosen,
             carried,
             ephemeral,
             resp,
@@ -173,7 +173,7 @@ impl<C: Carrier> Endpoint<C> {
         (mark, packet): (u32, &mut [u8]),
     ) -> Result<(), Dropped> {
         let (id, peer, lane) = (unconfirmed.epoch.own_id, unconfirmed.peer, unconfirmed.lane);
-        let (spread, carried) = (unconfirmed.spread, unconfirmed.carried);
+        let (chosen, carried) = (unconfirmed.chosen, unconfirmed.carried);
         let begun = Session::begin(arrived.now, (mark, packet), unconfirmed.epoch, unconfirmed.place);
         let (session, opened) = match begun {
             Ok(begun) => begun,
@@ -201,7 +201,7 @@ impl<C: Carrier> Endpoint<C> {
         self.counters.handshakes_done += 1;
         self.report(EndpointEvent::Accepted { tunnel, peer });
         let link = self.links.get_mut(handle).ok_or(Dropped::NoRoom)?;
-        link.carrier.on_connected(arrived.now, (opened.path, arrived.from.bearer()), spread);
+        link.carrier.on_connected(arrived.now, (opened.path, arrived.from.bearer()), chosen);
         link.resume(opened.path);
         let verdict = deliver(&mut *self.random, link, arrived, &opened);
         self.judge(arrived.now, tunnel, verdict)
@@ -271,7 +271,7 @@ impl<C: Carrier> Endpoint<C> {
         let places = || (0..PATHS_MAX as u8).map(PathId).zip(&peer.places);
         let at = places().find(|(_, place)| **place == arrived.from).map_or(PathId(0), |(path, _)| path);
         let mut session = Session::new(now, epoch, at, arrived.from);
-        link.carrier.on_connected(now, (at, arrived.from.bearer()), peer.spread);
+        link.carrier.on_connected(now, (at, arrived.from.bearer()), peer.chosen);
         for (path, place) in places().filter(|(path, _)| *path != at) {
             session.add_path(now, path, PeerAddress::new(*place));
             link.carrier.open_path(now, (path, place.bearer()));

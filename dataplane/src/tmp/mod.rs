@@ -5,7 +5,7 @@
 //! `carrier` (the seam) · `key`, `random`, `seal`, `cookie`, `reset`, `handshake` · `session` · `endpoint`.
 //! The transport, lowest first: `rtt`, `pacer`, `mtu`, `cubic`, `hystart`, `delivery`, `record`, `ranges` · congestion
 //! control: `ensemble`, `model`, `supervisor`, `resume` · `congestion` · `sent`, `received`, `loss`, `credit`, `quality`,
-//! `activity`, `repair`, `mending`, `health` · `send_stream`, `receive_stream` · `streams` · `path` · `paths` · `tunnel`.
+//! `activity`, `repair`, `mending`, `health`, `path_limits`, `forecast` · `send_stream`, `receive_stream` · `streams` · `path` · `paths` · `tunnel`.
 //! Where datagrams of a path go is a `place`; how several paths are used, a `spread`.
 //! No I/O, no clock.
 
@@ -46,6 +46,7 @@ pub mod error;
 pub mod event;
 #[cfg(test)]
 mod fairness_tests;
+pub mod forecast;
 pub mod frame;
 pub mod frame_writer;
 #[cfg(any(test, fuzzing))]
@@ -90,6 +91,7 @@ mod pair_tests;
 mod params;
 pub mod path;
 pub mod path_acks;
+pub mod path_limits;
 pub mod paths;
 #[cfg(test)]
 mod paths_tests;

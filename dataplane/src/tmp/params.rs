@@ -4,8 +4,9 @@
 
 use crate::tmp::id::ReceiverId;
 use crate::tmp::limits::PATHS_MAX;
+use crate::tmp::path_limits::PathLimits;
 use crate::tmp::seal::Cipher;
-use crate::tmp::spread::Spread;
+use crate::tmp::spread::{PathUse, Spread};
 
 const PADDING: u8 = 0;
 const AES_IS_FAST: u8 = 1;
@@ -16,6 +17,7 @@ const CONTINUED: u8 = 5;
 const RECEIVER: u8 = 6;
 const SPREAD: u8 = 7;
 const CARRIED: u8 = 8;
+const LIMITS: u8 = 9;
 
 const CIPHER_AES_256_GCM: u8 = 1;
 const CIPHER_CHACHA20_POLY1305: u8 = 2;
@@ -43,7 +45,7 @@ pub(in crate::tmp) struct InitParams {
     /// The responder's id of the session whose keys this handshake shall replace.
     pub(in crate::tmp) continues: Option<ReceiverId>,
     /// How the tunnel uses its paths.
-    pub(in crate::tmp) spread: Spread,
+    pub(in crate::tmp) chosen: PathUse,
     /// What is remembered of the paths.
     pub(in crate::tmp) carried: [Option<Carried>; PATHS_MAX],
 }
@@ -86,8 +88,12 @@ impl InitParams {
         if let Some(id) = self.continues {
             list.put(CONTINUES, &id.0.to_be_bytes());
         }
-        if self.spread != Spread::default() {
-            list.put(SPREAD, &[self.spread.to_u8()]);
+        let PathUse { spread, limits } = self.chosen;
+        if spread != Spread::default() {
+            list.put(SPREAD, &[spread.to_u8()]);
+        }
+        if !limits.is_none() {
+            list.put(LIMITS, &limits.to_bytes());
         }
         for (path, carried) in (0..).zip(&self.carried) {
             if let Some(carried) = carried {
@@ -110,7 +116,8 @@ impl InitParams {
                         *place = Some(carried);
                     }
                 }
-                (SPREAD, value) => params.spread = Spread::from_u8(*value.first()?),
+                (SPREAD, value) => params.chosen.spread = Spread::from_u8(*value.first()?),
+                (LIMITS, value) => params.chosen.limits = PathLimits::from_bytes(value.try_into().ok()?),
                 _ => {}
             }
         }
@@ -199,11 +206,13 @@ mod tests {
     #[test]
     fn parameters_round_trip() {
         for continues in [None, Some(ReceiverId(0x0102_0304))] {
-            let spread = if continues.is_some() { Spread::Bond } else { Spread::Failover };
+            let spread = if continues.is_some() { Spread::Best } else { Spread::Failover };
+            let limits = PathLimits { loss_ppm: continues.map_or(0, |id| id.0), ..PathLimits::default() };
+            let chosen = PathUse { spread, limits };
             let carried = continues.map(|id| Carried { kbps: id.0, rtt_us: 5, age_s: 300 });
             let carried = [None, carried, None, carried];
-            let params = InitParams { aes_is_fast: true, lane: 0x0102_0304, continues, spread, carried };
-            let mut out = [0xff; 64];
+            let params = InitParams { aes_is_fast: true, lane: 0x0102_0304, continues, chosen, carried };
+            let mut out = [0xff; 96];
             params.write(&mut out);
             assert_eq!(InitParams::read(&out), Some(params));
         }

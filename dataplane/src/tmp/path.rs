@@ -5,6 +5,7 @@
 use crate::time::{Duration, Instant};
 use crate::tmp::congestion::{Controller, Setting, View};
 use crate::tmp::delivery::Delivery;
+use crate::tmp::forecast::Forecast;
 use crate::tmp::health::{Health, Signs};
 use crate::tmp::id::PathId;
 use crate::tmp::learned::Learned;
@@ -15,6 +16,7 @@ use crate::tmp::mtu::Mtu;
 use crate::tmp::options::TunnelOptions;
 use crate::tmp::pacer::Pacer;
 use crate::tmp::place::Bearer;
+use crate::tmp::path_limits::{Figures, PathLimits};
 use crate::tmp::quality::PathQuality;
 use crate::tmp::received::Received;
 use crate::tmp::record::RecordPool;
@@ -69,6 +71,7 @@ pub struct Path {
     /// The stream that bears it takes no more for now.
     pub(in crate::tmp) is_held: bool,
     pub(in crate::tmp) health: Health,
+    pub(in crate::tmp) limits: PathLimits,
     pub(in crate::tmp) signals: PathSignals,
     /// The pacer let nothing out before this, when it was last asked.
     pub(in crate::tmp) paced_until: Option<Instant>,
@@ -104,6 +107,8 @@ pub struct Path {
     pub(in crate::tmp) is_idle: bool,
     pub(in crate::tmp) last_sent: Instant,
     pub(in crate::tmp) is_lost: bool,
+    /// The last move of all data to this path.
+    pub(in crate::tmp) forecast: Option<Forecast>,
     setting: Setting,
     timeouts_max: u32,
 }
@@ -124,6 +129,7 @@ impl Path {
             bearer,
             is_held: false,
             health: Health::new(now),
+            limits: PathLimits::default(),
             signals: PathSignals::default(),
             paced_until: None,
             rtt: Rtt::new(),
@@ -150,6 +156,7 @@ impl Path {
             is_idle: true,
             last_sent: now,
             is_lost: false,
+            forecast: None,
             setting,
             timeouts_max: options.path_lost_timeouts,
         }
@@ -327,6 +334,11 @@ impl Path {
             oldest_sent: self.sent.oldest_sent(),
             rtt_us,
             rtt_us_min,
+            beyond: self.limits.exceeded(&Figures {
+                rtt_us,
+                loss: (self.quality.loss_ppm(), self.quality.losses()),
+                queue_us: self.quality.queue_us(),
+            }),
         }
     }
 

@@ -49,7 +49,8 @@ impl Path {
             }
         }
         if has_news {
-            self.health.answered(now, self.rtt.latest_us(), self.rtt.min_us());
+            let signs = self.signs();
+            self.health.answered(now, self.rtt.latest_us(), &signs);
         }
         self.note_marks(largest, ack);
         if let Some(packet) = newest {

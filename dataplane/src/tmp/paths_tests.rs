@@ -8,7 +8,8 @@ use crate::tmp::endpoint_tunnel_world::{End, end_of};
 use crate::tmp::health::Suspicion;
 use crate::tmp::id::{PeerId, StreamId, TunnelId};
 use crate::tmp::place::Place;
-use crate::tmp::spread::Spread;
+use crate::tmp::path_limits::PathLimits;
+use crate::tmp::spread::{PathUse, Spread};
 use crate::tmp::stats::PathSnapshot;
 use core::net::SocketAddr;
 use std::collections::BTreeMap;
@@ -86,9 +87,10 @@ fn place(end: usize, way: usize) -> Place {
 
 impl World {
     /// Connected, all paths known.
-    fn new(spread: Spread, ways: &[Way]) -> Self {
+    fn new(chosen: impl Into<PathUse>, ways: &[Way]) -> Self {
+        let chosen = chosen.into();
         let places = (0..ways.len()).map(|way| place_on(1, way, ways)).collect();
-        let mut ends = [end_of(0, 3, places, spread), end_of(1, 4, Vec::new(), spread)];
+        let mut ends = [end_of(0, 3, places, chosen), end_of(1, 4, Vec::new(), chosen)];
         let now = Instant::from_us(10_000_000);
         let tunnel = ends[0].endpoint.connect(now, PeerId(0)).unwrap();
         let (under_way, prng) = (BTreeMap::new(), Prng::new(5));
@@ -454,4 +456,61 @@ fn a_path_that_has_become_narrower_is_not_flooded() {
     assert!(after < fresh + MS(1_500), "{fresh:?} {after:?}");
     let lost = world.ends[0].endpoint.tunnel(world.tunnel).unwrap().snapshot().counters.lost_packets;
     println!("1 MB there and back on a tenth: {fresh:?} fresh, {after:?} with the memory of ten times as much, {lost} lost");
+}
+
+/// [TMP-160.2]
+#[test]
+fn the_best_path_has_the_data_and_another_takes_over_when_it_is_clearly_better() {
+    let mut world = World::new(Spread::Best, &[Way::new(20, 80), Way::new(20, 40)]);
+    world.open(40_000_000);
+    world.run(MS(4_000));
+    assert_eq!((world.active(0), world.active(1)), (1, 1), "the shorter one");
+    world.ways[0].delay_us = 35_000;
+    world.ways[1].delay_us = 32_000;
+    world.run(MS(5_000));
+    assert_eq!(world.active(0), 1, "a little is no reason to move");
+    world.ways[1].delay_us = 70_000;
+    world.run(MS(5_000));
+    assert_eq!(world.active(0), 0, "twice is");
+    let forecast = world.paths(0)[0].unwrap().forecast.unwrap();
+    let came = forecast.came.unwrap_or(forecast.expected);
+    assert!(forecast.expected.rtt_us < 90_000 && came.rtt_us < 90_000, "{forecast:?}");
+}
+
+/// [TMP-164]
+#[test]
+fn a_path_beyond_a_limit_is_left_and_what_came_is_told() {
+    let limits = PathLimits { loss_ppm: 20_000, ..PathLimits::default() };
+    let chosen = PathUse { spread: Spread::Failover, limits };
+    let mut world = World::new(chosen, &[Way::new(20, 60), Way::new(20, 80)]);
+    world.open(40_000_000);
+    world.run(MS(3_000));
+    assert_eq!((world.active(0), world.active(1)), (0, 0));
+    world.ways[0].loss_ppm = 40_000;
+    let soured = world.now;
+    world.run_until(MS(20_000), |world| world.active(0) == 1);
+    assert!(world.now.since(soured) < MS(12_000), "{:?}", world.now.since(soured));
+    assert_eq!(world.suspicion(0, 0), Some(Suspicion::LossLimit));
+    world.run(MS(5_000));
+    let forecast = world.paths(0)[1].unwrap().forecast.unwrap();
+    let came = forecast.came.unwrap();
+    assert!(forecast.from.index() == 0 && came.bytes_per_s > 1_500_000, "{forecast:?}");
+    world.ways[0].loss_ppm = 0;
+    world.run(MS(25_000));
+    assert_eq!(world.active(0), 0, "when it has healed it is used again");
+}
+
+/// [TMP-164]
+#[test]
+fn where_all_paths_are_beyond_a_limit_the_first_that_works_is_used() {
+    let limits = PathLimits { rtt_us: 30_000, ..PathLimits::default() };
+    let chosen = PathUse { spread: Spread::Failover, limits };
+    let mut world = World::new(chosen, &[Way::new(20, 60), Way::new(20, 80)]);
+    world.open(20_000_000);
+    let rate = world.rate(MS(4_000));
+    assert!(rate > 12.0, "{rate}");
+    assert_eq!((world.active(0), world.suspicion(0, 1)), (0, Some(Suspicion::RttLimit)));
+    world.ways[0].is_cut = true;
+    world.run(MS(3_000));
+    assert_eq!(world.active(0), 1, "a slow path is better than a dead one");
 }

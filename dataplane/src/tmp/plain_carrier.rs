@@ -10,7 +10,7 @@ use crate::tmp::id::{PathId, Side, StreamId};
 use crate::tmp::learned::{Learned, LearnedPaths};
 use crate::tmp::limits::{PAYLOAD_BYTES_BASE, PAYLOAD_BYTES_MIN};
 use crate::tmp::place::Bearer;
-use crate::tmp::spread::Spread;
+use crate::tmp::spread::PathUse;
 use std::collections::{BTreeSet, VecDeque};
 
 /// The carrier; its fields are for tests to look at.
@@ -101,7 +101,7 @@ impl Carrier for PlainCarrier {
         }
     }
 
-    fn on_connected(&mut self, _: Instant, _: (PathId, Bearer), _: Spread) {
+    fn on_connected(&mut self, _: Instant, _: (PathId, Bearer), _: PathUse) {
         assert!(!self.is_connected, "a carrier is connected once");
         self.is_connected = true;
     }

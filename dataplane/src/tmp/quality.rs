@@ -183,6 +183,16 @@ impl PathQuality {
         self.peer.as_ref()
     }
 
+    /// Packets lost in the last ten seconds.
+    pub fn losses(&self) -> u64 {
+        self.seconds.lost.iter().sum()
+    }
+
+    /// Bytes acknowledged since the path was opened.
+    pub const fn delivered_bytes(&self) -> u64 {
+        self.delivered_bytes
+    }
+
     /// Parts per million lost in the last ten seconds.
     pub fn loss_ppm(&self) -> u32 {
         self.seconds.ppm()

@@ -21,7 +21,7 @@ use crate::tmp::path::{Leave, Path};
 use crate::tmp::paths::Paths;
 use crate::tmp::place::Bearer;
 use crate::tmp::signals::Signals;
-use crate::tmp::spread::Spread;
+use crate::tmp::spread::PathUse;
 use crate::tmp::stats::{PathSnapshot, Snapshot, TunnelCounters};
 use crate::tmp::streams::Streams;
 
@@ -279,6 +279,7 @@ fn snapshot_of(path: &Path, is_active: bool) -> PathSnapshot {
         loss_ppm: path.quality.loss_ppm(),
         sent_bytes: path.counters.sent_bytes,
         received_bytes: path.counters.received_bytes,
+        forecast: path.forecast,
     }
 }
 
@@ -300,11 +301,11 @@ impl Carrier for Tunnel {
         }
     }
 
-    fn on_connected(&mut self, now: Instant, (path, bearer): (PathId, Bearer), spread: Spread) {
-        self.paths.begin((path, bearer), spread);
+    fn on_connected(&mut self, now: Instant, path: (PathId, Bearer), chosen: PathUse) {
+        self.paths.begin(path, chosen);
         self.advance(now);
         self.is_connected = true;
-        self.begin_path(now, path);
+        self.begin_path(now, path.0);
     }
 
     fn open_path(&mut self, now: Instant, (path, bearer): (PathId, Bearer)) {

@@ -159,17 +159,17 @@ impl Trunk {
 
     fn begin_route(&mut self, now: Instant, plan: &Plan, number: u16) -> Result<(), Refused> {
         let route = &plan.routes[usize::from(number)];
-        let (places, spread) = (self.places(&route.addresses, &route.carriers), route.spread);
+        let (places, chosen) = (self.places(&route.addresses, &route.carriers), route.chosen);
         route.carriers.iter().for_each(|address| self.carriers.add_target(*address));
         let peer = match self.endpoint.peer_by_key(&route.public_key) {
             Some(peer) => {
                 // Tunnels that stand stay where they are.
-                self.endpoint.set_places(peer, places, spread);
+                self.endpoint.set_places(peer, places, chosen);
                 peer
             }
             None => {
                 let unplaced = PeerOptions::new(route.public_key, self.psk.clone());
-                self.endpoint.add_peer(PeerOptions { places, spread, ..unplaced })?
+                self.endpoint.add_peer(PeerOptions { places, chosen, ..unplaced })?
             }
         };
         let tunnel = self.endpoint.connect(now, peer)?;
