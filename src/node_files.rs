@@ -19,7 +19,7 @@ use dataplane::role::succession::{Abilities, NUMBERS_MAX, Succession};
 use std::sync::Arc;
 
 /// Flags whose values are taken over; sites and ways that need sockets or workers of another kind wait all the same.
-const LIVE: [&str; 15] = [
+const LIVE: [&str; 16] = [
     "site",
     "origin",
     "route",

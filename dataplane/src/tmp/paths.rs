@@ -118,6 +118,13 @@ impl Paths {
         sum.max(self.active().controller.window_bytes())
     }
 
+    /// What the peer may have under way to us in a round trip and a half, as it was lately.
+    pub fn peer_flight_bytes(&self) -> u64 {
+        let path = self.active();
+        let bytes = u128::from(path.quality.peer_bytes_per_s()) * u128::from(path.rtt.smoothed_us()) * 3 / 2_000_000;
+        u64::try_from(bytes).unwrap_or(u64::MAX)
+    }
+
     /// Deals the streams out: each path stands for its share of the rate, and for one at least.
     pub fn deal(&mut self, hosted: u32, active: u32) {
         if let [path] = &mut *self.list {

@@ -215,7 +215,8 @@ impl Tunnel {
     fn advance(&mut self, now: Instant) {
         self.now = self.now.max(now);
         let rtt_us = self.paths.active().rtt.smoothed_us();
-        self.streams.set_path(self.now, rtt_us, self.paths.window_bytes());
+        let paths = &self.paths;
+        self.streams.set_path(self.now, rtt_us, paths.window_bytes(), paths.peer_flight_bytes());
         let hosted = self.streams.table.len() as u32;
         self.paths.deal(hosted, self.streams.activity.count());
     }
@@ -332,6 +333,7 @@ impl Carrier for Tunnel {
     fn resume(&mut self, path: PathId, learned: Learned) {
         if let Some(path) = self.paths.get_mut(path) {
             path.controller.resume(learned);
+            path.quality.recall(&learned);
         }
     }
 
