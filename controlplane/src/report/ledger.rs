@@ -8,7 +8,7 @@ use crate::report::limits::{FUTURE_MAX, PAST_MAX, TUNNELS_MAX};
 use crate::report::poll::{Poll, Vote};
 use crate::report::tunnel_watch::TunnelWatch;
 use crate::report::window::{NotNew, Window};
-use crate::report::wire::{Entry, Head, PressureEntry, TargetEntry, TunnelEntry, Unproven};
+use crate::report::wire::{Entry, Head, PressureEntry, Speaker, TargetEntry, TunnelEntry, Unproven};
 use std::collections::{BTreeMap, HashMap};
 
 /// Why a report, or a part of one, is not taken.
@@ -68,8 +68,8 @@ impl Refusal {
 /// What is known of a node.
 #[derive(Clone, Debug, Default)]
 pub struct NodeLine {
-    /// Which of its reports came.
-    pub window: Window,
+    /// Which reports of each of its processes came.
+    pub windows: [Window; Speaker::ALL.len()],
     /// When it was heard last, Unix µs; `None`: never, or not since a restart.
     pub heard_us: Option<u64>,
     /// Reports taken.
@@ -80,6 +80,13 @@ pub struct NodeLine {
     pub pressure: Option<(PressureEntry, u64)>,
     /// Its tunnels, by their far end.
     pub tunnels: BTreeMap<String, TunnelWatch>,
+}
+
+impl NodeLine {
+    /// Reports that never came.
+    pub fn lost(&self) -> u64 {
+        self.windows.iter().map(Window::lost).sum()
+    }
 }
 
 /// The ledger.
@@ -215,10 +222,12 @@ impl Ledger {
             return Err(Refusal::Future);
         }
         let node = &mut self.nodes[place];
-        node.window.take(head.boot_us, head.sequence).map_err(|not_new| match not_new {
-            NotNew::Replayed => Refusal::Replayed,
-            NotNew::EarlierBoot => Refusal::EarlierBoot,
-        })?;
+        node.windows[head.speaker.place()].take(head.boot_us, head.sequence).map_err(
+            |not_new| match not_new {
+                NotNew::Replayed => Refusal::Replayed,
+                NotNew::EarlierBoot => Refusal::EarlierBoot,
+            },
+        )?;
         node.taken += 1;
         node.heard_us = Some(now_us);
         Ok(())
@@ -282,9 +291,9 @@ impl Ledger {
     }
 
     /// Puts back what was kept over a restart.
-    pub(crate) fn restore_node(&mut self, node: &str, boot_us: u64, next: u64) {
+    pub(crate) fn restore_node(&mut self, node: &str, speaker: Speaker, boot_us: u64, next: u64) {
         if let Some(place) = self.names.get(node) {
-            self.nodes[*place].window = Window::kept(boot_us, next);
+            self.nodes[*place].windows[speaker.place()] = Window::kept(boot_us, next);
         }
     }
 

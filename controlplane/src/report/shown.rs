@@ -39,7 +39,7 @@ fn one_node(node: &ExpectedNode, line: &NodeLine, now_us: u64) -> Value {
     json!({
         "name": node.name, "silent": is_silent(line.heard_us, now_us),
         "heard_s": line.heard_us.map(|heard_us| age_s(heard_us, now_us)),
-        "reports": line.taken, "lost": line.window.lost(), "refused": counts(&line.refused),
+        "reports": line.taken, "lost": line.lost(), "refused": counts(&line.refused),
         "pressure": line.pressure.map(|(pressure, _)| {
             json!({ "cpu": pressure.cpu, "memory": pressure.memory, "io": pressure.io })
         }),
@@ -81,7 +81,7 @@ pub fn metrics(ledger: &Ledger, text: &mut MetricsText, now_us: u64) {
     let mut samples =
         text.counter("longhaul_reports_lost", Unit::None, "Reports that never came, by their numbers.");
     for (node, line) in nodes() {
-        samples.value(&[("node", &node.name)], line.window.lost());
+        samples.value(&[("node", &node.name)], line.lost());
     }
     let mut samples = text.gauge("longhaul_report_node_silent", Unit::None, "Whether a node is not heard.");
     for (node, line) in nodes() {
