@@ -1,8 +1,10 @@
 //! All that nodes have said and that may be believed: votes about targets, tunnels, pressure, latencies. It opens datagrams,
 //! refuses what is not in order, counts every refusal, and says what it comes to. No I/O: times are Unix µs that it is told.
 
+use crate::dns::policy::forecast::Forecast;
 use crate::probe::outcome::Cause;
 use crate::report::expected::{Expected, ExpectedNode};
+use crate::report::grades::Grades;
 use crate::report::latencies::Latencies;
 use crate::report::limits::{FUTURE_MAX, PAST_MAX, TUNNELS_MAX};
 use crate::report::poll::{Poll, Vote};
@@ -98,6 +100,7 @@ pub struct Ledger {
     nodes: Vec<NodeLine>,
     polls: Vec<Poll>,
     latencies: Latencies,
+    grades: Grades,
     /// Refusals that belong to no node: strangers, what is no report.
     refused: [u64; Refusal::ALL.len()],
 }
@@ -112,6 +115,7 @@ impl Ledger {
             targets: index(&mut expected.targets.iter().map(|target| &target.name)),
             nodes: vec![NodeLine::default(); expected.nodes.len()],
             polls: expected.targets.iter().map(|target| Poll::new(target.lookers.len())).collect(),
+            grades: Grades::new(&expected.servers),
             expected,
             ..Self::default()
         }
@@ -121,6 +125,7 @@ impl Ledger {
     pub fn replace(&mut self, expected: Expected) {
         let old = core::mem::replace(self, Self::new(expected));
         self.refused = old.refused;
+        self.grades.inherit(old.grades);
         for (name, place) in &self.names {
             if let Some(before) = old.names.get(name) {
                 self.nodes[*place] = old.nodes[*before].clone();
@@ -161,6 +166,16 @@ impl Ledger {
     /// How far clients are.
     pub fn latencies(&self) -> &Latencies {
         &self.latencies
+    }
+
+    /// What answers foretold, and what came of it.
+    pub fn grades(&self) -> &Grades {
+        &self.grades
+    }
+
+    /// Takes what an answer foretold.
+    pub fn foretold(&mut self, forecast: Forecast, now_us: u64) {
+        self.grades.foretold(forecast, now_us);
     }
 
     /// Refusals that belong to no node, by reason.
@@ -205,6 +220,7 @@ impl Ledger {
 
     /// Counts again, for votes grow old; whether something has changed.
     pub fn tick(&mut self, now_us: u64) -> bool {
+        self.grades.tick(now_us);
         let polls = self.polls.iter_mut().zip(&self.expected.targets);
         polls.fold(false, |changed, (poll, target)| poll.count(target.rules, now_us) | changed)
     }
@@ -244,6 +260,10 @@ impl Ledger {
             Entry::Tunnel(_) | Entry::Latency(_) if !is_front => Err(Refusal::NotAllowed),
             Entry::Tunnel(entry) => self.tunnel(place, entry, at_us),
             Entry::Latency(entry) => {
+                if let Some(server) = self.expected.nodes[place].server {
+                    let network = Latencies::network(&entry);
+                    self.grades.measured(server, network, entry.rtt_us, at_us.min(now_us));
+                }
                 if self.latencies.take(place, entry, at_us.min(now_us)) {
                     Ok(false)
                 } else {

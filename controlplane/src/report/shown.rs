@@ -15,6 +15,7 @@ pub fn status(ledger: &Ledger, now_us: u64) -> Value {
         "nodes": nodes.map(|(node, line)| one_node(node, line, now_us)).collect::<Vec<_>>(),
         "targets": targets(ledger, now_us),
         "networks": ledger.latencies().all().count(),
+        "forecasts": ledger.grades().status(),
         "refused": counts(ledger.refused()),
     })
 }
@@ -98,6 +99,7 @@ pub fn metrics(ledger: &Ledger, text: &mut MetricsText, now_us: u64) {
         }
     }
     disagreement(ledger, text, now_us);
+    ledger.grades().metrics(text);
     let mut samples =
         text.gauge("longhaul_report_tunnel_sour", Unit::None, "Whether a way to an origin has soured.");
     for (node, line) in nodes() {

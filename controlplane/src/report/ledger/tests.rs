@@ -242,7 +242,7 @@ fn it_outlives_a_restart_with_its_age() {
     }
     assert!(
         kept::read(
-            "{\"nodes\": {\"gone\": {\"boot_us\": 1, \"next\": 2}}, \"targets\": {}}",
+            r#"{"nodes": {"gone": {"probe": {"boot_us": 1, "next": 2}, "front": {"boot_us": 0, "next": 0}}}, "targets": {}}"#,
             &mut Ledger::new(expected())
         )
         .is_ok()
