@@ -139,7 +139,7 @@ impl Reports {
     fn ask_of(&self, network: &Network) {
         let manners = &network.reporting.manners;
         let is_asked = manners.is_on && self.config.node.is_some();
-        self.telling.set_refresh(is_asked.then(|| manners.every.as_micros() as u64 / 1_000_000));
+        self.telling.set_refresh(is_asked.then_some(manners.every.as_secs()));
         if manners.is_on && self.config.node.is_none() {
             let what = "resolvers are probed for nobody: this name server has no name";
             daemon::warning(what, &[("do", &"give --node NAME")]);

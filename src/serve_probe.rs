@@ -341,7 +341,8 @@ impl<'c> Running<'c> {
         notify::stopping();
         self.telling.is_stopping.store(true, Ordering::Relaxed);
         let ended = self.probing.map_or(Ok(()), Probing::stop);
-        let ended = ended.and(self.resolving.map_or(Ok(()), |(thread, _)| thread.stop()));
+        let resolved = self.resolving.map_or(Ok(()), |(thread, _)| thread.stop());
+        let ended = ended.and(resolved);
         if let Some(page) = self.page {
             page.stop();
         }

@@ -154,7 +154,7 @@ impl Probing {
         let mut events = Events::with_capacity(FLIGHTS_MAX);
         let mut late_at = clock::now() + TICK;
         while !stop.load(Ordering::Acquire) {
-            match self.poll.poll(&mut events, Some(core::time::Duration::from(TICK))) {
+            match self.poll.poll(&mut events, Some(TICK)) {
                 Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
                 Ok(()) | Err(_) => {}
             }

@@ -216,7 +216,7 @@ mod tests {
         let bytes = question.bytes().to_vec();
         assert_eq!((bytes.len(), bytes[2] & 1), (12 + 11 + 4, 0), "small, and without recursion");
         assert!(!question.is_answered_by(&bytes), "a question is no answer");
-        let mut answer = bytes.clone();
+        let mut answer = bytes;
         answer[2] |= 0x80;
         for code in 0..16 {
             answer[3] = code;

@@ -53,7 +53,7 @@ pub fn of(tree: &Tree) -> Result<Manners, Vec<Problem>> {
     let manners = Manners {
         is_on: is_on("probe"),
         per_second,
-        every: every.into(),
+        every,
         opt_out,
         is_private_probed: is_on("private"),
         question: question.unwrap_or_default(),
