@@ -61,6 +61,8 @@ pub(crate) struct DnsConfig {
 pub(crate) struct ReportsConfig {
     pub(crate) listen: Vec<SocketAddr>,
     pub(crate) secret: ReportSecret,
+    /// In whose name probers are asked for resolvers: that of this node.
+    pub(crate) node: Option<String>,
     /// Where what was reported is kept, if anywhere.
     pub(crate) state: Option<PathBuf>,
 }
@@ -152,7 +154,12 @@ fn reports(args: &DnsArgs, network: &Network, problems: &mut Problems) -> Option
     problems.require(!is_missing, "--reports", "are taken from nobody", instead);
     let secret =
         key_file::report_secret(file?).map_err(|wrong| problems.add("--reports-key", &wrong)).ok()?;
-    (!listen.is_empty()).then(|| ReportsConfig { listen, secret, state: args.reports_state.clone() })
+    (!listen.is_empty()).then(|| ReportsConfig {
+        listen,
+        secret,
+        node: args.node.clone(),
+        state: args.reports_state.clone(),
+    })
 }
 
 /// Opens the tree, or in its place the last one that worked.

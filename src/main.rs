@@ -39,6 +39,7 @@ mod probe_once;
 mod problem;
 mod relay;
 mod reports;
+mod resolvers;
 mod rule_door;
 mod rule_source;
 #[cfg(test)]

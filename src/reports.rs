@@ -4,8 +4,11 @@ use crate::dns::ReportsConfig;
 use crate::exit::Exit;
 use crate::tree;
 use controlplane::dns::policy::figures::{Reported, Ways};
+use controlplane::dns::policy::forecast::Told;
 use controlplane::dns::policy::model::Server;
+use controlplane::dns::server::foretell::Telling;
 use controlplane::logs::daemon;
+use controlplane::report::asker::Asker;
 use controlplane::report::findings;
 use controlplane::report::intake::{Intake, SharedLedger};
 use controlplane::report::kept;
@@ -20,6 +23,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::mpsc::Receiver;
 use std::time::Instant;
 
 /// Figures are made anew at least so often: their ages go on.
@@ -32,6 +36,7 @@ const KEEP: Duration = Duration::from_secs(10);
 /// The reports of a running name server.
 pub(crate) struct Reports {
     config: ReportsConfig,
+    telling: Telling,
     intake: Intake,
     ledger: SharedLedger,
     ways: Arc<Ways>,
@@ -42,14 +47,22 @@ pub(crate) struct Reports {
 
 impl Reports {
     /// Begins to listen. Why not has been logged on an error.
-    pub(crate) fn start(config: &ReportsConfig, network: &Network, waker: Arc<Waker>) -> Result<Self, Exit> {
+    pub(crate) fn start(
+        config: &ReportsConfig,
+        network: &Network,
+        telling: &Telling,
+        told: Receiver<Told>,
+        waker: Arc<Waker>,
+    ) -> Result<Self, Exit> {
         let mut ledger =
             Ledger::new(network.reporting.expected(&network.probes, &network.servers, &config.secret));
         if let Some(file) = &config.state {
             restore(file, &mut ledger);
         }
         let ledger = SharedLedger::new(ledger);
-        let intake = Intake::start(&config.listen, ledger.clone(), waker).map_err(|(address, error)| {
+        let asker = config.node.as_ref().map(|node| Asker::new(node, clock::unix_us()));
+        let intake = Intake::start(&config.listen, ledger.clone(), told, asker, waker);
+        let intake = intake.map_err(|(address, error)| {
             daemon::error("cannot take reports", &[("address", &address), ("why", &error)]);
             if error.kind() == ErrorKind::AddrInUse { Exit::TryAgain } else { Exit::Failed }
         })?;
@@ -58,6 +71,7 @@ impl Reports {
         let now = Instant::now();
         let mut reports = Self {
             config: config.clone(),
+            telling: telling.clone(),
             intake,
             ledger,
             ways: Arc::default(),
@@ -66,6 +80,7 @@ impl Reports {
             kept_at: now,
         };
         reports.make_ways(now);
+        reports.ask_of(network);
         Ok(reports)
     }
 
@@ -92,6 +107,7 @@ impl Reports {
 
     /// What is believed now, with the words that say why.
     pub(crate) fn explained(&mut self) -> Arc<Reported> {
+        self.make_ways(Instant::now());
         let sources = findings::sources(&self.ledger.lock(), clock::unix_us());
         Arc::new(Reported { sources, ..Reported::clone(&self.now()) })
     }
@@ -102,21 +118,32 @@ impl Reports {
         if self.kept_at + KEEP <= now {
             self.keep();
         }
-        if !self.intake.take_news() && self.made_at + REFRESH > now {
-            return None;
-        }
-        if self.ways_at + REFRESH_WAYS <= now {
+        // By a clock of their own: who has explanations made all the time puts off the rest, and must not put off these.
+        let are_ways_old = self.ways_at + REFRESH_WAYS <= now;
+        if are_ways_old {
             self.make_ways(now);
         }
-        Some(self.now())
+        (self.intake.take_news() || are_ways_old || self.made_at + REFRESH <= now).then(|| self.now())
     }
 
     /// Another tree: who may say what has changed.
     pub(crate) fn replace(&mut self, network: &Network) -> Arc<Reported> {
         let expected = network.reporting.expected(&network.probes, &network.servers, &self.config.secret);
         self.ledger.lock().replace(expected);
+        self.ask_of(network);
         self.make_ways(Instant::now());
         self.now()
+    }
+
+    /// Whether answers tell of resolvers that nobody knows.
+    fn ask_of(&self, network: &Network) {
+        let manners = &network.reporting.manners;
+        let is_asked = manners.is_on && self.config.node.is_some();
+        self.telling.set_refresh(is_asked.then_some(manners.every.as_secs()));
+        if manners.is_on && self.config.node.is_none() {
+            let what = "resolvers are probed for nobody: this name server has no name";
+            daemon::warning(what, &[("do", &"give --node NAME")]);
+        }
     }
 
     fn make_ways(&mut self, now: Instant) {

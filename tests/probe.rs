@@ -4,12 +4,16 @@
 
 mod process;
 
+#[path = "probe/forecast.rs"]
+mod forecast;
 #[path = "probe/once.rs"]
 mod once;
 #[path = "probe/peers.rs"]
 mod peers;
 #[path = "probe/reports.rs"]
 mod reports;
+#[path = "probe/resolvers.rs"]
+mod resolvers;
 #[path = "probe/running.rs"]
 mod running;
 #[path = "probe/tunnel.rs"]

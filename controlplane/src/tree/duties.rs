@@ -2,6 +2,7 @@
 //! meaning of everything, and a flag that is given there wins over the tree's. Looks at what no single leaf can know.
 
 use crate::nearest::nearest;
+use crate::probe::manners::Manners;
 use crate::probe::url::Kind;
 use crate::tree::form::Taken;
 use crate::tree::network::Network;
@@ -154,7 +155,7 @@ impl<'t> Writing<'t> {
 
     /// To whom a front-end tells what it sees: to every name server, if there are keys for that.
     fn reports(&mut self) {
-        let reporting = Reporting::of(self.tree, self.folder);
+        let reporting = Reporting::of(self.tree, self.folder, Manners::default());
         let own = reporting.node(self.node).and_then(|node| node.key.clone());
         let Some(key) = own.or(reporting.key).filter(|_| !reporting.to.is_empty()) else { return };
         self.flag("report-key", key.display().to_string());

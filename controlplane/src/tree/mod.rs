@@ -15,4 +15,5 @@ pub mod probes;
 pub mod read;
 pub mod reference;
 pub mod reporting;
+pub mod resolvers;
 pub mod show;

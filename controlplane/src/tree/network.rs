@@ -15,6 +15,7 @@ use crate::tree::form::{Taken, span};
 use crate::tree::probes::{self, Probe};
 use crate::tree::read::{Problem, Tree};
 use crate::tree::reporting::Reporting;
+use crate::tree::resolvers;
 use core::net::{IpAddr, SocketAddr};
 use jiff::Timestamp;
 use std::collections::HashSet;
@@ -71,7 +72,10 @@ impl Network {
             Ok(probes) => making.network.probes = probes,
             Err(problems) => making.problems.extend(problems),
         }
-        making.network.reporting = Reporting::of(tree, folder);
+        match resolvers::of(tree) {
+            Ok(manners) => making.network.reporting = Reporting::of(tree, folder, manners),
+            Err(problems) => making.problems.extend(problems),
+        }
         making.network.figures = making.file(&["dns", "figures"]);
         making.network.locations = making.file(&["dns", "locations"]);
         let Making { network, mut problems, .. } = making;
