@@ -226,10 +226,10 @@ impl Controller {
         self.round_lost += 1;
         let queue_us = self.queue_us_last.iter().copied().min().unwrap_or(0).min(view.queue_us);
         let verdict = self.supervisor.lost(self.judged(view), queue_us, self.ensemble.is_starting());
-        self.ensemble.lost(number, view.number_next, bytes, tag);
         if let Step::Retreat(bytes) = self.resume.lost() {
-            self.ensemble.deal_out(bytes.max(self.floor_bytes()));
+            self.ensemble.retreat(bytes, view.number_next);
         }
+        self.ensemble.lost(number, view.number_next, bytes, tag);
         self.obey(verdict);
     }
 

@@ -22,7 +22,7 @@ pub enum Step {
     Stay,
     /// The window is this from now on, and slow start goes on.
     Window(u64),
-    /// The window is this from now on, and slow start is over.
+    /// Slow start begins again with this window.
     Retreat(u64),
 }
 
