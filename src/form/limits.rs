@@ -87,7 +87,20 @@ mod tests {
 
     #[test]
     fn what_is_no_limit_is_refused() {
-        for text in ["", "rtt", "rtt=", "rtt=150", "loss=3", "loss=0%", "loss=100%", "loss=x%", "speed=3%", "rtt=1s,rtt=2s", "rtt=2h", "off,rtt=1s"] {
+        for text in [
+            "",
+            "rtt",
+            "rtt=",
+            "rtt=150",
+            "loss=3",
+            "loss=0%",
+            "loss=100%",
+            "loss=x%",
+            "speed=3%",
+            "rtt=1s,rtt=2s",
+            "rtt=2h",
+            "off,rtt=1s",
+        ] {
             assert!(Limits::read(text).is_err(), "{text}");
         }
     }

@@ -231,14 +231,19 @@ mod tests {
         assert_eq!(open(&mut budget).bytes(), 14_500);
         assert_eq!(Window::new(&mut budget, &BOUNDS, 99_000, at(0)).unwrap().bytes(), 4_000);
         let mut wide = Budget::new(1_000, 1_000, 20, 1_000);
-        assert_eq!(Window::new(&mut wide, &BOUNDS, 99_000, at(0)).unwrap().bytes(), 16_000, "the widest there is");
+        assert_eq!(
+            Window::new(&mut wide, &BOUNDS, 99_000, at(0)).unwrap().bytes(),
+            16_000,
+            "the widest there is"
+        );
     }
 
     #[test]
     fn a_short_budget_gives_the_least_to_all() {
         // Three streams of two blocks are set aside; three more blocks are for the first who comes.
         let mut budget = Budget::new(1_000, 9, 3, 1_000);
-        let mut windows: Vec<_> = (0..3).filter_map(|_| Window::new(&mut budget, &BOUNDS, 0, at(0))).collect();
+        let mut windows: Vec<_> =
+            (0..3).filter_map(|_| Window::new(&mut budget, &BOUNDS, 0, at(0))).collect();
         assert_eq!(windows.iter().map(Window::bytes).collect::<Vec<_>>(), [4_000, 1_000, 1_000]);
         assert!(Window::new(&mut budget, &BOUNDS, 0, at(0)).is_none());
         assert!(windows[0].consumed(&mut budget, &BOUNDS, at(1), 2_000, 10_000));

@@ -55,7 +55,8 @@ pub(in crate::tmp) fn end_of(which: u8, seed: u64, places: Vec<Place>, chosen: i
     options.is_responder = which == 1;
     options.tunnels_max = 2;
     let mut endpoint = Endpoint::new(options, Box::new(PredictableRandom::new(seed)));
-    let peer = PeerOptions { places, chosen: chosen.into(), ..PeerOptions::new(key(1 - which).public(), None) };
+    let peer =
+        PeerOptions { places, chosen: chosen.into(), ..PeerOptions::new(key(1 - which).public(), None) };
     endpoint.add_peer(peer).unwrap();
     End {
         endpoint,

@@ -92,8 +92,15 @@ mod tests {
         let younger = Learned { bytes_per_s: 5, peer_bytes_per_s: 700, rtt_us: 90_000, at: at + KEPT };
         let both = Learned { bytes_per_s: 1_000_000, peer_bytes_per_s: 700, rtt_us: 90_000, at };
         assert_eq!((younger.or_untried(Some(learned)), younger.or_untried(None)), (both, younger));
-        let carried = both.tell(at + Duration::from_secs(7)).map(|told| Learned::told(at + Duration::from_secs(9), told));
-        let told = Learned { bytes_per_s: 625, peer_bytes_per_s: 0, rtt_us: 90_000, at: at + Duration::from_secs(2) };
+        let carried = both
+            .tell(at + Duration::from_secs(7))
+            .map(|told| Learned::told(at + Duration::from_secs(9), told));
+        let told = Learned {
+            bytes_per_s: 625,
+            peer_bytes_per_s: 0,
+            rtt_us: 90_000,
+            at: at + Duration::from_secs(2),
+        };
         assert_eq!((carried, learned.tell(at)), (Some(told), None));
         assert!(!learned.fits(at + KEPT + Duration::from_micros(1), 100_000));
     }

@@ -86,7 +86,11 @@ mod tests {
         assert_eq!(PathLimits::default().exceeded(&figures), None);
         assert_eq!(rtt.exceeded(&figures), Some(Suspicion::RttLimit));
         assert_eq!(loss.exceeded(&figures), Some(Suspicion::LossLimit));
-        assert_eq!(loss.exceeded(&Figures { loss: (400_000, 4), ..figures }), None, "four of ten may be chance");
+        assert_eq!(
+            loss.exceeded(&Figures { loss: (400_000, 4), ..figures }),
+            None,
+            "four of ten may be chance"
+        );
         assert_eq!(queue.exceeded(&figures), Some(Suspicion::QueueLimit));
         let all = PathLimits { rtt_us: 1 << 24, loss_ppm: 2 << 16, queue_us: 3 << 8 };
         assert_eq!(PathLimits::from_bytes(all.to_bytes()), all);

@@ -121,7 +121,8 @@ impl Paths {
     /// What the peer may have under way to us in a round trip and a half, as it was lately.
     pub fn peer_flight_bytes(&self) -> u64 {
         let path = self.active();
-        let bytes = u128::from(path.quality.peer_bytes_per_s()) * u128::from(path.rtt.smoothed_us()) * 3 / 2_000_000;
+        let bytes =
+            u128::from(path.quality.peer_bytes_per_s()) * u128::from(path.rtt.smoothed_us()) * 3 / 2_000_000;
         u64::try_from(bytes).unwrap_or(u64::MAX)
     }
 
@@ -201,9 +202,8 @@ impl Paths {
         };
         let held = self.get(self.favourite).filter(|path| path.health.is_good());
         let held_us = held.map(|path| path.rtt.smoothed_us());
-        let bound_us = held_us.map_or(u64::MAX, |rtt_us| {
-            (rtt_us * BETTER_PERCENT / 100).min(rtt_us.saturating_sub(BETTER_US))
-        });
+        let bound_us = held_us
+            .map_or(u64::MAX, |rtt_us| (rtt_us * BETTER_PERCENT / 100).min(rtt_us.saturating_sub(BETTER_US)));
         if shortest.rtt.smoothed_us() > bound_us {
             self.better = None;
             return;
@@ -249,9 +249,9 @@ impl Paths {
     }
 
     fn active_place(&self) -> usize {
-        let favourite = self.place_of(self.favourite).filter(|place| {
-            self.spread() == Spread::Best && self.list[*place].health.is_good()
-        });
+        let favourite = self
+            .place_of(self.favourite)
+            .filter(|place| self.spread() == Spread::Best && self.list[*place].health.is_good());
         let good = || self.list.iter().position(|path| path.health.is_good());
         // A path that is only beyond a limit is better than one that is dead.
         let poor = || {

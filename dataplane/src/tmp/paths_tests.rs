@@ -7,8 +7,8 @@ use crate::tmp::carrier::Ecn;
 use crate::tmp::endpoint_tunnel_world::{End, end_of};
 use crate::tmp::health::Suspicion;
 use crate::tmp::id::{PeerId, StreamId, TunnelId};
-use crate::tmp::place::Place;
 use crate::tmp::path_limits::PathLimits;
+use crate::tmp::place::Place;
 use crate::tmp::spread::{PathUse, Spread};
 use crate::tmp::stats::PathSnapshot;
 use core::net::SocketAddr;
@@ -33,7 +33,14 @@ struct Way {
 impl Way {
     const fn new(mbit: u64, rtt_ms: u64) -> Self {
         let busy_until = [Instant::ORIGIN; 2];
-        Self { bits_per_s: mbit * 1_000_000, delay_us: rtt_ms * 500, loss_ppm: 0, is_cut: false, is_stream: false, busy_until }
+        Self {
+            bits_per_s: mbit * 1_000_000,
+            delay_us: rtt_ms * 500,
+            loss_ppm: 0,
+            is_cut: false,
+            is_stream: false,
+            busy_until,
+        }
     }
 
     const fn over_stream(self) -> Self {
@@ -437,7 +444,9 @@ fn who_was_restarted_goes_on_from_what_the_path_carried() {
     world.echo(3_000_000);
     world.restart(0);
     let after_front = world.echo(3_000_000);
-    println!("3 MB there and back: {fresh:?}, {after_back:?} after the back-end's restart, {after_front:?} after the front-end's");
+    println!(
+        "3 MB there and back: {fresh:?}, {after_back:?} after the back-end's restart, {after_front:?} after the front-end's"
+    );
     assert!(after_back + MS(800) < fresh, "both directions begin near their rate: {fresh:?} {after_back:?}");
     assert!(after_front + MS(400) < fresh, "one does: {fresh:?} {after_front:?}");
 }
@@ -455,7 +464,9 @@ fn a_path_that_has_become_narrower_is_not_flooded() {
     let fresh = narrow.echo(1_000_000);
     assert!(after < fresh + MS(1_500), "{fresh:?} {after:?}");
     let lost = world.ends[0].endpoint.tunnel(world.tunnel).unwrap().snapshot().counters.lost_packets;
-    println!("1 MB there and back on a tenth: {fresh:?} fresh, {after:?} with the memory of ten times as much, {lost} lost");
+    println!(
+        "1 MB there and back on a tenth: {fresh:?} fresh, {after:?} with the memory of ten times as much, {lost} lost"
+    );
 }
 
 /// [TMP-160.2]

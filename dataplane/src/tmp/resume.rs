@@ -96,8 +96,7 @@ impl Resume {
             Phase::Judged { first, end, proven_bytes } => {
                 let proven_bytes = proven_bytes + if number >= first { bytes } else { 0 };
                 let is_over = number + 1 >= end;
-                self.phase =
-                    if is_over { Phase::Over } else { Phase::Judged { first, end, proven_bytes } };
+                self.phase = if is_over { Phase::Over } else { Phase::Judged { first, end, proven_bytes } };
                 Step::Stay
             }
         }
@@ -134,7 +133,13 @@ mod tests {
         Learned { bytes_per_s: 10_000_000, peer_bytes_per_s: 0, rtt_us: 100_000, at: Instant::ORIGIN };
 
     fn known(window_bytes: u64, number_next: u64) -> Known {
-        Known { now: Instant::from_us(1_000_000), rtt_us: 101_000, window_bytes, number_next, used_window: true }
+        Known {
+            now: Instant::from_us(1_000_000),
+            rtt_us: 101_000,
+            window_bytes,
+            number_next,
+            used_window: true,
+        }
     }
 
     #[test]

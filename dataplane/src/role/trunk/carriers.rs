@@ -119,12 +119,7 @@ impl Carriers {
     }
 
     /// The peer sends no more: neither do we; where the connection led to.
-    pub(crate) fn read_ended(
-        &mut self,
-        now: Instant,
-        port: &mut Port,
-        handle: Handle,
-    ) -> Option<SocketAddr> {
+    pub(crate) fn read_ended(&mut self, now: Instant, port: &mut Port, handle: Handle) -> Option<SocketAddr> {
         port.close(self.connections.get(handle)?.tcp);
         self.gone(now, handle)
     }
@@ -294,8 +289,7 @@ mod tests {
         let (tcp, _) = port.take_connect().unwrap();
         let (_, handle) = token::unpack(port.token(tcp).unwrap()).unwrap();
         carriers.connected(NOW, &mut port, handle);
-        let outcomes: Vec<_> =
-            (0..1_000).map(|_| send(&mut carriers, &mut port, NOW, &[1; 1_400])).collect();
+        let outcomes: Vec<_> = (0..1_000).map(|_| send(&mut carriers, &mut port, NOW, &[1; 1_400])).collect();
         let count = |wanted| outcomes.iter().filter(|outcome| **outcome == wanted).count();
         assert_eq!(outcomes.iter().position(|it| *it == Outcome::Full), Some(QUEUE_BYTES / 1_402));
         assert_eq!((count(Outcome::Full), 1_000 - count(Outcome::Dropped)), (1, QUEUE_BYTES_MAX / 1_402));
