@@ -1,6 +1,6 @@
 //! What a name server does with reports: takes them in, makes figures of them, keeps what they came to over a restart.
 
-use crate::dns::ReportsConfig;
+use crate::dns::{ReportsConfig, TakenKeys};
 use crate::exit::Exit;
 use crate::tree;
 use controlplane::dns::policy::figures::{Reported, Ways};
@@ -43,8 +43,7 @@ pub(crate) struct Reports {
 impl Reports {
     /// Begins to listen. Why not has been logged on an error.
     pub(crate) fn start(config: &ReportsConfig, network: &Network, waker: Arc<Waker>) -> Result<Self, Exit> {
-        let mut ledger =
-            Ledger::new(network.reporting.expected(&network.probes, &network.servers, &config.secret));
+        let mut ledger = Ledger::new(config.keys.expected(network, &network.servers));
         if let Some(file) = &config.state {
             restore(file, &mut ledger);
         }
@@ -113,7 +112,7 @@ impl Reports {
 
     /// Another tree: who may say what has changed.
     pub(crate) fn replace(&mut self, network: &Network) -> Arc<Reported> {
-        let expected = network.reporting.expected(&network.probes, &network.servers, &self.config.secret);
+        let expected = self.config.keys.expected(network, &network.servers);
         self.ledger.lock().replace(expected);
         self.make_ways(Instant::now());
         self.now()
@@ -169,7 +168,8 @@ pub(crate) fn kept_figures(
     let wrong = |what: String| vec![format!("--reports-state {}: {what}", file.display())];
     let text = fs::read_to_string(file).map_err(|error| wrong(format!("cannot be read: {error}")))?;
     // Nobody signs what was kept: any secret will do.
-    let mut ledger = Ledger::new(network.reporting.expected(&network.probes, servers, &Secret::new([0; 32])));
+    let keys = TakenKeys::Secret(Secret::new([0; 32]));
+    let mut ledger = Ledger::new(keys.expected(network, servers));
     kept::read(&text, &mut ledger).map_err(wrong)?;
     let now_us = clock::unix_us();
     ledger.tick(now_us);

@@ -8,8 +8,8 @@ use crate::report::poll::Rules;
 pub struct ExpectedNode {
     /// Its name.
     pub name: String,
-    /// Its key.
-    pub key: ReportKey,
+    /// Its key; without one nothing that comes in its name is believed.
+    pub key: Option<ReportKey>,
     /// Whether it may speak of tunnels and clients.
     pub is_front: bool,
     /// Its own place among the servers.

@@ -2,9 +2,10 @@
 //! decision out of closed sets; whoever answers obeys, whoever explains shows the same decision.
 //!
 //! Lowest first: `model` (servers, policies) · `figures` (what was measured), `rendezvous` · `decide` · `steering`, which
-//! holds them all for an answer · `explain`, and `orders`, which an operator gives while it runs.
+//! holds them all for an answer · `elsewhere` (who is better served where he is not), `explain`, and `orders`, which an operator gives while it runs.
 
 pub mod decide;
+pub mod elsewhere;
 pub mod explain;
 pub mod figures;
 pub mod geo;

@@ -21,7 +21,7 @@ fn key(node: &str) -> ReportKey {
 fn expected() -> Expected {
     let node = |name: &&str| ExpectedNode {
         name: (*name).to_owned(),
-        key: key(name),
+        key: Some(key(name)),
         is_front: *name == "front",
         server: (*name == "front").then_some(1),
     };
