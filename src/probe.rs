@@ -122,7 +122,8 @@ fn report(
         of_flags.report_to.extend(fronts.filter_map(|text| text.parse().ok()));
     }
     let own = own_key.filter(|_| of_flags.has_fronts(&mut Problems::default()));
-    let own = own.and_then(|file| key_file::private(file).map_err(|wrong| problems.add("--key", &wrong)).ok());
+    let own =
+        own.and_then(|file| key_file::private(file).map_err(|wrong| problems.add("--key", &wrong)).ok());
     of_flags.config(node, own.as_ref(), None, problems)
 }
 

@@ -99,11 +99,13 @@ impl RedirectBoard {
         let ledger = self.ledger().ok_or("clients are sent nowhere from here; ask a name server")?;
         let holding = self.holding();
         let known = holding.sites.iter().find(|known| known.redirect.site == site);
-        let known = known.ok_or_else(|| format!("{site} is no site whose clients are sent elsewhere from here"))?;
+        let known =
+            known.ok_or_else(|| format!("{site} is no site whose clients are sent elsewhere from here"))?;
         let now_us = clock::unix_us();
         let sources = findings::sources(&ledger.lock(), now_us);
         let reported = holding.steering.figures().reported();
-        let steering = holding.steering.with_reported(Arc::new(Reported { sources, ..Reported::clone(&reported) }));
+        let steering =
+            holding.steering.with_reported(Arc::new(Reported { sources, ..Reported::clone(&reported) }));
         let held = known.verdicts.find(client).copied().flatten();
         let mut decision = Decision::default();
         let now_s = now_us / 1_000_000;

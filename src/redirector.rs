@@ -19,7 +19,7 @@ use dataplane::reactor::clock;
 use dataplane::role::redirects::{RedirectStatus, RedirectTarget, Redirects, SiteRedirects, Verdicts};
 use mio::{Events, Poll, Token, Waker};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 
 /// How often the file of figures and the stop are looked at.
@@ -63,10 +63,13 @@ impl Redirector {
         board: Arc<RedirectBoard>,
         publish: impl Fn(Arc<Redirects>) + Send + 'static,
     ) -> Result<Self, Exit> {
-        let poll = Poll::new().and_then(|poll| Waker::new(poll.registry(), Token(0)).map(|waker| (poll, waker)));
+        let poll =
+            Poll::new().and_then(|poll| Waker::new(poll.registry(), Token(0)).map(|waker| (poll, waker)));
         let (poll, waker) = poll.map_err(|error| failed("no poll", &error))?;
         let waker = Arc::new(waker);
-        let reports = Reports::start(&config.reports, &network, waker.clone())?;
+        // Nobody answers DNS here, and so nobody foretells.
+        let (_, forecasts) = mpsc::channel();
+        let reports = Reports::start(&config.reports, &network, forecasts, waker.clone())?;
         board.begin(reports.ledger());
         let shared = Arc::new(Shared::default());
         let mut running = Running {
@@ -200,10 +203,16 @@ impl Running {
         }
         if is_full && !self.is_full {
             let most = elsewhere::SENT_MAX;
-            daemon::error("more client networks than a table holds: nobody is sent elsewhere", &[("most", &most)]);
+            daemon::error(
+                "more client networks than a table holds: nobody is sent elsewhere",
+                &[("most", &most)],
+            );
         }
         self.is_full = is_full;
-        if has_changed || self.before.is_empty() || self.before.last().is_some_and(|last| !self.is_shown(last)) {
+        if has_changed
+            || self.before.is_empty()
+            || self.before.last().is_some_and(|last| !self.is_shown(last))
+        {
             self.tell();
         }
         self.board.show(Arc::new(Holding { steering: self.steering.clone(), sites: self.sites.clone() }));

@@ -96,8 +96,11 @@ fall = 2
     /// How far the client is from both.
     fn figures(&self, file: &str, east_ms: u32, west_ms: u32) {
         let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-        let one = |from: &str, ms: u32| format!(r#"{{"network": "198.51.100.0/24", "from": "{from}", "ms": {ms}}}"#);
-        let text = format!(r#"{{"at": {at}, "latency": [{}, {}]}}"#, one("east", east_ms), one("west", west_ms));
+        let one = |from: &str, ms: u32| {
+            format!(r#"{{"network": "198.51.100.0/24", "from": "{from}", "ms": {ms}}}"#)
+        };
+        let text =
+            format!(r#"{{"at": {at}, "latency": [{}, {}]}}"#, one("east", east_ms), one("west", west_ms));
         fs::write(self.folder.path("figures.new"), text).unwrap();
         fs::rename(self.folder.path("figures.new"), self.folder.path(file)).unwrap();
     }
@@ -113,12 +116,19 @@ fall = 2
         let tree = self.tree_of(name);
         let (at, cpu) = (format!("{ip}:0"), one_cpu());
         let behind_proxy = format!("{at},proxy");
-        let node = Node::start(&[
-            &["front", "--config", &tree, "--node", name, "--cpus", &cpu, "--admin", "127.0.0.1:0"][..],
-            &["--listen", &behind_proxy, "--listen", &at, "--reports", &at, "--report-to", "127.0.0.1:9"],
-            &["--access-log", &self.folder.path(name), "--control", &self.folder.path(&format!("{name}.ctl"))],
-        ]
-        .concat());
+        let node = Node::start(
+            &[
+                &["front", "--config", &tree, "--node", name, "--cpus", &cpu, "--admin", "127.0.0.1:0"][..],
+                &["--listen", &behind_proxy, "--listen", &at, "--reports", &at, "--report-to", "127.0.0.1:9"],
+                &[
+                    "--access-log",
+                    &self.folder.path(name),
+                    "--control",
+                    &self.folder.path(&format!("{name}.ctl")),
+                ],
+            ]
+            .concat(),
+        );
         let listening = node.fields(" started ", "listening=");
         let reports = node.fields("reports are taken", "reports_udp=")[0];
         Front { node, clients: listening[0], probes: listening[1], reports }
@@ -182,14 +192,24 @@ fn a_client_of_the_wrong_pop_is_sent_to_the_right_one_once_and_only_while_that_i
     }
     // Nobody has looked yet: whoever comes is served.
     assert_eq!(east.get(CLIENT, "shop.test").status, 200);
-    let to = [("east", &east), ("west", &west)].map(|(name, front)| {
-        format!("{}@{}", network.public(name), front.reports)
-    });
-    let _prober = Node::start(&[
-        &["probe", "--config", &network.tree, "--node", "p1", "--key", &network.folder.path("p1.key")][..],
-        &["--report-to", &to[0], "--report-to", &to[1]],
-    ]
-    .concat());
+    let to = [("east", &east), ("west", &west)]
+        .map(|(name, front)| format!("{}@{}", network.public(name), front.reports));
+    let _prober =
+        Node::start(
+            &[
+                &[
+                    "probe",
+                    "--config",
+                    &network.tree,
+                    "--node",
+                    "p1",
+                    "--key",
+                    &network.folder.path("p1.key"),
+                ][..],
+                &["--report-to", &to[0], "--report-to", &to[1]],
+            ]
+            .concat(),
+        );
 
     until("it is known that west is better", || east.sent_to("west").filter(|networks| *networks == 1.0));
     let answer = east.get(CLIENT, "shop.test");
@@ -219,7 +239,10 @@ fn a_client_of_the_wrong_pop_is_sent_to_the_right_one_once_and_only_while_that_i
         log.lines().find(|line| line.contains("\"status\":302")).map(str::to_owned)
     });
     let line: serde_json::Value = serde_json::from_str(&line).unwrap();
-    assert_eq!((&line["decision"]["rule"], &line["decision"]["redirected_to"]), (&"redirect".into(), &"west".into()));
+    assert_eq!(
+        (&line["decision"]["rule"], &line["decision"]["redirected_to"]),
+        (&"redirect".into(), &"west".into())
+    );
     assert!(line["decision"]["id"].as_str().is_some_and(|id| id.len() == 16) && line.get("origin").is_none());
     let explain = |front: &str, client: &str| {
         let door = network.folder.path(&format!("{front}.ctl"));
@@ -245,7 +268,9 @@ fn a_client_of_the_wrong_pop_is_sent_to_the_right_one_once_and_only_while_that_i
     // What is down is nobody's target.
     drop(west);
     let ended = Instant::now();
-    until("clients are served where they come", || (east.get(CLIENT, "shop.test").status == 200).then_some(()));
+    until("clients are served where they come", || {
+        (east.get(CLIENT, "shop.test").status == 200).then_some(())
+    });
     println!("served again after {} ms; due: {} ms", ended.elapsed().as_millis(), 2 * 550 + 400 + 100);
     let (code, said) = explain("east", CLIENT);
     assert!(code == 0 && said.contains("served    here: no target is up"), "{said}");

@@ -35,7 +35,11 @@ impl Outlet {
     }
 
     /// Sends to these from now on.
-    pub fn retarget(&mut self, to: Vec<SocketAddr>, to_fronts: Vec<(SocketAddr, ReportKey)>) -> io::Result<()> {
+    pub fn retarget(
+        &mut self,
+        to: Vec<SocketAddr>,
+        to_fronts: Vec<(SocketAddr, ReportKey)>,
+    ) -> io::Result<()> {
         (self.to, self.to_fronts) = (to, to_fronts);
         (self.v4, self.v6) = (self.open(true)?, self.open(false)?);
         Ok(())

@@ -174,7 +174,9 @@ impl<'t> Writing<'t> {
         let Ok(network) = Network::of(self.tree, self.folder) else { return };
         let sites = self.sites();
         let own = network.redirects.iter().filter(|redirect| sites.contains(&redirect.site.as_str()));
-        for (redirect, target) in own.flat_map(|redirect| redirect.targets.iter().map(move |one| (redirect, one))) {
+        for (redirect, target) in
+            own.flat_map(|redirect| redirect.targets.iter().map(move |one| (redirect, one)))
+        {
             self.flag("site-alias", format!("{}={}", target.host, redirect.site));
         }
         let hears = network.reporting.node(self.node).map(|node| node.listen_front.clone());

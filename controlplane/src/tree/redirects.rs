@@ -55,7 +55,8 @@ pub fn senders(tree: &Tree) -> Vec<&str> {
     let sites: Vec<&str> = tree.names(&["site"]).into_iter().filter(|site| sends(tree, site)).collect();
     let mut fronts = tree.names(&["node"]);
     fronts.retain(|node| {
-        has(&list(tree, &["node", node, "roles"]), "front") && sites.iter().any(|site| serves(tree, site, node))
+        has(&list(tree, &["node", node, "roles"]), "front")
+            && sites.iter().any(|site| serves(tree, site, node))
     });
     fronts
 }
@@ -158,7 +159,9 @@ impl Making<'_> {
         let named = text(self.tree, &["site", site, "redirect", "policy"]);
         let path = ["site", site, "redirect", "policy"];
         let Some(name) = named.or_else(|| text(self.tree, &["site", site, "dns", "policy"])) else {
-            let what = format!("nothing says which machine is better for site {site:?}; give a policy here, or under dns");
+            let what = format!(
+                "nothing says which machine is better for site {site:?}; give a policy here, or under dns"
+            );
             self.problem(&["site", site, "redirect"], what);
             return None;
         };
@@ -210,14 +213,16 @@ impl Making<'_> {
         let url = text(self.tree, &path)?.replace("{site}", site).to_ascii_lowercase();
         let place = self.servers.iter().position(|server| server.name == node)?;
         let Some((authority, host)) = authority(&url) else {
-            let what = format!("{url} is no name of a machine; write http://HOST[:PORT] or https://HOST[:PORT], without a path");
+            let what = format!(
+                "{url} is no name of a machine; write http://HOST[:PORT] or https://HOST[:PORT], without a path"
+            );
             self.problem(&path, what);
             return None;
         };
         Some(RedirectNode {
             node: node.to_owned(),
             server: ServerId(place as u16),
-            base: url.clone(),
+            base: url,
             host,
             authority,
         })
@@ -235,7 +240,12 @@ impl Making<'_> {
         for (site, target) in sites.iter().flat_map(|site| site.targets.iter().map(move |one| (site, one))) {
             let (host, node) = (target.host.as_str(), target.node.as_str());
             if shared.contains(host) {
-                wrong.push((node, format!("{host} is a site's name, which all its machines share; give {node} one of its own")));
+                wrong.push((
+                    node,
+                    format!(
+                        "{host} is a site's name, which all its machines share; give {node} one of its own"
+                    ),
+                ));
             }
             match own.insert(host, (node, &site.site)) {
                 None => {}
@@ -261,9 +271,14 @@ impl Making<'_> {
         for node in tree.names(&["node"]) {
             let roles = list(tree, &["node", node, "roles"]);
             let reports = has(&roles, "front") || has(&roles, "probe");
-            for (leaf, how) in [("public_key", "`longhaul key show FILE` prints it"), ("key", "the file on the machine itself")] {
+            for (leaf, how) in [
+                ("public_key", "`longhaul key show FILE` prints it"),
+                ("key", "the file on the machine itself"),
+            ] {
                 if reports && text(tree, &["node", node, leaf]).is_none() {
-                    let what = format!("{node} has no {leaf}, by which front-ends that send clients elsewhere know its reports; give it ({how})");
+                    let what = format!(
+                        "{node} has no {leaf}, by which front-ends that send clients elsewhere know its reports; give it ({how})"
+                    );
                     self.problem(&["node", node], what);
                 }
             }
@@ -279,7 +294,9 @@ fn authority(url: &str) -> Option<(String, String)> {
         (None, None) => return None,
     };
     let (host, given) = match rest.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => (host, Some(port.parse::<u16>().ok().filter(|port| *port > 0)?)),
+        Some((host, port)) if !port.ends_with(']') => {
+            (host, Some(port.parse::<u16>().ok().filter(|port| *port > 0)?))
+        }
         Some(_) | None => (rest, None),
     };
     let is_address = host.strip_prefix('[').and_then(|inner| inner.strip_suffix(']'));

@@ -75,7 +75,10 @@ mod tests {
         let table: Prefixes<u8> =
             [(of("10.0.0.0/8"), 1), (of("10.1.0.0/16"), 2), (of("2001:db8::/32"), 3)].into_iter().collect();
         let find = |text: &str| table.find(text.parse().unwrap()).copied();
-        assert_eq!((find("10.9.0.1"), find("10.1.0.1"), find("::ffff:10.1.0.1")), (Some(1), Some(2), Some(2)));
+        assert_eq!(
+            (find("10.9.0.1"), find("10.1.0.1"), find("::ffff:10.1.0.1")),
+            (Some(1), Some(2), Some(2))
+        );
         assert_eq!((find("11.0.0.1"), find("2001:db8::7"), find("2001:db9::")), (None, Some(3), None));
         assert_eq!((table.len(), table.get(&of("10.0.0.0/8"))), (3, Some(&1)));
         assert!(Prefixes::<u8>::default().find(Ipv4Addr::LOCALHOST.into()).is_none());
@@ -89,7 +92,15 @@ mod tests {
             let mut any = || Ipv4Addr::from((random.below(4) as u32) << 30 | random.below(8) as u32);
             let addresses: Vec<Ipv4Addr> = (0..20).map(|_| any()).collect();
             let entries: Vec<(Network, usize)> = (0..10)
-                .map(|at| (Network::of(addresses[at].into(), [0, 2, 8, 29, 30, 31, 32][random.below(7) as usize]), at))
+                .map(|at| {
+                    (
+                        Network::of(
+                            addresses[at].into(),
+                            [0, 2, 8, 29, 30, 31, 32][random.below(7) as usize],
+                        ),
+                        at,
+                    )
+                })
                 .collect();
             let table: Prefixes<usize> = entries.iter().copied().collect();
             for address in addresses {

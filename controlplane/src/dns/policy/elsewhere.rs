@@ -154,6 +154,5 @@ pub fn table(
     Ok(sent.into_iter().collect())
 }
 
-
 #[cfg(test)]
 mod tests;

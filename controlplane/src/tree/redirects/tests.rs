@@ -68,8 +68,7 @@ fn sites_name_their_targets_and_everybody_knows_the_own_names() {
         ]
     );
     assert_eq!(network.redirects[0].targets[0].authority, "nyc.pay.example:443");
-    let to: Vec<String> =
-        network.reporting.to_fronts.iter().map(|(to, key)| format!("{key}@{to}")).collect();
+    let to: Vec<String> = network.reporting.to_fronts.iter().map(|(to, key)| format!("{key}@{to}")).collect();
     assert_eq!(to, ["FRA@192.0.2.1:7354", "NYC@192.0.2.2:9000", "SIN@192.0.2.3:7354"]);
 
     let tree = Tree::read(TREE).unwrap();
@@ -112,7 +111,11 @@ fn what_could_make_a_loop_or_nothing_is_refused() {
         ("front.url = \"https://NYC.{site}\"", "", "nyc has no name of its own"),
         ("[policy.web]", "[policy.web]\nmembers = [\"fra\"]", "nyc is no member of policy.web"),
         ("redirect.status = \"302\"", "redirect.status = \"301\"", "write one of \"off\", \"302\", \"307\""),
-        ("[site.\"else.example\"]", "[site.\"*\"]\nredirect.status = \"302\"", "site \"*\" has no name of its own"),
+        (
+            "[site.\"else.example\"]",
+            "[site.\"*\"]\nredirect.status = \"302\"",
+            "site \"*\" has no name of its own",
+        ),
         // Who knows?
         ("reports.key = \"reports.key\"\n", "", "give reports.key"),
         ("public_key = \"SIN\"", "", "sin has no public_key"),

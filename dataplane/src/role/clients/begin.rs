@@ -96,8 +96,7 @@ impl Clients {
         let (upgrade, body, is_head) = (head.upgrade, head.body, Asked::by(&head) == Asked::Head);
         if let Ok(exchange) = &mut drafted {
             exchange.keep_alive &= !self.is_draining;
-            let sent_to =
-                elsewhere(&self.redirects, &self.plan, exchange, &head, &date, &mut self.written);
+            let sent_to = elsewhere(&self.redirects, &self.plan, exchange, &head, &date, &mut self.written);
             if let Some(node) = sent_to {
                 self.send_elsewhere(now, port, handle, exchange, &node);
                 return taken;

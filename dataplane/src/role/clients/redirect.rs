@@ -59,7 +59,8 @@ pub(crate) fn elsewhere(
 
 /// Whether a client that is told so asks for the same again, and nothing is lost on the way.
 fn may_be_sent(status: RedirectStatus, head: &RequestHead<'_>) -> bool {
-    let keeps_method = status == RedirectStatus::Temporary || matches!(head.method, Method::Get | Method::Head);
+    let keeps_method =
+        status == RedirectStatus::Temporary || matches!(head.method, Method::Get | Method::Head);
     let has_body = !matches!(head.body, RequestBody::None | RequestBody::Length(0));
     keeps_method && !has_body && head.upgrade != Upgrade::WebSocket && head.target.path.starts_with(b"/")
 }

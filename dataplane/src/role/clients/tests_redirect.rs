@@ -113,7 +113,8 @@ impl Front {
             pseudonym: "test".to_owned(),
             ..Plan::default()
         };
-        let limits = Limits { connections_max: 4, exchanges_max: 4, held_bytes: 1 << 20, ..Limits::default() };
+        let limits =
+            Limits { connections_max: 4, exchanges_max: 4, held_bytes: 1 << 20, ..Limits::default() };
         let (log, counters) = (Log::default(), Arc::new(Counters::default()));
         let clients = Clients::new(ClientsOptions {
             plan: Arc::new(plan),
@@ -152,7 +153,13 @@ impl Front {
 }
 
 /// Who of `fronts` is better for the client, with 302 or 307, with or without hints.
-fn sends(site: &str, to: usize, fronts: usize, status: Option<RedirectStatus>, hints: bool) -> (String, SiteRedirects) {
+fn sends(
+    site: &str,
+    to: usize,
+    fronts: usize,
+    status: Option<RedirectStatus>,
+    hints: bool,
+) -> (String, SiteRedirects) {
     let target = |front: usize| RedirectTarget {
         node: format!("n{front}").into(),
         base: format!("http://{}", own(front, site)),
@@ -209,7 +216,11 @@ fn what_is_sent_on_and_what_is_served() {
         assert_eq!((status(&answer), location(&answer).unwrap_or_default()), (due, to), "{request}{answer}");
         let log = front.log.lock().unwrap().clone();
         let [(rule, status, _, node)] = &log[..] else { panic!("{log:?}") };
-        assert_eq!((*status, *rule == Rule::Redirect, node == "n1"), (due, due != 200, due != 200), "{log:?}");
+        assert_eq!(
+            (*status, *rule == Rule::Redirect, node == "n1"),
+            (due, due != 200, due != 200),
+            "{log:?}"
+        );
         assert_eq!(front.counters.redirects.read(), u64::from(due != 200));
         assert_eq!(front.origin.asked.len(), usize::from(due == 200), "{request}");
     }

@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::dns::policy::figures::{Figure, Figures, Reported};
-use crate::dns::policy::model::{Action, Kind, Override, Persistence, Policy, Rules, Server, Unknown, WhenAllDown};
+use crate::dns::policy::model::{
+    Action, Kind, Override, Persistence, Policy, Rules, Server, Unknown, WhenAllDown,
+};
 use core::net::Ipv4Addr;
 use dataplane::stdx::prng::Prng;
 use std::sync::Arc;
@@ -56,11 +58,7 @@ fn figures(states: &str, ms: &[i32]) -> String {
         (*ms >= 0).then(|| format!(r#"{{"network": "198.51.100.0/24", "from": "s{at}", "ms": {ms}}}"#))
     };
     let latencies: Vec<String> = ms.iter().enumerate().filter_map(latency).collect();
-    format!(
-        r#"{{"at": {NOW_S}, "servers": {{{}}}, "latency": [{}]}}"#,
-        states.join(","),
-        latencies.join(",")
-    )
+    format!(r#"{{"at": {NOW_S}, "servers": {{{}}}, "latency": [{}]}}"#, states.join(","), latencies.join(","))
 }
 
 fn verdict(steering: &Steering, held: Option<u16>) -> Verdict {
@@ -108,7 +106,12 @@ fn orders_and_soured_ways_count() {
     let steering = steering(3, &figures("uuu", &[10, 20, 200]));
     assert_eq!(verdict(&steering, None), Verdict::Here(Why::NotBetter));
     let drained = steering.with_orders(|name| {
-        (name == "s0").then(|| Override { action: Action::Drain, reason: "x".into(), until_s: None, by_uid: None })
+        (name == "s0").then(|| Override {
+            action: Action::Drain,
+            reason: "x".into(),
+            until_s: None,
+            by_uid: None,
+        })
     });
     assert_eq!(verdict(&drained, None), Verdict::There(1));
     let sour = |place: usize| {
@@ -155,7 +158,8 @@ fn a_day_of_figures_at_random_breaks_no_promise() {
     let mut random = Prng::new(84);
     let (mut moves, mut held): (u32, Option<u16>) = (0, None);
     for minute in 0..1_440 {
-        let states: String = (0..3).map(|_| ['u', 'u', 'u', 'u', 'd', '?'][random.below(6) as usize]).collect();
+        let states: String =
+            (0..3).map(|_| ['u', 'u', 'u', 'u', 'd', '?'][random.below(6) as usize]).collect();
         let ms = [80 + random.below(24) as i32, 20 + random.below(24) as i32, random.below(400) as i32 - 40];
         let steering = steering(3, &figures(&states, &ms));
         let said = verdict(&steering, held);
@@ -164,7 +168,10 @@ fn a_day_of_figures_at_random_breaks_no_promise() {
             Verdict::There(to) => {
                 let gain = f32::from(ms[0] as i16) - f32::from(ms[usize::from(to)] as i16);
                 let due = if held == Some(to) { 25.0 } else { 50.0 };
-                assert!(to != 0 && state(to) == b'u' && ms[usize::from(to)] >= 0, "{minute}: {states} {ms:?}");
+                assert!(
+                    to != 0 && state(to) == b'u' && ms[usize::from(to)] >= 0,
+                    "{minute}: {states} {ms:?}"
+                );
                 assert!(state(0) == b'd' || state(0) == b'u' && gain >= due, "{minute}: {states} {ms:?}");
             }
             Verdict::Here(Why::NotBetter) => assert_eq!(state(0), b'u'),
@@ -187,14 +194,19 @@ fn a_front_ends_own_networks_make_a_table() {
         let base = Ipv4Addr::from(10 << 24 | network << 8);
         format!(r#"{{"network": "{base}/24", "from": "s{from}", "ms": {ms}}}"#)
     };
-    let latencies = (0..NETWORKS).flat_map(|network| [one(network, 0, 90), one(network, 1 + network % 19, 1 + network % 60)]);
+    let latencies = (0..NETWORKS)
+        .flat_map(|network| [one(network, 0, 90), one(network, 1 + network % 19, 1 + network % 60)]);
     let up: Vec<String> = (0..20).map(|at| format!(r#""s{at}": {{"state": "up"}}"#)).collect();
     let latencies: Vec<String> = latencies.collect();
-    let text = format!(r#"{{"at": {NOW_S}, "servers": {{{}}}, "latency": [{}]}}"#, up.join(","), latencies.join(","));
+    let text = format!(
+        r#"{{"at": {NOW_S}, "servers": {{{}}}, "latency": [{}]}}"#,
+        up.join(","),
+        latencies.join(",")
+    );
     let steering = steering(20, &text);
     let begun = std::time::Instant::now();
     let made = table(&steering, &terms(0, 20), &Prefixes::default(), NOW_S).unwrap();
     println!("a table of {NETWORKS} networks and 20 POPs: {} ms", begun.elapsed().as_millis());
-    let near = (0..NETWORKS).filter(|network| 1 + network % 60 <= 40).count();
+    let near = (0..NETWORKS).filter(|network| network % 60 < 40).count();
     assert_eq!(made.len(), near);
 }
