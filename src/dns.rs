@@ -64,6 +64,8 @@ pub(crate) struct DnsConfig {
 pub(crate) struct ReportsConfig {
     pub(crate) listen: Vec<SocketAddr>,
     pub(crate) keys: TakenKeys,
+    /// In whose name probers are asked for resolvers: that of this node.
+    pub(crate) node: Option<String>,
     /// Where what was reported is kept, if anywhere.
     pub(crate) state: Option<PathBuf>,
 }
@@ -180,6 +182,7 @@ fn reports(args: &DnsArgs, network: &Network, problems: &mut Problems) -> Option
     (!listen.is_empty()).then(|| ReportsConfig {
         listen,
         keys: TakenKeys::Secret(secret),
+        node: args.node.clone(),
         state: args.reports_state.clone(),
     })
 }

@@ -42,6 +42,7 @@ mod redirect_board;
 mod redirector;
 mod relay;
 mod reports;
+mod resolvers;
 mod rule_door;
 mod rule_source;
 #[cfg(test)]

@@ -9,6 +9,7 @@ use crate::problem::{Problems, Wrong};
 use crate::tree;
 use controlplane::logs::daemon::Level;
 use controlplane::nearest::nearest;
+use controlplane::probe::manners::Manners;
 use controlplane::probe::talk::KnockKeys;
 use controlplane::probe::target::Target;
 use controlplane::probe::url::Kind;
@@ -29,11 +30,23 @@ pub(crate) struct ProbeConfig {
     pub(crate) targets: Vec<Arc<Target>>,
     pub(crate) keys: Option<KnockKeys>,
     pub(crate) name_servers: Option<Vec<SocketAddr>>,
+    /// How it probes resolvers that name servers ask for, if it does.
+    pub(crate) resolvers: Option<ResolversConfig>,
     /// To whom it tells what it sees, if to anybody.
     pub(crate) report: Option<ReportConfig>,
     pub(crate) admin: Option<SocketAddr>,
     pub(crate) admin_hosts: Vec<String>,
     pub(crate) log_level: Level,
+}
+
+/// How resolvers are probed for name servers that ask.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct ResolversConfig {
+    /// Where they ask.
+    pub(crate) listen: Vec<SocketAddr>,
+    pub(crate) manners: Manners,
+    /// The name servers of the tree.
+    pub(crate) askers: Vec<String>,
 }
 
 /// Reads and checks all flags and the tree; everything that is wrong at once.
@@ -46,6 +59,7 @@ pub(crate) fn configure(args: &ProbeArgs) -> Result<ProbeConfig, Problems> {
         node: String::new(),
         targets: Vec::new(),
         keys: None,
+        resolvers: None,
         report: None,
         name_servers: (!servers.is_empty()).then_some(servers),
         admin: args.admin.take_or("admin", &mut problems, None),
@@ -74,6 +88,8 @@ pub(crate) fn configure(args: &ProbeArgs) -> Result<ProbeConfig, Problems> {
                     problems.require(key.is_some(), "--key", what, instead);
                 }
                 config.report = report(args, &opened.network, (&node, key), &mut problems);
+                config.resolvers =
+                    config.report.as_ref().and_then(|report| resolvers(&opened.network, report));
                 config.node = node;
             }
         }
@@ -103,6 +119,15 @@ fn node(given: Option<&str>, opened: &tree::Opened, problems: &mut Problems) -> 
 pub(crate) fn targets(network: &Network, node: &str) -> Vec<Arc<Target>> {
     let own = network.probes.iter().filter(|probe| probe.nodes.iter().any(|looker| looker == node));
     own.map(|probe| Arc::new(probe.target.clone())).collect()
+}
+
+/// How a node probes resolvers, if the tree wants it to: only who reports has somebody to tell.
+pub(crate) fn resolvers(network: &Network, report: &ReportConfig) -> Option<ResolversConfig> {
+    let reporting = &network.reporting;
+    let listen = reporting.node(&report.node)?.asked.clone();
+    let askers = reporting.nodes.iter().filter(|node| node.is_dns).map(|node| node.name.clone()).collect();
+    let manners = reporting.manners.clone();
+    (!listen.is_empty()).then_some(ResolversConfig { listen, manners, askers })
 }
 
 /// To whom a node tells what it sees: to those of the flags, else to those of the tree.

@@ -10,6 +10,7 @@ use crate::tree;
 use controlplane::dns::policy::elsewhere::{self, Terms};
 use controlplane::dns::policy::model::ServerId;
 use controlplane::dns::policy::steering::Steering;
+use controlplane::dns::server::foretell::Telling;
 use controlplane::logs::daemon;
 use controlplane::tree::network::Network;
 use controlplane::tree::redirects::SiteRedirect;
@@ -19,7 +20,7 @@ use dataplane::reactor::clock;
 use dataplane::role::redirects::{RedirectStatus, RedirectTarget, Redirects, SiteRedirects, Verdicts};
 use mio::{Events, Poll, Token, Waker};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 /// How often the file of figures and the stop are looked at.
@@ -37,7 +38,10 @@ pub(crate) struct RedirectorConfig {
 impl RedirectorConfig {
     /// Of a node that takes reports under its own private key.
     pub(crate) fn new(node: &str, listen: &[SocketAddr], keys: TakenKeys) -> Self {
-        Self { node: node.to_owned(), reports: ReportsConfig { listen: listen.to_vec(), keys, state: None } }
+        Self {
+            node: node.to_owned(),
+            reports: ReportsConfig { listen: listen.to_vec(), keys, node: None, state: None },
+        }
     }
 }
 
@@ -67,9 +71,9 @@ impl Redirector {
             Poll::new().and_then(|poll| Waker::new(poll.registry(), Token(0)).map(|waker| (poll, waker)));
         let (poll, waker) = poll.map_err(|error| failed("no poll", &error))?;
         let waker = Arc::new(waker);
-        // Nobody answers DNS here, and so nobody foretells.
-        let (_, forecasts) = mpsc::channel();
-        let reports = Reports::start(&config.reports, &network, forecasts, waker.clone())?;
+        // Nobody answers DNS here, and so there is nothing to foretell and nobody to ask for.
+        let (telling, told) = Telling::new();
+        let reports = Reports::start(&config.reports, &network, &telling, told, waker.clone())?;
         board.begin(reports.ledger());
         let shared = Arc::new(Shared::default());
         let mut running = Running {

@@ -134,7 +134,7 @@ impl<'c> Running<'c> {
         })?;
         let log = QueryLog::start(&config.query_log)
             .map_err(|error| failed("cannot open the query log", &error))?;
-        let (telling, forecasts) = Telling::new();
+        let (telling, told) = Telling::new();
         let server = Server::start(
             config.server.clone(),
             catalog,
@@ -151,8 +151,8 @@ impl<'c> Running<'c> {
         })?;
         let guide = Guide::new(server.published(), steering, config.orders.clone(), config.overrides.clone());
         let reports = config.reports.as_ref().zip(network);
-        let reports =
-            reports.map(|(config, network)| Reports::start(config, network, forecasts, waker)).transpose()?;
+        let start = |(config, network)| Reports::start(config, network, &telling, told, waker);
+        let reports = reports.map(start).transpose()?;
         let mut running = Self {
             config,
             server,

@@ -2,6 +2,7 @@
 //! meaning of everything, and a flag that is given there wins over the tree's. Looks at what no single leaf can know.
 
 use crate::nearest::nearest;
+use crate::probe::manners::Manners;
 use crate::probe::url::Kind;
 use crate::tree::form::Taken;
 use crate::tree::network::Network;
@@ -156,7 +157,7 @@ impl<'t> Writing<'t> {
     /// To whom a front-end tells what it sees: to every name server, and every front-end that sends clients elsewhere, if
     /// there are keys for that.
     fn reports(&mut self) {
-        let reporting = Reporting::of(self.tree, self.folder);
+        let reporting = Reporting::of(self.tree, self.folder, Manners::default());
         let own = reporting.node(self.node).and_then(|node| node.key.clone());
         let has_takers = !reporting.to.is_empty() || !reporting.to_fronts.is_empty();
         let Some(key) = own.or(reporting.key).filter(|_| has_takers) else { return };

@@ -16,4 +16,5 @@ pub mod read;
 pub mod redirects;
 pub mod reference;
 pub mod reporting;
+pub mod resolvers;
 pub mod show;

@@ -16,6 +16,7 @@ use crate::tree::probes::{self, Probe};
 use crate::tree::read::{Problem, Tree};
 use crate::tree::redirects::{self, SiteRedirect};
 use crate::tree::reporting::Reporting;
+use crate::tree::resolvers;
 use core::net::{IpAddr, SocketAddr};
 use jiff::Timestamp;
 use std::collections::HashSet;
@@ -78,7 +79,10 @@ impl Network {
             Ok(redirects) => making.network.redirects = redirects,
             Err(problems) => making.problems.extend(problems),
         }
-        making.network.reporting = Reporting::of(tree, folder);
+        match resolvers::of(tree) {
+            Ok(manners) => making.network.reporting = Reporting::of(tree, folder, manners),
+            Err(problems) => making.problems.extend(problems),
+        }
         making.network.figures = making.file(&["dns", "figures"]);
         making.network.locations = making.file(&["dns", "locations"]);
         let Making { network, mut problems, .. } = making;

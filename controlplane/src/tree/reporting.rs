@@ -1,6 +1,7 @@
 //! What a tree says about reports: who may make them, with which key, and to whom they go.
 
 use crate::dns::policy::model::Server;
+use crate::probe::manners::Manners;
 use crate::report::expected::{Expected, ExpectedNode, ExpectedTarget};
 use crate::report::key::ReportKey;
 use crate::report::limits::VOTE_INTERVALS;
@@ -23,6 +24,8 @@ pub struct Reporting {
     pub to: Vec<SocketAddr>,
     /// Where front-ends take them that send clients elsewhere, each with its public key.
     pub to_fronts: Vec<(SocketAddr, String)>,
+    /// How resolvers are probed.
+    pub manners: Manners,
 }
 
 /// A node.
@@ -40,11 +43,17 @@ pub struct ReportingNode {
     pub listen: Vec<SocketAddr>,
     /// Where it takes them as a front-end that sends clients elsewhere.
     pub listen_front: Vec<SocketAddr>,
+    /// Whether it is a name server.
+    pub is_dns: bool,
+    /// Where its prober takes requests to probe resolvers, if it has one and resolvers are probed.
+    pub asked: Vec<SocketAddr>,
+    /// Where name servers reach that.
+    pub asked_at: Option<SocketAddr>,
 }
 
 impl Reporting {
-    /// What a tree says, whose files lie in `folder`.
-    pub fn of(tree: &Tree, folder: &Path) -> Self {
+    /// What a tree says, whose files lie in `folder`, and which probes resolvers with these manners.
+    pub fn of(tree: &Tree, folder: &Path, manners: Manners) -> Self {
         let file = |path: &[&str]| match tree.value(path) {
             Some(Taken::Text(file)) => Some(folder.join(file)),
             _ => None,
@@ -53,33 +62,41 @@ impl Reporting {
             Some(Taken::List(list)) => list,
             _ => Vec::new(),
         };
-        let mut reporting = Self { key: file(&["reports", "key"]), ..Self::default() };
+        let mut reporting = Self { key: file(&["reports", "key"]), manners, ..Self::default() };
         let sending = redirects::senders(tree);
         for name in tree.names(&["node"]) {
             let roles = list(&["node", name, "roles"]);
             let has = |role: &str| roles.iter().any(|own| own == role);
-            let sockets = |path: &[&str]| -> Vec<SocketAddr> {
-                list(path).iter().filter_map(|at| at.parse().ok()).collect()
+            let sockets = |key: &[&str]| {
+                let sockets = list(&[&["node", name][..], key].concat());
+                sockets.iter().filter_map(|at| at.parse::<SocketAddr>().ok()).collect::<Vec<_>>()
             };
             let addresses = list(&["node", name, "addresses"]);
             let addresses: Vec<IpAddr> = addresses.iter().filter_map(|at| at.parse().ok()).collect();
-            let (mut listen, mut listen_front) = (Vec::new(), Vec::new());
-            if has("dns") {
-                listen = sockets(&["node", name, "dns", "reports"]);
-                reporting.to.extend(listen.iter().flat_map(|listen| reached(*listen, &addresses)));
-            }
+            let listen = if has("dns") { sockets(&["dns", "reports"]) } else { Vec::new() };
+            reporting.to.extend(listen.iter().flat_map(|listen| reached(*listen, &addresses)));
+            let is_asked = has("probe") && reporting.manners.is_on;
+            let asked = if is_asked { sockets(&["probe", "requests"]) } else { Vec::new() };
             let public_key = match tree.value(&["node", name, "public_key"]) {
                 Some(Taken::Text(key)) => Some(key),
                 _ => None,
             };
-            if sending.contains(&name) {
-                listen_front = sockets(&["node", name, "front", "reports"]);
-                let at = listen_front.iter().flat_map(|listen| reached(*listen, &addresses));
-                reporting.to_fronts.extend(at.zip(public_key.iter().cloned().cycle()));
-            }
+            let is_sending = sending.contains(&name);
+            let listen_front = if is_sending { sockets(&["front", "reports"]) } else { Vec::new() };
+            let at = listen_front.iter().flat_map(|listen| reached(*listen, &addresses));
+            reporting.to_fronts.extend(at.zip(public_key.iter().cloned().cycle()));
             let key = file(&["node", name, "report_key"]);
-            let (name, is_front) = (name.to_owned(), has("front"));
-            reporting.nodes.push(ReportingNode { name, is_front, key, public_key, listen, listen_front });
+            reporting.nodes.push(ReportingNode {
+                name: name.to_owned(),
+                is_front: has("front"),
+                key,
+                public_key,
+                listen,
+                listen_front,
+                is_dns: has("dns"),
+                asked_at: asked.iter().flat_map(|asked| reached(*asked, &addresses)).next(),
+                asked,
+            });
         }
         reporting
     }
@@ -102,6 +119,7 @@ impl Reporting {
             key: key(node),
             is_front: node.is_front,
             server: server(&node.name),
+            asked_at: node.asked_at,
         };
         let place = |name: &String| self.nodes.iter().position(|node| node.name == *name);
         let target = |probe: &Probe| {
@@ -121,6 +139,7 @@ impl Reporting {
             nodes: self.nodes.iter().map(node).collect(),
             targets: probes.iter().map(target).collect(),
             servers: servers.iter().map(|server| server.name.clone()).collect(),
+            manners: self.manners.clone(),
         }
     }
 }
@@ -174,6 +193,15 @@ timeout = "1s"
             Some(Path::new("/etc/longhaul/fra.report"))
         );
         assert!(reporting.node("sin").unwrap().listen.is_empty());
+        assert!(reporting.nodes.iter().all(|node| node.asked.is_empty() && node.asked_at.is_none()), "off");
+        let on = format!(
+            "{TREE}[zone.\"a.test\"]\nrecords = \"@ 9 SOA a b 1 1 1 1 1\\n@ 9 NS a\"\n[resolvers]\nprobe = \"on\"\n"
+        );
+        let on = Network::of(&Tree::read(&on).unwrap(), Path::new("/etc/longhaul")).unwrap().reporting;
+        let asked_at = |name: &str| on.node(name).unwrap().asked_at;
+        assert_eq!(asked_at("fra"), Some(([192, 0, 2, 1], 7354).into()));
+        assert_eq!((asked_at("nyc"), asked_at("sin")), (None, None), "no prober; nowhere to reach it");
+        assert_eq!((on.node("sin").unwrap().asked.len(), on.node("fra").unwrap().is_dns), (2, true));
         let secret = Secret::new([1; 32]);
         let key = |node: &ReportingNode| Some(secret.of_node(&node.name));
         let expected = reporting.expected(&network.probes, &network.servers, key);
