@@ -56,6 +56,10 @@ pub const TABLES: &[(&str, &str)] = &[
     ("policy * geo", "Under `geo`: for a country (`DE`), a continent (`EU`) or `*`, the members in order."),
     ("site *", "A site: what users ask for by its name."),
     ("site * dns", "How clients find the site."),
+    (
+        "site * redirect",
+        "How clients that a front-end of the site gets, and another serves better, are sent there (`docs/probe.md`).",
+    ),
     ("site * dns names", "Further names of the site, each with its policy."),
     ("override *", "An order about a node or server that counts more than what was measured."),
     ("dns", "What all our name servers do alike."),
@@ -135,6 +139,18 @@ pub const LEAVES: &[Leaf] = &[
         Form::Texts,
         Some("[]"),
         "Where it takes users' HTTP: `ADDR:PORT`, with `,proxy` behind it if a PROXY protocol header comes first.",
+    ),
+    leaf(
+        "node * front url",
+        Form::Text,
+        None,
+        "The name that is this machine's own and no other's, for clients that are sent to it: `http://HOST[:PORT]`, where `{site}` stands for the site's name. It must lead here; DNS is yours to say so.",
+    ),
+    leaf(
+        "node * front reports",
+        Form::Sockets,
+        Some("[\"0.0.0.0:7354\", \"[::]:7354\"]"),
+        "Where it takes reports of the other machines, UDP, if it serves a site with `redirect`; others send to `addresses` with these ports.",
     ),
     leaf(
         "node * back listen",
@@ -292,6 +308,36 @@ pub const LEAVES: &[Leaf] = &[
         Form::Name("policy"),
         None,
         "The policy that answers for the site's name. A zone must hold the name.",
+    ),
+    leaf(
+        "site * redirect status",
+        Form::Word(&["off", "302", "307"]),
+        Some("\"off\""),
+        "How: 302 for GET and HEAD, 307 for every method; only requests without a body.",
+    ),
+    leaf(
+        "site * redirect alt_svc",
+        Form::Word(&["off", "on"]),
+        Some("\"off\""),
+        "Whether answers name the better machine in Alt-Svc (RFC 7838), for what comes next.",
+    ),
+    leaf(
+        "site * redirect policy",
+        Form::Name("policy"),
+        None,
+        "Whose scores say what is better, of kind `best`; that of `dns` if not given.",
+    ),
+    leaf(
+        "site * redirect to",
+        Form::Names("node"),
+        None,
+        "Where clients may be sent; all front-ends of the site that are members of the policy and have `front.url` if not given.",
+    ),
+    leaf(
+        "site * redirect better_by",
+        Form::Span,
+        Some("\"50ms\""),
+        "How much better its score must be; half as much keeps those who were sent there. Not less than the policy's `tolerance`.",
     ),
     leaf("site * dns names *", Form::Name("policy"), None, "The policy that answers for this further name."),
     leaf(

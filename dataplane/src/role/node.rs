@@ -71,6 +71,7 @@ pub struct Node {
     /// This worker has said that it has clients.
     reports_clients: bool,
     settings_seen: u64,
+    redirects_seen: u64,
     /// Nothing uses a number any more that the plan has retired, and that has been said.
     is_settled: bool,
     is_finished: bool,
@@ -108,6 +109,7 @@ impl Node {
             retry_at: None,
             reports_clients,
             settings_seen: 0,
+            redirects_seen: 0,
             is_settled: true,
             is_finished: false,
             cut: 0,
@@ -238,6 +240,14 @@ impl Node {
         }
         if let Some(clients) = &mut self.parts.clients {
             clients.shed_at(settings.shed_at_percent);
+        }
+    }
+
+    fn adopt_redirects(&mut self) {
+        if let Some(clients) = &mut self.parts.clients
+            && let Some(redirects) = self.parts.control.newer_redirects(&mut self.redirects_seen)
+        {
+            clients.take_redirects(redirects);
         }
     }
 
@@ -415,6 +425,7 @@ impl Role for Node {
         }
         self.adopt_plan(now, port);
         self.adopt_settings();
+        self.adopt_redirects();
         self.receive(now, port);
         if let Some(trunk) = &mut self.parts.trunk {
             trunk.tick(now);

@@ -24,7 +24,7 @@ fn key(node: &str) -> ReportKey {
 fn expected() -> Expected {
     let node = |name: &&str| ExpectedNode {
         name: (*name).to_owned(),
-        key: key(name),
+        key: Some(key(name)),
         is_front: *name == "front",
         server: (*name == "front").then_some(1),
         asked_at: (*name == "front" || *name == "p0").then(|| ([127, 0, 0, 1], 7354).into()),
