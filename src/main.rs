@@ -54,6 +54,7 @@ mod startup;
 mod tell;
 mod tmp_dump;
 mod tree;
+mod tunnel_from;
 mod tunnel_log;
 mod wan;
 mod watch;

@@ -303,7 +303,7 @@ fn start_workers(options: NodeOptions) -> Result<Running, Exit> {
         daemon::error("cannot start", &[("why", &error)]);
         match error {
             StartError::Bind(_, error) if error.kind() == io::ErrorKind::AddrInUse => Exit::TryAgain,
-            StartError::Bind(..) | StartError::System(_) => Exit::Failed,
+            StartError::Bind(..) | StartError::Device(..) | StartError::System(_) => Exit::Failed,
         }
     })
 }

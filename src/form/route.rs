@@ -15,6 +15,9 @@ pub(crate) struct Route;
 /// Before what is reached over TCP.
 const OVER_TCP: &str = "tcp+";
 
+// The tree says too many where it can name the key.
+const _: () = assert!(PATHS_MAX == controlplane::tree::duties::PATHS_MAX);
+
 /// Bytes of a route's name; it stands in every line of the access log.
 const NAME_BYTES_MAX: usize = 32;
 

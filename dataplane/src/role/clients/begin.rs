@@ -14,6 +14,7 @@ use crate::role::clients::client::{HEAD, Phase};
 use crate::role::clients::draft::draft;
 use crate::role::clients::exchange::{Down, Exchange, LINE_BYTES_MAX, Reframe};
 use crate::role::clients::refuse::Page;
+use crate::role::clients::reroute::Move;
 use crate::role::clients::state::Clients;
 use crate::rules::{RequestFacts, Verdict};
 use crate::stdx::chain::Chain;
@@ -171,6 +172,9 @@ impl Clients {
                 exchange.served = served;
                 if self.written.is_empty() || up.ask(now, port, way, asker, served, Ask::Data(&self.written))
                 {
+                    let written = core::mem::take(&mut self.written);
+                    self.keep_opening(up, key, opening.envelope, &written);
+                    self.written = written;
                     return Ok(());
                 }
                 self.abandoned.push((way, asker, served));
@@ -214,6 +218,10 @@ impl Clients {
             request_bytes: 0,
             is_sent: false,
             owes_finish: false,
+            is_repeatable: false,
+            kept: Chain::new(),
+            moving: Move::No,
+            reroutes: 0,
             down: Down::Envelope,
             owed: 0,
             asked: Asked::Ordinary,

@@ -6,6 +6,7 @@ use crate::access::{Ended, Rule};
 use crate::exchange::envelope::ReplyEnvelope;
 use crate::exchange::link::{Kind, Served, Way};
 use crate::http::{Asked, BodyReader, Trailers, Version};
+use crate::role::clients::reroute::Move;
 use crate::rules::Verdict;
 use crate::stdx::chain::Chain;
 use crate::stdx::slab::Handle;
@@ -68,6 +69,13 @@ pub(crate) struct Exchange {
     /// The last byte was sent; the word that it was the last may still be owed.
     pub(crate) is_sent: bool,
     pub(crate) owes_finish: bool,
+    /// Idempotent and without a body: may be sent a second time.
+    pub(crate) is_repeatable: bool,
+    /// What was sent, to be sent over another route: see `reroute`.
+    pub(crate) kept: Chain,
+    pub(crate) moving: Move,
+    /// How often it went over another route than before.
+    pub(crate) reroutes: u8,
 
     // the way down
     pub(crate) down: Down,

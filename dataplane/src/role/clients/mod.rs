@@ -12,6 +12,7 @@ mod draft;
 mod end;
 mod exchange;
 mod refuse;
+mod reroute;
 mod state;
 mod up;
 
