@@ -18,9 +18,10 @@ use dataplane::role::counters::Counters;
 
 use crate::admin_page::AdminPage;
 use crate::args::ctl::CtlCommand;
-use crate::config::{AccessLog, NodeConfig};
+use crate::config::{AccessLog, End, NodeConfig};
 use crate::control;
 use crate::exit::{Exit, failed};
+use crate::explain_route;
 use crate::node_files::{NodeFiles, Renewed};
 use crate::node_tree::TreeSource;
 use crate::outfit;
@@ -199,6 +200,22 @@ impl Node {
             CtlCommand::Override { .. } => control::not_here("override", "a name server"),
             CtlCommand::Figures { .. } => control::not_here("figures", "a name server"),
             CtlCommand::Explain { .. } => control::not_here("explain", "a name server"),
+            CtlCommand::ExplainRoute { site } => self.explain_route(&site),
+        }
+    }
+
+    /// The tunnels are looked at once more, so that what is told of them is of now.
+    fn explain_route(&mut self, site: &str) -> Answer {
+        if self.end != End::Front.name() {
+            return control::not_here("explain-route", "a front-end");
+        }
+        self.tunnel_log.look(self.watch.named_tunnels());
+        let plan = self.running.control().plan();
+        let tunnels = self.watch.sampled_by_name();
+        let known = explain_route::Known { plan: &plan, tunnels: &tunnels, log: &self.tunnel_log };
+        match explain_route::text(&known, site) {
+            Ok(text) => Answer::done(text.lines().map(str::to_owned).collect()),
+            Err(wrong) => Answer::wrong(vec![wrong]),
         }
     }
 

@@ -58,6 +58,18 @@ impl Form for Route {
     }
 }
 
+/// A back-end as a route names it, its name left out.
+pub(crate) struct Back;
+
+impl Form for Back {
+    type Value = RouteConfig;
+
+    fn read(text: &str) -> Result<RouteConfig, Wrong> {
+        let has_name = text.split_once('@').is_some_and(|(before, _)| before.contains('='));
+        if has_name { Route::read(text) } else { Route::read(&format!("back={text}")) }
+    }
+}
+
 /// A route's name: letters, digits, `-`, `_` and `.`.
 pub(crate) fn route_name(text: &str) -> Result<String, Wrong> {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
