@@ -14,6 +14,8 @@ use dataplane::tmp::stats::PathSnapshot;
 /// What is known of the routes.
 pub(crate) struct Known<'k> {
     pub(crate) plan: &'k Plan,
+    /// What all workers know: which routes are up, by number.
+    pub(crate) is_up: &'k dyn Fn(u16) -> bool,
     /// The tunnels, each with the name of its far end.
     pub(crate) tunnels: &'k [(String, TunnelStatus)],
     pub(crate) log: &'k TunnelLog,
@@ -28,18 +30,22 @@ pub(crate) fn text(known: &Known<'_>, name: &str) -> Result<String, String> {
     let by_default = if site.name == name { "" } else { ", as `*` takes what no other site takes" };
     let _ = writeln!(text, "site      {name}{by_default}");
     let ways: Vec<Way> = core::iter::once(site.way).chain(site.others.iter().copied()).collect();
-    let routes: Vec<&Route> = ways.iter().filter_map(|way| route(known.plan, *way)).collect();
+    let numbers = ways.iter().filter_map(|way| if let Way::Route(number) = way { Some(*number) } else { None });
+    let routes: Vec<(u16, &Route)> =
+        numbers.filter_map(|number| Some((number, known.plan.routes.get(usize::from(number))?))).collect();
     if routes.is_empty() {
         let origins = known.plan.origins.iter().filter(|o| o.retired.is_none() && o.site == site.name);
         let labels: Vec<&str> = origins.map(|origin| origin.label.as_str()).collect();
         let _ = writeln!(text, "goes      straight to {}, over no route", labels.join(", "));
         return Ok(text);
     }
-    let used = routes.iter().position(|route| is_up(known, route));
-    let _ = writeln!(text, "goes      {}", goes(&routes, used));
-    for (place, route) in routes.iter().enumerate() {
+    let used = routes.iter().position(|(number, _)| (known.is_up)(*number));
+    let names: Vec<&str> = routes.iter().map(|(_, route)| route.name.as_str()).collect();
+    let _ = writeln!(text, "goes      {}", goes(&names, used));
+    for (place, (number, route)) in routes.iter().enumerate() {
         let _ = writeln!(text);
-        describe(known, &mut text, route, &standing(&routes, used, place));
+        let standing = standing(&names, used, place, (known.is_up)(*number));
+        describe(known, &mut text, route, &standing);
     }
     Ok(text)
 }
@@ -51,45 +57,31 @@ fn unknown(plan: &Plan, name: &str) -> String {
     format!("{name} is no site here: requests for it get 421{near}")
 }
 
-fn route(plan: &Plan, way: Way) -> Option<&Route> {
-    match way {
-        Way::Route(route) => plan.routes.get(usize::from(route)),
-        Way::Origin(_) => None,
-    }
-}
-
 fn tunnel<'k>(known: &Known<'k>, route: &Route) -> Option<&'k TunnelStatus> {
     known.tunnels.iter().find(|(to, _)| *to == route.name).map(|(_, tunnel)| tunnel)
 }
 
-fn is_up(known: &Known<'_>, route: &Route) -> bool {
-    tunnel(known, route).is_some_and(|tunnel| tunnel.is_up)
-}
-
-fn goes(routes: &[&Route], used: Option<usize>) -> String {
+fn goes(routes: &[&str], used: Option<usize>) -> String {
     match (routes, used) {
-        ([only], Some(_)) => format!("over {}, its only route", only.name),
-        ([only], None) => format!("nowhere: {}, its only route, is down, and requests wait for it", only.name),
-        (_, Some(used)) => format!("over {}, the first of its {} routes that is up", routes[used].name, routes.len()),
+        ([only], Some(_)) => format!("over {only}, its only route"),
+        ([only], None) => format!("nowhere: {only}, its only route, is down, and requests wait for it"),
+        (_, Some(used)) => format!("over {}, the first of its {} routes that is up", routes[used], routes.len()),
         (_, None) => format!("nowhere: none of its {} routes is up, and requests wait for the first that is", routes.len()),
     }
 }
 
 /// What is said behind a route's name.
-fn standing(routes: &[&Route], used: Option<usize>, place: usize) -> String {
+fn standing(routes: &[&str], used: Option<usize>, place: usize, is_up: bool) -> String {
     match used {
         Some(used) if used == place => "up: used".to_owned(),
-        Some(used) if place > used => format!("not used: {} stands before it and is up", routes[used].name),
+        Some(used) if is_up => format!("up, not used: {} stands before it and is up, too", routes[used]),
         Some(_) | None => "down: nothing comes through, and it is tried for ever".to_owned(),
     }
 }
 
 fn describe(known: &Known<'_>, text: &mut String, route: &Route, standing: &str) {
-    let tunnel = tunnel(known, route);
-    let is_up = tunnel.is_some_and(|tunnel| tunnel.is_up);
-    let and_up = if is_up && standing.starts_with("not") { "up, " } else { "" };
-    let _ = writeln!(text, "route     {}  {and_up}{standing}", route.name);
-    if let Some(tunnel) = tunnel {
+    let _ = writeln!(text, "route     {}  {standing}", route.name);
+    if let Some(tunnel) = tunnel(known, route) {
         let _ = writeln!(text, "  mode    {}; {} streams open", mode(tunnel.transport.spread), tunnel.streams);
         for (number, path) in tunnel.transport.paths.iter().enumerate() {
             let address = tunnel.places[number].map(address_text).unwrap_or_default();
