@@ -74,9 +74,10 @@ impl Knocking {
         let (verdict, exit) = match passes {
             [true, true] => ("tunnels pass over UDP, and over TCP should UDP fail", Exit::Done),
             [true, false] => ("tunnels pass over UDP, and would not over TCP should UDP fail", Exit::Done),
-            [false, true] => {
-                ("no UDP passes, TCP does: give the front-end --carrier auto, or tcp+ADDR in its --route", Exit::Done)
-            }
+            [false, true] => (
+                "no UDP passes, TCP does: give the front-end --carrier auto, or tcp+ADDR in its --route",
+                Exit::Done,
+            ),
             [false, false] => ("no tunnel passes: see the rows above", Exit::Unable),
         };
         show::line(&verdict);

@@ -30,7 +30,8 @@ pub(crate) fn text(known: &Known<'_>, name: &str) -> Result<String, String> {
     let by_default = if site.name == name { "" } else { ", as `*` takes what no other site takes" };
     let _ = writeln!(text, "site      {name}{by_default}");
     let ways: Vec<Way> = core::iter::once(site.way).chain(site.others.iter().copied()).collect();
-    let numbers = ways.iter().filter_map(|way| if let Way::Route(number) = way { Some(*number) } else { None });
+    let numbers =
+        ways.iter().filter_map(|way| if let Way::Route(number) = way { Some(*number) } else { None });
     let routes: Vec<(u16, &Route)> =
         numbers.filter_map(|number| Some((number, known.plan.routes.get(usize::from(number))?))).collect();
     if routes.is_empty() {
@@ -51,9 +52,14 @@ pub(crate) fn text(known: &Known<'_>, name: &str) -> Result<String, String> {
 }
 
 fn unknown(plan: &Plan, name: &str) -> String {
-    let known: Vec<&str> =
-        plan.sites.iter().filter(|site| site.retired.is_none()).map(|site: &Site| site.name.as_str()).collect();
-    let near = nearest(name, known.iter().copied()).map(|near| format!("; {near} is near")).unwrap_or_default();
+    let known: Vec<&str> = plan
+        .sites
+        .iter()
+        .filter(|site| site.retired.is_none())
+        .map(|site: &Site| site.name.as_str())
+        .collect();
+    let near =
+        nearest(name, known.iter().copied()).map(|near| format!("; {near} is near")).unwrap_or_default();
     format!("{name} is no site here: requests for it get 421{near}")
 }
 
@@ -65,8 +71,13 @@ fn goes(routes: &[&str], used: Option<usize>) -> String {
     match (routes, used) {
         ([only], Some(_)) => format!("over {only}, its only route"),
         ([only], None) => format!("nowhere: {only}, its only route, is down, and requests wait for it"),
-        (_, Some(used)) => format!("over {}, the first of its {} routes that is up", routes[used], routes.len()),
-        (_, None) => format!("nowhere: none of its {} routes is up, and requests wait for the first that is", routes.len()),
+        (_, Some(used)) => {
+            format!("over {}, the first of its {} routes that is up", routes[used], routes.len())
+        }
+        (_, None) => format!(
+            "nowhere: none of its {} routes is up, and requests wait for the first that is",
+            routes.len()
+        ),
     }
 }
 
@@ -82,7 +93,8 @@ fn standing(routes: &[&str], used: Option<usize>, place: usize, is_up: bool) -> 
 fn describe(known: &Known<'_>, text: &mut String, route: &Route, standing: &str) {
     let _ = writeln!(text, "route     {}  {standing}", route.name);
     if let Some(tunnel) = tunnel(known, route) {
-        let _ = writeln!(text, "  mode    {}; {} streams open", mode(tunnel.transport.spread), tunnel.streams);
+        let _ =
+            writeln!(text, "  mode    {}; {} streams open", mode(tunnel.transport.spread), tunnel.streams);
         for (number, path) in tunnel.transport.paths.iter().enumerate() {
             let address = tunnel.places[number].map(address_text).unwrap_or_default();
             if let Some(path) = path {
@@ -108,7 +120,9 @@ const fn mode(spread: Spread) -> &'static str {
     match spread {
         Spread::Failover => "failover: everything on the first path that is good",
         Spread::Bond => "bond: each packet on the path on which it arrives first",
-        Spread::Duplicate => "duplicate: everything on the first path that is good, urgent data on a second one, too",
+        Spread::Duplicate => {
+            "duplicate: everything on the first path that is good, urgent data on a second one, too"
+        }
     }
 }
 

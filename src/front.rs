@@ -272,8 +272,7 @@ mod tests {
         assert_eq!((plan.rules.requests.len(), plan.rules.class_default), (1, 3));
         assert_eq!((plan.routes.len(), plan.routes[1].addresses.len()), (2, 2));
         assert!(config.key.is_some() && config.psk.is_none());
-        let from: Vec<String> =
-            config.listen_udp.iter().map(|socket| socket.address.to_string()).collect();
+        let from: Vec<String> = config.listen_udp.iter().map(|socket| socket.address.to_string()).collect();
         assert_eq!(from, ["0.0.0.0:0", "[::]:0"]);
     }
 

@@ -20,7 +20,8 @@ fn missing() -> Option<&'static str> {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let is_root =
         status.lines().any(|line| line.starts_with("Uid:") && line.split_whitespace().nth(2) == Some("0"));
-    let has = |program: &str| Command::new(program).arg("-V").output().is_ok_and(|output| output.status.success());
+    let has =
+        |program: &str| Command::new(program).arg("-V").output().is_ok_and(|output| output.status.success());
     match (is_root, has("ip"), has("nft")) {
         (false, ..) => Some("network namespaces need root"),
         (_, false, _) => Some("the program `ip` is missing (apt-get install iproute2)"),
@@ -82,7 +83,8 @@ impl Machines {
     /// Packets that came to the back-end's machine over a wire.
     fn came_by(&self, wire: &str) -> u64 {
         let path = format!("/sys/class/net/{wire}/statistics/rx_packets");
-        let output = Command::new("ip").args(["netns", "exec", &self.name('b'), "cat", &path]).output().unwrap();
+        let output =
+            Command::new("ip").args(["netns", "exec", &self.name('b'), "cat", &path]).output().unwrap();
         String::from_utf8(output.stdout).unwrap().trim().parse().unwrap()
     }
 }
@@ -113,7 +115,9 @@ impl World {
         let (machines, keys) = (Machines::new(), Keys::new());
         let origin = machines.inside('b', || tools::origin::spawn(&OriginOptions::default()).unwrap());
         let (site, cpu) = (format!("*=http://{}", origin.address()), one_cpu());
-        let own = ["back", "--io", io, "--cpus", &cpu, "--key", &keys.back, "--peer", &keys.peer, "--origin", &site];
+        let own = [
+            "back", "--io", io, "--cpus", &cpu, "--key", &keys.back, "--peer", &keys.peer, "--origin", &site,
+        ];
         let back = machines.inside('b', || Node::start(&[&own[..], flags].concat()));
         Self { machines, keys, back, _origin: origin }
     }
@@ -150,11 +154,29 @@ fn a_tunnel_goes_over_tcp_where_nftables_blocks_udp() {
         let at = front.address();
         world.serves(at);
         let (status, text) = world.doctor(BACK[0]);
-        assert!(status == 0 && text.contains("no UDP passes, TCP does: give the front-end --carrier auto"), "{text}");
-        assert!(text.contains("fail  back-end over UDP") && text.contains("ok    back-end over TCP"), "{text}");
+        assert!(
+            status == 0 && text.contains("no UDP passes, TCP does: give the front-end --carrier auto"),
+            "{text}"
+        );
+        assert!(
+            text.contains("fail  back-end over UDP") && text.contains("ok    back-end over TCP"),
+            "{text}"
+        );
 
         let url = format!("http://{at}/bytes/65536");
-        let load = ["load", "--verify", "--host", "any", "--connections", "8", "--requests", "2000", "--rate", "400", &url];
+        let load = [
+            "load",
+            "--verify",
+            "--host",
+            "any",
+            "--connections",
+            "8",
+            "--requests",
+            "2000",
+            "--rate",
+            "400",
+            &url,
+        ];
         std::thread::scope(|scope| {
             let loading = scope.spawn(|| world.machines.inside('a', || said(&load)));
             world.machines.block_udp(false);
@@ -198,7 +220,9 @@ fn a_path_leaves_by_the_device_that_it_is_told() {
         drop(front);
 
         let front = world.front(io, BACK[0], &["--bind", "%none"]);
-        front.wait_for("cannot use the network device none: No such device (os error 19); `ip link` lists the devices");
+        front.wait_for(
+            "cannot use the network device none: No such device (os error 19); `ip link` lists the devices",
+        );
     });
 }
 

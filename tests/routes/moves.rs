@@ -76,11 +76,21 @@ impl Twins {
     }
 
     fn front(&self, at: [SocketAddr; 2]) -> Node {
-        let [east, west] =
-            [("east", 0), ("west", 1)].map(|(name, which)| format!("{name}={}@{}", self.keys[which].1, at[which]));
+        let [east, west] = [("east", 0), ("west", 1)]
+            .map(|(name, which)| format!("{name}={}@{}", self.keys[which].1, at[which]));
         let (key, log, control) =
             (self.folder.path("front.key"), self.folder.path("access.log"), self.folder.path("ctl"));
-        let own = ["front", "--listen", "127.0.0.1:0", "--key", &key, "--site", "*=east,west", "--access-log", &log];
+        let own = [
+            "front",
+            "--listen",
+            "127.0.0.1:0",
+            "--key",
+            &key,
+            "--site",
+            "*=east,west",
+            "--access-log",
+            &log,
+        ];
         let more = ["--route", &east, "--route", &west, "--tunnel-wait", "5s", "--control", &control];
         Node::start(&self.flags(&[&own[..], &more].concat()))
     }
@@ -130,7 +140,9 @@ fn what_waits_on_a_dead_route_moves_if_it_may_be_sent_twice() {
                 let front = twins.front([east.tunnel(), west.tunnel()]);
                 front.wait_for("a tunnel is up to=east");
                 front.wait_for("a tunnel is up to=west");
-                let request = format!("{method} /held HTTP/1.1\r\nHost: any\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+                let request = format!(
+                    "{method} /held HTTP/1.1\r\nHost: any\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+                );
                 let address = front.address();
                 let client = std::thread::spawn(move || process::exchange(address, request.as_bytes()));
                 origin.wait_asked(1);
@@ -139,8 +151,13 @@ fn what_waits_on_a_dead_route_moves_if_it_may_be_sent_twice() {
                 let answer = client.join().unwrap();
                 assert_eq!(answer.status, status, "{answer:?}");
                 let line = twins.last_line("/held");
-                let (route, reroutes) = if method == "GET" { ("west", Value::from(1)) } else { ("east", Value::Null) };
-                assert_eq!((&line["route"], &line["decision"]["reroutes"]), (&route.into(), &reroutes), "{line}");
+                let (route, reroutes) =
+                    if method == "GET" { ("west", Value::from(1)) } else { ("east", Value::Null) };
+                assert_eq!(
+                    (&line["route"], &line["decision"]["reroutes"]),
+                    (&route.into(), &reroutes),
+                    "{line}"
+                );
                 assert_eq!(origin.asked.load(Ordering::SeqCst), if method == "GET" { 2 } else { 1 });
                 twins.explains();
                 east.signal("CONT");
@@ -176,9 +193,16 @@ fn what_has_not_been_sent_goes_over_whichever_route_comes_up() {
             client.read_to_string(&mut answer).unwrap();
             assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
             // The sha256 of "abcdef".
-            assert!(answer.contains("bef57ec7f53a6d40beb640a780a639c83bc29ac8a9816f1fc6c5c6dcd93c4721"), "{answer}");
+            assert!(
+                answer.contains("bef57ec7f53a6d40beb640a780a639c83bc29ac8a9816f1fc6c5c6dcd93c4721"),
+                "{answer}"
+            );
             let line = twins.last_line("/hash?late");
-            assert_eq!((&line["route"], &line["decision"]["reroutes"]), (&"west".into(), &1.into()), "{line}");
+            assert_eq!(
+                (&line["route"], &line["decision"]["reroutes"]),
+                (&"west".into(), &1.into()),
+                "{line}"
+            );
             drop(east);
         }
     });

@@ -220,7 +220,8 @@ impl Engine {
             Ruling::Send => found.write(plain, out),
             Ruling::Drop => return Some(Outcome { limited: true, ..outcome }),
             Ruling::Slip => {
-                let edns = plain.announced().map(|_| Edns { dnssec_ok: plain.dnssec_ok(), ..Edns::default() });
+                let edns =
+                    plain.announced().map(|_| Edns { dnssec_ok: plain.dnssec_ok(), ..Edns::default() });
                 let reply = Reply::bare(edns);
                 let writer = Writer::begin(out, MESSAGE_BYTES_MAX, header(asked.message), plain.question());
                 let flags = Flags { authoritative: false, truncated: true, code: ResponseCode::NoError };

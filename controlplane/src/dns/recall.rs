@@ -199,10 +199,11 @@ impl Recall {
         place[..question.len()].copy_from_slice(question);
         place[question.len()..].copy_from_slice(rest);
         // No answer of so few bytes has more records than fit a byte.
-        let [flags0, flags1, _, _, _, answers, _, authorities, _, additionals] = *match answer[2..].first_chunk() {
-            Some(head) => head,
-            None => return,
-        };
+        let [flags0, flags1, _, _, _, answers, _, authorities, _, additionals] =
+            *match answer[2..].first_chunk() {
+                Some(head) => head,
+                None => return,
+            };
         self.put(Place {
             hash: plain.hash,
             circumstances: packed(circumstances),
@@ -250,7 +251,8 @@ impl Recalled<'_> {
 mod tests {
     use super::*;
 
-    const QUESTION: &[u8] = b"\xab\xcd\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x03wWw\x07example\x00\x00\x41\x00\x01";
+    const QUESTION: &[u8] =
+        b"\xab\xcd\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x03wWw\x07example\x00\x00\x41\x00\x01";
     const OPT: &[u8] = b"\x00\x00\x29\x04\xd0\x00\x00\x80\x00\x00\x00";
 
     fn with_opt(opt: &[u8]) -> Vec<u8> {
@@ -261,7 +263,9 @@ mod tests {
 
     #[test]
     fn only_the_plainest_questions_are_read() {
-        assert!(Plain::read(QUESTION).is_some_and(|plain| plain.qtype() == 65 && plain.announced().is_none()));
+        assert!(
+            Plain::read(QUESTION).is_some_and(|plain| plain.qtype() == 65 && plain.announced().is_none())
+        );
         let opt = with_opt(OPT);
         assert!(Plain::read(&opt).is_some_and(|plain| plain.announced() == Some(1_232) && plain.dnssec_ok));
         for (at, byte) in [(2, 0x81), (2, 0x28), (5, 2), (7, 1), (9, 1), (11, 1), (12, 0xc0), (12, 99)] {

@@ -434,14 +434,14 @@ policy = "web"
         }
         let back = of(&tree, "home", Duty::Back).unwrap();
         assert!(back.starts_with("--listen 0.0.0.0:7001\n--carrier-listen 0.0.0.0:443\n"), "{back}");
-        assert!(of(&tree, "away", Duty::Back).unwrap().contains("--origin shop.test="), "the second serves it, too");
+        assert!(
+            of(&tree, "away", Duty::Back).unwrap().contains("--origin shop.test="),
+            "the second serves it, too"
+        );
         let udp = tree.replacen("front.route_mode", "front.carrier = \"udp\"\nfront.route_mode", 1);
         assert!(!of(&udp, "fra", Duty::Front).unwrap().contains("tcp+"));
-        let crowd = tree.replacen(
-            "203.0.113.9:7000\"",
-            "203.0.113.9:1\", \"203.0.113.9:2\", \"203.0.113.9:3\"",
-            1,
-        );
+        let crowd =
+            tree.replacen("203.0.113.9:7000\"", "203.0.113.9:1\", \"203.0.113.9:2\", \"203.0.113.9:3\"", 1);
         let wrong = of(&crowd, "fra", Duty::Front).unwrap_err();
         assert!(wrong[0].contains("away is reached at 5 addresses, and a front-end takes 4"), "{wrong:?}");
     }

@@ -45,7 +45,9 @@ impl fmt::Display for StartError {
             Self::Bind(address, error) => write!(to, "cannot listen on {address}: {error}"),
             Self::Device(device, error) => {
                 let cure = match error.kind() {
-                    io::ErrorKind::PermissionDenied => "; give the process CAP_NET_RAW, or an address instead of the name",
+                    io::ErrorKind::PermissionDenied => {
+                        "; give the process CAP_NET_RAW, or an address instead of the name"
+                    }
                     _ => "; `ip link` lists the devices",
                 };
                 write!(to, "cannot use the network device {device}: {error}{cure}")
@@ -141,10 +143,11 @@ fn bind(options: &NodeOptions) -> Result<Bound, StartError> {
         let udp = UdpOptions { device: device.clone(), ..options.udp.clone() };
         // One socket per worker, steered by the owner byte: a worker that owns no tunnel gets no datagram either,
         // because no receiver id names it.
-        let group = socket::udp_group(address, count, &udp, &Steering::TUNNEL).map_err(|error| match device {
-            Some(device) if is_of_device(&error) => StartError::Device(device.clone(), error),
-            Some(_) | None => StartError::Bind(address, error),
-        })?;
+        let group =
+            socket::udp_group(address, count, &udp, &Steering::TUNNEL).map_err(|error| match device {
+                Some(device) if is_of_device(&error) => StartError::Device(device.clone(), error),
+                Some(_) | None => StartError::Bind(address, error),
+            })?;
         tunnel_addresses.push(bound_address(&group, address)?);
         for (worker, socket) in group.into_iter().enumerate() {
             sockets[worker].udp.push(socket);

@@ -338,8 +338,7 @@ fn a_flood_of_what_was_answered_before_is_held_as_well() {
     for edns in [None, Some(&[][..])] {
         let mut bench = Bench::new(Settings { rate, ..settings() });
         let plain = question("www.example.test", 1, 1, edns);
-        let outcomes: Vec<(Outcome, Vec<u8>)> =
-            (0..9).map(|_| bench.send(&plain, Transport::Udp)).collect();
+        let outcomes: Vec<(Outcome, Vec<u8>)> = (0..9).map(|_| bench.send(&plain, Transport::Udp)).collect();
         assert!(outcomes[..5].iter().all(|(outcome, out)| !outcome.limited && *out == outcomes[0].1));
         let slips: Vec<_> = outcomes[5..].iter().filter(|(outcome, _)| outcome.bytes > 0).collect();
         assert_eq!(slips.len(), 2);
@@ -361,7 +360,11 @@ fn another_generation_has_its_own_answers() {
     let text = "@ 60 SOA ns1 hostmaster 8 3600 600 86400 60\n@ 60 NS ns1.elsewhere.test.\nwww 60 AAAA 2001:db8::81\n";
     zone_file::load(&mut builder, zone, &apex, "zone", text.as_bytes(), &mut |_, _| Err("no".into()));
     bench.catalog = builder.finish().0;
-    assert_eq!(bench.send(&asked, Transport::Udp).1, before, "the generation has not been said to be another");
+    assert_eq!(
+        bench.send(&asked, Transport::Udp).1,
+        before,
+        "the generation has not been said to be another"
+    );
     bench.generation = 2;
     let (_, after) = bench.send(&asked, Transport::Udp);
     assert_eq!(

@@ -53,7 +53,8 @@ impl Clients {
     /// Begins to keep what an exchange sends, if it may have to move: behind its envelope, its first bytes.
     pub(crate) fn keep_opening(&mut self, up: &dyn Upstream, key: Handle, envelope: &[u8], first: &[u8]) {
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
-        let has_others = self.plan.sites.get(usize::from(exchange.site)).is_some_and(|s| !s.others.is_empty());
+        let has_others =
+            self.plan.sites.get(usize::from(exchange.site)).is_some_and(|s| !s.others.is_empty());
         if !has_others || !exchange.is_repeatable && up.is_up(exchange.way) {
             return;
         }
