@@ -4,6 +4,7 @@ use crate::dns::ReportsConfig;
 use crate::exit::Exit;
 use crate::tree;
 use controlplane::dns::policy::figures::{Reported, Ways};
+use controlplane::dns::policy::forecast::Forecast;
 use controlplane::dns::policy::model::Server;
 use controlplane::logs::daemon;
 use controlplane::report::findings;
@@ -20,6 +21,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::mpsc::Receiver;
 use std::time::Instant;
 
 /// Figures are made anew at least so often: their ages go on.
@@ -42,14 +44,20 @@ pub(crate) struct Reports {
 
 impl Reports {
     /// Begins to listen. Why not has been logged on an error.
-    pub(crate) fn start(config: &ReportsConfig, network: &Network, waker: Arc<Waker>) -> Result<Self, Exit> {
+    pub(crate) fn start(
+        config: &ReportsConfig,
+        network: &Network,
+        forecasts: Receiver<Forecast>,
+        waker: Arc<Waker>,
+    ) -> Result<Self, Exit> {
         let mut ledger =
             Ledger::new(network.reporting.expected(&network.probes, &network.servers, &config.secret));
         if let Some(file) = &config.state {
             restore(file, &mut ledger);
         }
         let ledger = SharedLedger::new(ledger);
-        let intake = Intake::start(&config.listen, ledger.clone(), waker).map_err(|(address, error)| {
+        let intake = Intake::start(&config.listen, ledger.clone(), forecasts, waker);
+        let intake = intake.map_err(|(address, error)| {
             daemon::error("cannot take reports", &[("address", &address), ("why", &error)]);
             if error.kind() == ErrorKind::AddrInUse { Exit::TryAgain } else { Exit::Failed }
         })?;

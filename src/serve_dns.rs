@@ -13,6 +13,7 @@ use crate::tree;
 use controlplane::control::{Answer, Inbox, Order, Word};
 use controlplane::dns::load::{self, Loaded};
 use controlplane::dns::policy::steering::Steering;
+use controlplane::dns::server::foretell::Telling;
 use controlplane::dns::server::query_log::QueryLog;
 use controlplane::dns::server::start::{Server, StartError};
 use controlplane::dns::server::watch::DnsWatch;
@@ -159,11 +160,13 @@ impl<'c> Running<'c> {
         })?;
         let log = QueryLog::start(&config.query_log)
             .map_err(|error| failed("cannot open the query log", &error))?;
+        let (telling, forecasts) = Telling::new();
         let server = Server::start(
             config.server.clone(),
             catalog,
             guide::with_orders(&steering, &config.orders),
             log.as_ref(),
+            config.reports.is_some().then_some(&telling),
         )
         .map_err(|error| {
             daemon::error("cannot start", &[("why", &error)]);
@@ -174,7 +177,8 @@ impl<'c> Running<'c> {
         })?;
         let guide = Guide::new(server.published(), steering, config.orders.clone(), config.overrides.clone());
         let reports = config.reports.as_ref().zip(network);
-        let reports = reports.map(|(config, network)| Reports::start(config, network, waker)).transpose()?;
+        let reports =
+            reports.map(|(config, network)| Reports::start(config, network, forecasts, waker)).transpose()?;
         let mut running = Self {
             config,
             server,

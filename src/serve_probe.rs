@@ -15,7 +15,7 @@ use controlplane::probe::watch::{ProbeWatch, Telling};
 use controlplane::report::outlet::Outlet;
 use controlplane::report::pressure;
 use controlplane::report::sender::Sender;
-use controlplane::report::wire::{Entry, TargetEntry};
+use controlplane::report::wire::{Entry, Speaker, TargetEntry};
 use controlplane::signal::{Signal, Signals};
 use core::time::Duration;
 use dataplane::reactor::{clock, machine};
@@ -201,7 +201,7 @@ fn note(prober: &Prober, board: &mut Board, observation: &Observation) -> bool {
 /// The node's voice, if it has name servers to talk to.
 fn outlet(config: &ProbeConfig) -> Result<Option<Outlet>, String> {
     let Some(report) = &config.report else { return Ok(None) };
-    let sender = Sender::new(&report.node, report.key.clone(), clock::unix_us());
+    let sender = Sender::new(Speaker::Prober, &report.node, report.key.clone(), clock::unix_us());
     Outlet::new(sender, report.to.clone())
         .map(Some)
         .map_err(|error| format!("no socket for reports: {error}"))

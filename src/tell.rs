@@ -7,7 +7,7 @@ use controlplane::report::client_rtt::ClientRtt;
 use controlplane::report::outlet::Outlet;
 use controlplane::report::pressure;
 use controlplane::report::sender::Sender;
-use controlplane::report::wire::{Entry, TunnelEntry};
+use controlplane::report::wire::{Entry, Speaker, TunnelEntry};
 use core::time::Duration;
 use dataplane::reactor::clock;
 use dataplane::role::status::TunnelStatus;
@@ -35,7 +35,7 @@ pub(crate) struct Teller {
 impl Teller {
     /// Begins to tell what `watch` sees, and how far the clients at these ports are.
     pub(crate) fn start(config: &ReportConfig, watch: Watch, ports: Vec<u16>) -> io::Result<Self> {
-        let sender = Sender::new(&config.node, config.key.clone(), clock::unix_us());
+        let sender = Sender::new(Speaker::FrontEnd, &config.node, config.key.clone(), clock::unix_us());
         let mut outlet = Outlet::new(sender, config.to.clone())?;
         let stop = Arc::new(AtomicBool::new(false));
         let told = stop.clone();

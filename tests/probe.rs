@@ -4,6 +4,8 @@
 
 mod process;
 
+#[path = "probe/forecast.rs"]
+mod forecast;
 #[path = "probe/once.rs"]
 mod once;
 #[path = "probe/peers.rs"]

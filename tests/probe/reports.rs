@@ -208,7 +208,7 @@ fn what_is_not_in_order_is_refused_and_what_was_known_outlives_a_restart() {
     between.send_to(&forged, &to).unwrap();
     refused("p1", "forged");
     let mut stranger = heard.clone();
-    stranger[6] = b'9';
+    stranger[7] = b'9';
     between.send_to(&stranger, &to).unwrap();
     refused("", "stranger");
     between.send_to(b"hello", &to).unwrap();

@@ -65,6 +65,8 @@ pub struct Counters {
     pub connections_timed_out: Count,
     /// Lines of the query log that were lost.
     pub log_lines_lost: Count,
+    /// Forecasts that were made and not handed over: too many waited already.
+    pub forecasts_lost: Count,
 }
 
 impl Counters {

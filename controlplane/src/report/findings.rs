@@ -58,6 +58,9 @@ pub fn sources(ledger: &Ledger, now_us: u64) -> Vec<Vec<String>> {
         let tunnels = line.tunnels.iter().filter_map(|(to, watch)| tunnel_words(to, watch, now_us));
         sources[server].extend(tunnels);
     }
+    for (server, lines) in sources.iter_mut().enumerate() {
+        lines.extend(ledger.grades().words(server));
+    }
     sources
 }
 

@@ -1,5 +1,6 @@
 //! The thread that receives reports: batches of datagrams into the ledger; whoever waits for changes is woken at once.
 
+use crate::dns::policy::forecast::Forecast;
 use crate::report::ledger::Ledger;
 use crate::report::limits::REPORT_BYTES_MAX;
 use core::net::SocketAddr;
@@ -11,6 +12,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -48,10 +50,11 @@ pub struct Intake {
 }
 
 impl Intake {
-    /// Listens; `waker` is woken when something has changed that decides where clients go. The error names the address.
+    /// Listens; `forecasts` are held against what is reported later; `waker` is woken when something has changed that decides where clients go. The error names the address.
     pub fn start(
         listen: &[SocketAddr],
         ledger: SharedLedger,
+        forecasts: Receiver<Forecast>,
         waker: Arc<Waker>,
     ) -> Result<Self, (SocketAddr, io::Error)> {
         let mut sockets = Vec::new();
@@ -62,7 +65,8 @@ impl Intake {
             sockets.push(socket);
         }
         let (stop, has_news) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
-        let receiving = Receiving { sockets, ledger, waker, stop: stop.clone(), has_news: has_news.clone() };
+        let receiving =
+            Receiving { sockets, ledger, forecasts, waker, stop: stop.clone(), has_news: has_news.clone() };
         let thread = std::thread::Builder::new().name("reports".to_owned());
         let thread = thread.spawn(move || receiving.run());
         let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
@@ -95,6 +99,7 @@ impl Intake {
 struct Receiving {
     sockets: Vec<OwnedFd>,
     ledger: SharedLedger,
+    forecasts: Receiver<Forecast>,
     waker: Arc<Waker>,
     stop: Arc<AtomicBool>,
     has_news: Arc<AtomicBool>,
@@ -116,6 +121,8 @@ impl Receiving {
                 Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
                 Ok(()) | Err(_) => {}
             }
+            // First: what was foretold before a report came is held against it.
+            self.take_forecasts();
             let ready = events.iter().map(|event| event.token().0);
             let mut has_changed =
                 ready.fold(false, |changed, place| self.receive(place, &mut batch) | changed);
@@ -129,6 +136,15 @@ impl Receiving {
             }
         }
         Ok(())
+    }
+
+    fn take_forecasts(&self) {
+        let mut forecasts = self.forecasts.try_iter().peekable();
+        if forecasts.peek().is_none() {
+            return;
+        }
+        let (mut ledger, now_us) = (self.ledger.lock(), clock::unix_us());
+        forecasts.for_each(|forecast| ledger.foretold(forecast, now_us));
     }
 
     /// Takes what waits at a socket; whether something has changed.

@@ -3,14 +3,18 @@
 
 use crate::report::ledger::Ledger;
 use crate::report::poll::Vote;
+use crate::report::wire::Speaker;
 use serde_json::{Map, Value, json};
 
 /// What is kept.
 pub fn write(ledger: &Ledger) -> String {
     let expected = ledger.expected();
     let nodes = expected.nodes.iter().zip(ledger.nodes()).map(|(node, line)| {
-        let (boot_us, next) = line.window.place();
-        (node.name.clone(), json!({ "boot_us": boot_us, "next": next }))
+        let processes = Speaker::ALL.map(|speaker| {
+            let (boot_us, next) = line.windows[speaker.place()].place();
+            (speaker.name().to_owned(), json!({ "boot_us": boot_us, "next": next }))
+        });
+        (node.name.clone(), Value::Object(processes.into_iter().collect()))
     });
     let targets = expected.targets.iter().zip(ledger.polls()).map(|(target, poll)| {
         let votes = target.lookers.iter().zip(&poll.votes).filter_map(|(looker, vote)| {
@@ -35,10 +39,13 @@ pub fn read(text: &str, ledger: &mut Ledger) -> Result<(), String> {
         |key: &str| root.get(key).and_then(Value::as_object).ok_or_else(|| format!("{key}: is no table"));
     let (nodes, targets) = (table("nodes")?, table("targets")?);
     for (name, node) in nodes {
-        let of = |key: &str| {
-            node.get(key).and_then(Value::as_u64).ok_or_else(|| format!("nodes.{name}.{key}: is no number"))
-        };
-        ledger.restore_node(name, of("boot_us")?, of("next")?);
+        for speaker in Speaker::ALL {
+            let of = |key: &str| {
+                let number = node.get(speaker.name()).and_then(|process| process.get(key)?.as_u64());
+                number.ok_or_else(|| format!("nodes.{name}.{}.{key}: is no number", speaker.name()))
+            };
+            ledger.restore_node(name, speaker, of("boot_us")?, of("next")?);
+        }
     }
     for (name, target) in targets {
         let wrong = || format!("targets.{name}: is no state of a target");

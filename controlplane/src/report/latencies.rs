@@ -31,11 +31,16 @@ pub struct Latencies {
 }
 
 impl Latencies {
-    /// Takes what a node has seen; false if there is no room.
-    pub fn take(&mut self, node: usize, entry: LatencyEntry, at_us: u64) -> bool {
+    /// The network that an entry is kept for.
+    pub fn network(entry: &LatencyEntry) -> Network {
         let base = entry.network.base();
         let most = if base.is_ipv4() { BITS_MAX.0 } else { BITS_MAX.1 };
-        let network = Network::of(base, entry.network.bits().min(most));
+        Network::of(base, entry.network.bits().min(most))
+    }
+
+    /// Takes what a node has seen; false if there is no room.
+    pub fn take(&mut self, node: usize, entry: LatencyEntry, at_us: u64) -> bool {
+        let network = Self::network(&entry);
         let table = self.by_node.entry(node).or_default();
         if !table.contains_key(&network) && table.len() >= NETWORKS_MAX {
             table.retain(|_, known| at_us.saturating_sub(known.at_us) < FORGOTTEN_US);

@@ -1,13 +1,15 @@
 //! Reports: what nodes tell the name servers over UDP, each datagram authenticated, numbered and dated.
 //!
 //! Lowest first: `limits`, `key` · `wire` (the datagram), `window` (which came already) · `sender` (a node's side) · `poll` (k of n
-//! decide), `tunnel_watch` (has a way soured?), `latencies`, `expected` (who may say what) · `ledger` (all that was said) ·
+//! decide), `tunnel_watch` (has a way soured?), `latencies`, `grades` (what answers foretold, and what
+//! came of it), `expected` (who may say what) · `ledger` (all that was said) ·
 //! `findings` (what it comes to), `shown`, `kept` · `pressure` (PSI), `client_rtt` (the kernel's word) · the drivers: `outlet` sends, `intake` receives.
 
 pub mod client_rtt;
 pub mod expected;
 pub mod findings;
 pub mod fuzz;
+pub mod grades;
 pub mod intake;
 pub mod kept;
 pub mod key;

@@ -3,7 +3,7 @@
 
 use crate::report::key::ReportKey;
 use crate::report::limits::{AGAIN, FUTURE_MAX, GATHER, HEARTBEAT};
-use crate::report::wire::{Entry, Head, ReportWriter};
+use crate::report::wire::{Entry, Head, ReportWriter, Speaker};
 use dataplane::time::Instant;
 use std::collections::VecDeque;
 
@@ -13,6 +13,7 @@ use std::collections::VecDeque;
 /// wait until [`deadline`](Self::deadline) at most.
 #[derive(Debug)]
 pub struct Sender {
+    speaker: Speaker,
     node: String,
     key: ReportKey,
     boot_us: u64,
@@ -26,9 +27,10 @@ pub struct Sender {
 }
 
 impl Sender {
-    /// The reporter of `node`, whose process began at `boot_us`.
-    pub fn new(node: &str, key: ReportKey, boot_us: u64) -> Self {
+    /// The reporter of `node`'s process that began at `boot_us`.
+    pub fn new(speaker: Speaker, node: &str, key: ReportKey, boot_us: u64) -> Self {
         Self {
+            speaker,
             node: node.to_owned(),
             key,
             boot_us,
@@ -77,7 +79,8 @@ impl Sender {
         if self.boot_us > unix_us + FUTURE_MAX.as_micros() as u64 {
             (self.boot_us, self.sequence) = (unix_us, 0);
         }
-        let head = Head { node: &self.node, boot_us: self.boot_us, sequence: self.sequence, at_us: unix_us };
+        let Self { speaker, boot_us, sequence, .. } = *self;
+        let head = Head { speaker, node: &self.node, boot_us, sequence, at_us: unix_us };
         let mut writer = ReportWriter::new(&head);
         while self.waiting.front().is_some_and(|entry| writer.put(entry)) {
             self.waiting.pop_front();
@@ -116,7 +119,7 @@ mod tests {
     }
 
     fn sender() -> Sender {
-        Sender::new("fra1", Secret::new([1; 32]).of_node("fra1"), 5)
+        Sender::new(Speaker::Prober, "fra1", Secret::new([1; 32]).of_node("fra1"), 5)
     }
 
     /// All that is sent in `span` of virtual time: when, with how many entries.

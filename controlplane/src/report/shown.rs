@@ -15,6 +15,7 @@ pub fn status(ledger: &Ledger, now_us: u64) -> Value {
         "nodes": nodes.map(|(node, line)| one_node(node, line, now_us)).collect::<Vec<_>>(),
         "targets": targets(ledger, now_us),
         "networks": ledger.latencies().all().count(),
+        "forecasts": ledger.grades().status(),
         "refused": counts(ledger.refused()),
     })
 }
@@ -39,7 +40,7 @@ fn one_node(node: &ExpectedNode, line: &NodeLine, now_us: u64) -> Value {
     json!({
         "name": node.name, "silent": is_silent(line.heard_us, now_us),
         "heard_s": line.heard_us.map(|heard_us| age_s(heard_us, now_us)),
-        "reports": line.taken, "lost": line.window.lost(), "refused": counts(&line.refused),
+        "reports": line.taken, "lost": line.lost(), "refused": counts(&line.refused),
         "pressure": line.pressure.map(|(pressure, _)| {
             json!({ "cpu": pressure.cpu, "memory": pressure.memory, "io": pressure.io })
         }),
@@ -81,7 +82,7 @@ pub fn metrics(ledger: &Ledger, text: &mut MetricsText, now_us: u64) {
     let mut samples =
         text.counter("longhaul_reports_lost", Unit::None, "Reports that never came, by their numbers.");
     for (node, line) in nodes() {
-        samples.value(&[("node", &node.name)], line.window.lost());
+        samples.value(&[("node", &node.name)], line.lost());
     }
     let mut samples = text.gauge("longhaul_report_node_silent", Unit::None, "Whether a node is not heard.");
     for (node, line) in nodes() {
@@ -98,6 +99,7 @@ pub fn metrics(ledger: &Ledger, text: &mut MetricsText, now_us: u64) {
         }
     }
     disagreement(ledger, text, now_us);
+    ledger.grades().metrics(text);
     let mut samples =
         text.gauge("longhaul_report_tunnel_sour", Unit::None, "Whether a way to an origin has soured.");
     for (node, line) in nodes() {

@@ -16,7 +16,7 @@ use crate::report::key::Secret;
 use crate::report::ledger::Ledger;
 use crate::report::poll::Rules;
 use crate::report::sender::Sender;
-use crate::report::wire::{Entry, TargetEntry, TunnelEntry};
+use crate::report::wire::{Entry, Speaker, TargetEntry, TunnelEntry};
 use dataplane::stdx::prng::Prng;
 use dataplane::time::{Duration, Instant};
 use std::sync::Arc;
@@ -78,7 +78,7 @@ impl World {
                 schedule: Schedule::new(vec![pace(); targets.len()], now, seed ^ pop as u64),
                 states: vec![TargetState::default(); targets.len()],
                 targets,
-                sender: Sender::new(&name(pop), secret.of_node(&name(pop)), UNIX_US),
+                sender: Sender::new(Speaker::Prober, &name(pop), secret.of_node(&name(pop)), UNIX_US),
                 // One of each three neighbours at most: more could not be outvoted.
                 lies: pop.is_multiple_of(3) && pop / 3 < liars && pop + 3 <= POPS,
                 pending: Vec::new(),
@@ -203,7 +203,7 @@ fn a_dead_server_is_out_within_the_bound() {
         }
         let nodes = world.ledger.nodes();
         assert!(nodes.iter().all(|node| node.refused.iter().sum::<u64>() == 0), "nothing was refused");
-        assert_eq!(nodes.iter().any(|node| node.window.lost() > 0), loss_ppm > 0, "loss is visible");
+        assert_eq!(nodes.iter().any(|node| node.lost() > 0), loss_ppm > 0, "loss is visible");
     }
 }
 
@@ -260,7 +260,10 @@ impl Fronts {
         };
         Self {
             ledger: Ledger::new(expected),
-            senders: names.iter().map(|name| Sender::new(name, secret.of_node(name), UNIX_US)).collect(),
+            senders: names
+                .iter()
+                .map(|name| Sender::new(Speaker::FrontEnd, name, secret.of_node(name), UNIX_US))
+                .collect(),
             counts: [(0, 0); 2],
             random: Prng::new(seed),
             second: 100,

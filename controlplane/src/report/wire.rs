@@ -1,7 +1,8 @@
 //! A report on the wire: one UDP datagram, its integers big-endian.
 //!
 //! ```text
-//! 4   "LHR" and the version, 1
+//! 4   "LHR" and the version, 2
+//! 1   which of the node's processes says so: 1 prober, 2 front-end
 //! 1+n the node's name
 //! 8   boot: when its process began, Unix µs        8   sequence, from 0
 //! 8   when this was sent, Unix µs
@@ -16,15 +17,46 @@ use crate::report::limits::{NAME_BYTES_MAX, NODE_BYTES_MAX, REPORT_BYTES_MAX};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use dataplane::stdx::network::Network;
 
-const MAGIC: [u8; 4] = [b'L', b'H', b'R', 1];
+const MAGIC: [u8; 4] = [b'L', b'H', b'R', 2];
 
 /// What stands in place of a number that is not known.
 const NONE_U16: u16 = u16::MAX;
 const NONE_U32: u32 = u32::MAX;
 
+/// Which process of a node speaks. A POP's prober and its front-end are two processes of one node, each with a beginning and
+/// numbers of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Speaker {
+    /// `longhaul probe`.
+    Prober = 1,
+    /// `longhaul front`.
+    FrontEnd = 2,
+}
+
+impl Speaker {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Prober, Self::FrontEnd];
+
+    /// Its place in a table.
+    pub const fn place(self) -> usize {
+        self as usize - 1
+    }
+
+    /// Its word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Prober => "probe",
+            Self::FrontEnd => "front",
+        }
+    }
+}
+
 /// The clear head of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head<'a> {
+    /// Which of its processes.
+    pub speaker: Speaker,
     /// Who says so.
     pub node: &'a str,
     /// When its process began, Unix µs: a later one replaces an earlier one.
@@ -124,6 +156,7 @@ impl ReportWriter {
         assert!((1..=NODE_BYTES_MAX).contains(&head.node.len()), "a node's name fits");
         let mut bytes = Vec::with_capacity(REPORT_BYTES_MAX);
         bytes.extend(MAGIC);
+        bytes.push(head.speaker as u8);
         put_text(&mut bytes, head.node);
         [head.boot_us, head.sequence, head.at_us]
             .iter()
@@ -171,8 +204,10 @@ impl<'a> Unproven<'a> {
         }
         let (signed, code) = datagram.split_at_checked(datagram.len().checked_sub(CODE_BYTES)?)?;
         let mut rest = Bytes(signed.strip_prefix(&MAGIC)?);
+        let speaker = rest.u8()?;
+        let speaker = Speaker::ALL.into_iter().find(|known| *known as u8 == speaker)?;
         let node = rest.text(NODE_BYTES_MAX)?;
-        let head = Head { node, boot_us: rest.u64()?, sequence: rest.u64()?, at_us: rest.u64()? };
+        let head = Head { speaker, node, boot_us: rest.u64()?, sequence: rest.u64()?, at_us: rest.u64()? };
         Some(Self { head, entries: rest.0, signed, code })
     }
 
@@ -387,7 +422,8 @@ mod tests {
         Secret::new([1; 32]).of_node("fra1")
     }
 
-    const HEAD: Head<'static> = Head { node: "fra1", boot_us: 5, sequence: 7, at_us: 9 };
+    const HEAD: Head<'static> =
+        Head { speaker: Speaker::Prober, node: "fra1", boot_us: 5, sequence: 7, at_us: 9 };
 
     fn share() -> impl Strategy<Value = Option<f32>> {
         prop::option::of((0u16..=1_000).prop_map(|permille| f32::from(permille) / 1_000.0))
@@ -436,7 +472,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_written_is_read(entries in prop::collection::vec(entry(), 0..30), at in any::<[u64; 3]>()) {
-            let head = Head { node: "fra1", boot_us: at[0], sequence: at[1], at_us: at[2] };
+            let head = Head { speaker: Speaker::FrontEnd, node: "fra1", boot_us: at[0], sequence: at[1], at_us: at[2] };
             let mut writer = ReportWriter::new(&head);
             let said: Vec<Entry> = entries.into_iter().filter(|entry| writer.put(entry)).collect();
             let datagram = writer.finish(&key());

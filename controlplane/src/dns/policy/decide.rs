@@ -1,7 +1,7 @@
 //! The decision: judges every member of a policy, ranks those that may serve, takes the first ones and spreads them over
 //! failure domains. One function for answers and for explanations; the result says of each member what became of it.
 
-use crate::dns::policy::figures::{Figure, Figures, Health, Way, WaysTo};
+use crate::dns::policy::figures::{Basis, Figure, Figures, Health, Way, WaysTo};
 use crate::dns::policy::geo::Place;
 use crate::dns::policy::model::{
     Action, GeoRule, Kind, Persistence, Policy, Rules, Server, ServerId, Unknown, WhenAllDown,
@@ -71,8 +71,8 @@ pub struct Score {
     pub latency_ms: f32,
     /// The latency's age, if it is known.
     pub latency_age_s: Option<u64>,
-    /// It is the sum of two legs.
-    pub is_sum: bool,
+    /// What the latency rests on, if it is known.
+    pub basis: Option<Basis>,
     /// What its load adds.
     pub load_ms: f32,
     /// What its loss adds.
@@ -155,6 +155,17 @@ pub struct Decision {
     pub place: Place,
     /// Bits of the client's address that it depends on.
     pub scope: u8,
+    /// The client's network, if anybody was ranked for it.
+    pub network: Option<Network>,
+}
+
+impl Decision {
+    /// The first server of the answer, with its score if the policy has one.
+    pub fn first(&self) -> Option<(ServerId, Option<Score>)> {
+        let first = *self.chosen.first()?;
+        let judged = self.judged.iter().find(|one| one.server == first);
+        Some((first, judged.and_then(|one| one.score)))
+    }
 }
 
 /// What a decision is made from.
@@ -183,6 +194,7 @@ pub fn decide(policy: &Policy, grounds: &Grounds<'_>, decision: &mut Decision) {
     decision.judged.clear();
     decision.chosen.clear();
     (decision.id, decision.place, decision.scope) = (grounds.nonce, Place::default(), 0);
+    decision.network = None;
     judge(policy, grounds, decision);
     decision.rule = rule(policy, &decision.judged);
     match decision.rule {
@@ -255,6 +267,7 @@ fn rule(policy: &Policy, judged: &[Judged]) -> Rule {
 /// Ranks those that may serve; the others keep the fate that keeps them out.
 fn rank(policy: &Policy, grounds: &Grounds<'_>, decision: &mut Decision) {
     let network = grounds.client.network();
+    decision.network = Some(network);
     let ticket = match policy.persistence {
         Persistence::Off => grounds.nonce,
         Persistence::Seconds(period_s) => rendezvous::ticket(network, Some(period_s), grounds.now_s),
@@ -346,7 +359,7 @@ fn score(
     Score {
         latency_ms,
         latency_age_s: way.map(|way| way.ms.age_s(now_s)),
-        is_sum: way.is_some_and(|way| way.is_sum),
+        basis: way.map(|way| way.basis),
         load_ms,
         loss_ms,
         soured_ms,

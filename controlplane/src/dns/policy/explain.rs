@@ -1,6 +1,7 @@
 //! A decision in words, for people: every member, its score by parts, the age of each figure, what became of it and why.
 
 use crate::dns::policy::decide::{Decision, Fate, Judged, Rule, Standing};
+use crate::dns::policy::figures::Basis;
 use crate::dns::policy::model::{Kind, Override, Persistence, Policy};
 use crate::dns::policy::steering::Steering;
 use core::fmt::Write;
@@ -83,7 +84,8 @@ fn member(steering: &Steering, one: &Judged, now_s: u64) -> String {
     if let Some(score) = one.score {
         let age =
             score.latency_age_s.map_or_else(|| "nobody knows".to_owned(), |age_s| format!("{age_s} s old"));
-        let sum = if score.is_sum { ", sum of two legs" } else { "" };
+        let basis = score.basis.filter(|basis| *basis != Basis::Own);
+        let sum = basis.map_or_else(String::new, |basis| format!(", {}", basis.words()));
         // Writing to a string does not fail.
         let _ = write!(
             words,

@@ -62,13 +62,44 @@ impl Health {
     }
 }
 
+/// What a latency rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Basis {
+    /// Who serves has measured it itself, in its clients' own connections, or the file says so.
+    Own,
+    /// It is the sum of two legs.
+    Sum,
+}
+
+impl Basis {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Own, Self::Sum];
+
+    /// Its word, for metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Own => "own",
+            Self::Sum => "sum",
+        }
+    }
+
+    /// The same for people.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Own => "from its own clients",
+            Self::Sum => "sum of two legs",
+        }
+    }
+}
+
 /// A way from a server to a network.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Way {
     /// Latency, milliseconds, and when the older of its parts was taken.
     pub ms: Figure<f32>,
-    /// It is the sum of two legs.
-    pub is_sum: bool,
+    /// What it rests on.
+    pub basis: Basis,
 }
 
 /// The ways from all servers to networks.
@@ -221,7 +252,7 @@ pub type Legs = BTreeMap<(String, String), Figure<f32>>;
 /// The way from a server: measured by itself, else the best sum of two legs.
 fn whole(from: &BTreeMap<String, Figure<f32>>, legs: &Legs, server: &str) -> Option<Way> {
     if let Some(own) = from.get(server) {
-        return Some(Way { ms: *own, is_sum: false });
+        return Some(Way { ms: *own, basis: Basis::Own });
     }
     let sums = from.iter().filter_map(|(vantage, first)| {
         let second = legs
@@ -230,7 +261,7 @@ fn whole(from: &BTreeMap<String, Figure<f32>>, legs: &Legs, server: &str) -> Opt
         Some(Figure { value: first.value + second.value, at_s: first.at_s.min(second.at_s) })
     });
     let best = sums.min_by(|a, b| a.value.total_cmp(&b.value))?;
-    Some(Way { ms: best, is_sum: true })
+    Some(Way { ms: best, basis: Basis::Sum })
 }
 
 struct Reading<'a> {
@@ -364,9 +395,9 @@ mod tests {
         let client = "192.0.2.9".parse().unwrap();
         let (ways, bits) = figures.ways(client, 32);
         let fra = ways.from(0).unwrap();
-        assert_eq!((bits, fra.ms.value, fra.is_sum), (24, 10.0, false));
+        assert_eq!((bits, fra.ms.value, fra.basis), (24, 10.0, Basis::Own));
         // Over probe7: 5 + 70; over fra: 10 + 80.
-        assert_eq!(ways.from(1), Some(Way { ms: Figure { value: 75.0, at_s: 80 }, is_sum: true }));
+        assert_eq!(ways.from(1), Some(Way { ms: Figure { value: 75.0, at_s: 80 }, basis: Basis::Sum }));
         assert_eq!(ways.from(2), None);
         assert_eq!(figures.ways("192.0.9.1".parse().unwrap(), 32).1, 16);
         let nobody = |address: &str, bits| {

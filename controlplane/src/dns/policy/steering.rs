@@ -57,6 +57,11 @@ impl Steering {
         &self.servers[usize::from(id.0)]
     }
 
+    /// The hash of a server's name.
+    pub fn server_hash(&self, id: ServerId) -> u64 {
+        self.hashes[usize::from(id.0)]
+    }
+
     /// The policies.
     pub fn policies(&self) -> &[Policy] {
         &self.policies

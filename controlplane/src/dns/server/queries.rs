@@ -1,6 +1,7 @@
 //! One request on its way through a thread: the engine, the generation that it answers from, and the query log beside it.
 
 use crate::dns::engine::{Asked, Engine, Known, Outcome, Transport};
+use crate::dns::server::foretell::Foreteller;
 use crate::dns::server::query_log::{self, Decided, Tap};
 use crate::dns::server::world::{Published, World};
 use core::net::SocketAddr;
@@ -14,14 +15,20 @@ pub(crate) struct Queries {
     published: Arc<Published>,
     world: Arc<World>,
     tap: Option<Tap>,
+    foreteller: Option<Foreteller>,
     now: Instant,
     unix_us: u64,
 }
 
 impl Queries {
-    pub(crate) fn new(engine: Engine, published: Arc<Published>, tap: Option<Tap>) -> Self {
+    pub(crate) fn new(
+        engine: Engine,
+        published: Arc<Published>,
+        tap: Option<Tap>,
+        foreteller: Option<Foreteller>,
+    ) -> Self {
         let world = published.newest();
-        Self { engine, published, world, tap, now: Instant::ORIGIN, unix_us: 0 }
+        Self { engine, published, world, tap, foreteller, now: Instant::ORIGIN, unix_us: 0 }
     }
 
     /// Begins a turn of the loop: the time, and the newest generation.
@@ -43,6 +50,10 @@ impl Queries {
         let World { catalog, steering, generation, .. } = &*self.world;
         let known = Known { catalog, steering, generation: *generation };
         let outcome = self.engine.answer(known, &asked, out);
+        if let (Some(foreteller), Some(_)) = (&mut self.foreteller, outcome.policy) {
+            let taken = foreteller.note(self.engine.decision(), &self.world.steering, self.unix_us);
+            self.engine.counters().forecasts_lost.add(u64::from(!taken));
+        }
         if self.tap.as_mut().is_some_and(Tap::is_due) {
             self.log(message, from, transport, &outcome);
         }

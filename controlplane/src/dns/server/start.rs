@@ -4,6 +4,7 @@ use crate::dns::catalog::Catalog;
 use crate::dns::counters::Counters;
 use crate::dns::engine::Engine;
 use crate::dns::policy::steering::Steering;
+use crate::dns::server::foretell::Telling;
 use crate::dns::server::options::ServerOptions;
 use crate::dns::server::queries::Queries;
 use crate::dns::server::query_log::QueryLog;
@@ -60,12 +61,13 @@ pub struct Server {
 }
 
 impl Server {
-    /// Binds every address for every thread, then starts them.
+    /// Binds every address for every thread, then starts them. What answers foretell goes to `telling`.
     pub fn start(
         options: ServerOptions,
         catalog: Catalog,
         steering: Steering,
         log: Option<&QueryLog>,
+        telling: Option<&Telling>,
     ) -> Result<Self, StartError> {
         let (sockets, listening) = bind(&options)?;
         let options = Arc::new(options);
@@ -78,7 +80,8 @@ impl Server {
             let counters: Arc<Counters> = Arc::default();
             let tap = log.filter(|_| options.log_sample > 0).and_then(|log| log.tap(options.log_sample));
             let engine = Engine::new(settings.clone(), counters.clone()).numbered(thread as u64);
-            let queries = Queries::new(engine, server.published.clone(), tap);
+            let queries =
+                Queries::new(engine, server.published.clone(), tap, telling.map(Telling::foreteller));
             let worker = Worker::new(sockets, queries, options.clone(), counters.clone());
             workers.push(worker.map_err(StartError::System)?);
             server.counters.push(counters);

@@ -42,7 +42,7 @@ pub struct DnsWatch {
 /// Name without prefix, unit, help, where it is.
 type Row = (&'static str, Unit, &'static str, fn(&Counters) -> &Count);
 
-const COUNTED: [Row; 13] = [
+const COUNTED: [Row; 14] = [
     ("dns_request_bytes", Unit::Bytes, "Bytes of requests.", |c| &c.bytes_in),
     ("dns_response_bytes", Unit::Bytes, "Bytes of answers.", |c| &c.bytes_out),
     ("dns_requests_ipv6", Unit::None, "Requests from IPv6 addresses.", |c| &c.ipv6),
@@ -57,6 +57,12 @@ const COUNTED: [Row; 13] = [
     ("dns_tcp_connections", Unit::None, "TCP connections taken.", |c| &c.connections),
     ("dns_tcp_refused", Unit::None, "TCP connections closed for want of room.", |c| &c.connections_refused),
     ("dns_tcp_timed_out", Unit::None, "TCP connections closed at a time-out.", |c| &c.connections_timed_out),
+    (
+        "dns_forecasts_lost",
+        Unit::None,
+        "Forecasts of latencies that were not handed over to be graded.",
+        |c| &c.forecasts_lost,
+    ),
     ("dns_log_lines_lost", Unit::None, "Lines of the query log that were lost.", |c| &c.log_lines_lost),
 ];
 

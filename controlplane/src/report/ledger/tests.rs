@@ -73,7 +73,8 @@ impl World {
 
     fn datagram(&mut self, node: &str, entries: &[Entry]) -> Vec<u8> {
         self.sequence += 1;
-        let head = Head { node, boot_us: NOW_US - 60_000_000, sequence: self.sequence, at_us: self.now_us };
+        let (speaker, boot_us) = (Speaker::Prober, NOW_US - 60_000_000);
+        let head = Head { speaker, node, boot_us, sequence: self.sequence, at_us: self.now_us };
         signed(&head, &key(node), entries)
     }
 
@@ -108,7 +109,8 @@ fn what_is_not_in_order_is_refused_and_counted_by_reason() {
     let good = world.datagram("p0", &[target(true)]);
     assert_eq!(world.ledger.take(&good, world.now_us), Ok(true));
     assert_eq!(world.ledger.take(&good, world.now_us), Err(Refusal::Replayed));
-    let head = Head { node: "p0", boot_us: NOW_US - 60_000_000, sequence: 50, at_us: NOW_US };
+    let (speaker, boot_us) = (Speaker::Prober, NOW_US - 60_000_000);
+    let head = Head { speaker, node: "p0", boot_us, sequence: 50, at_us: NOW_US };
     let cases = [
         (signed(&head, &key("p1"), &[target(false)]), Refusal::Forged),
         (signed(&Head { at_us: NOW_US + 6_000_000, ..head }, &key("p0"), &[]), Refusal::Future),
@@ -208,7 +210,7 @@ fn a_datagram_that_was_overtaken_changes_nothing() {
     world.now_us += 1_000_000;
     assert_eq!(world.say("p0", &[target(false)]), Ok(true));
     assert_eq!(world.ledger.take(&early, world.now_us), Ok(false));
-    assert_eq!((world.verdict(), world.ledger.nodes()[0].window.lost()), (Some(false), 0));
+    assert_eq!((world.verdict(), world.ledger.nodes()[0].lost()), (Some(false), 0));
 }
 
 #[test]
@@ -240,7 +242,7 @@ fn it_outlives_a_restart_with_its_age() {
     }
     assert!(
         kept::read(
-            "{\"nodes\": {\"gone\": {\"boot_us\": 1, \"next\": 2}}, \"targets\": {}}",
+            r#"{"nodes": {"gone": {"probe": {"boot_us": 1, "next": 2}, "front": {"boot_us": 0, "next": 0}}}, "targets": {}}"#,
             &mut Ledger::new(expected())
         )
         .is_ok()
@@ -269,9 +271,29 @@ fn another_tree_keeps_what_stays() {
 fn floods_leave_nothing_behind() {
     let mut world = World::new();
     for at in 0..20_000u64 {
-        let head = Head { node: "p0", boot_us: 1, sequence: at, at_us: NOW_US };
+        let head = Head { speaker: Speaker::Prober, node: "p0", boot_us: 1, sequence: at, at_us: NOW_US };
         let datagram = signed(&head, &key("p1"), &[target(false)]);
         assert_eq!(world.ledger.take(&datagram, NOW_US), Err(Refusal::Forged));
     }
     assert_eq!((world.refused("p0", Refusal::Forged), world.verdict()), (20_000, None));
+}
+
+/// A POP has a prober and a front-end: two processes of one node. The one that began later once shut the other one out.
+#[test]
+fn two_processes_of_one_node_are_heard_both() {
+    let mut world = World::new();
+    let head = |speaker, boot_us, sequence| {
+        let at_us = NOW_US;
+        signed(&Head { speaker, node: "front", boot_us, sequence, at_us }, &key("front"), &[])
+    };
+    for sequence in 0..3 {
+        for (speaker, boot_us) in [(Speaker::Prober, NOW_US - 9), (Speaker::FrontEnd, NOW_US - 5)] {
+            assert_eq!(world.ledger.take(&head(speaker, boot_us, sequence), NOW_US), Ok(false));
+        }
+    }
+    let again = head(Speaker::Prober, NOW_US - 9, 1);
+    assert_eq!(world.ledger.take(&again, NOW_US), Err(Refusal::Replayed), "each has a window of its own");
+    let earlier = head(Speaker::FrontEnd, NOW_US - 6, 9);
+    assert_eq!(world.ledger.take(&earlier, NOW_US), Err(Refusal::EarlierBoot));
+    assert_eq!((world.ledger.nodes()[3].taken, world.ledger.nodes()[3].lost()), (6, 0));
 }
