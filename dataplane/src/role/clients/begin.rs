@@ -12,9 +12,8 @@ use crate::http::{
 use crate::port::{Port, Reading};
 use crate::role::clients::client::{HEAD, Phase};
 use crate::role::clients::draft::draft;
-use crate::role::clients::exchange::{Down, Exchange, LINE_BYTES_MAX, Reframe};
+use crate::role::clients::exchange::{Down, Exchange, LINE_BYTES_MAX, Move, Reframe};
 use crate::role::clients::refuse::Page;
-use crate::role::clients::reroute::Move;
 use crate::role::clients::state::Clients;
 use crate::rules::{RequestFacts, Verdict};
 use crate::stdx::chain::Chain;

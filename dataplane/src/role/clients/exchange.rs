@@ -4,9 +4,9 @@ use core::net::SocketAddr;
 
 use crate::access::{Ended, Rule};
 use crate::exchange::envelope::ReplyEnvelope;
+use crate::exchange::failure::Failure;
 use crate::exchange::link::{Kind, Served, Way};
 use crate::http::{Asked, BodyReader, Trailers, Version};
-use crate::role::clients::reroute::Move;
 use crate::rules::Verdict;
 use crate::stdx::chain::Chain;
 use crate::stdx::slab::Handle;
@@ -41,6 +41,20 @@ pub(crate) enum Reframe {
     Chunks,
     /// Not at all.
     Nothing,
+}
+
+/// Where an exchange stands that may move.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Move {
+    /// It stays.
+    #[default]
+    No,
+    /// The ring to its server was full when it was asked for.
+    Owed,
+    /// Its server has failed it.
+    Failed(Failure),
+    /// Its server has given it back: nothing of it has left.
+    Returned,
 }
 
 /// One exchange.

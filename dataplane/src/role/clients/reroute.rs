@@ -12,7 +12,7 @@
 use crate::exchange::failure::Failure;
 use crate::exchange::link::{Ask, Opening, Served, Upstream, Way};
 use crate::port::Port;
-use crate::role::clients::exchange::{Down, Exchange};
+use crate::role::clients::exchange::{Down, Exchange, Move};
 use crate::role::clients::state::Clients;
 use crate::stdx::chain::{Blocks, Chain};
 use crate::stdx::slab::Handle;
@@ -22,20 +22,6 @@ use crate::time::Instant;
 const REROUTES_MAX: u8 = 3;
 /// Bytes before what is kept: how long its envelope is.
 const LENGTH_BYTES: usize = 2;
-
-/// Where an exchange stands that may move.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Move {
-    /// It stays.
-    #[default]
-    No,
-    /// The ring to its server was full when it was asked for.
-    Owed,
-    /// Its server has failed it.
-    Failed(Failure),
-    /// Its server has given it back: nothing of it has left.
-    Returned,
-}
 
 impl Exchange {
     /// Nothing of an answer has come.

@@ -9,8 +9,7 @@ use crate::exchange::link::{Answer, Ask, Asker, Downstream, Served, Upstream, Wa
 use crate::http::{FieldTable, ImfFixdate, format_imf_fixdate};
 use crate::port::{ListenerId, Port, Reading, TcpId, Token};
 use crate::role::clients::client::{Client, Phase};
-use crate::role::clients::exchange::Exchange;
-use crate::role::clients::reroute::Move;
+use crate::role::clients::exchange::{Exchange, Move};
 use crate::role::counters::Counters;
 use crate::role::limits::Limits;
 use crate::role::plan::Plan;
