@@ -76,6 +76,8 @@ pub(crate) fn configure_again(args: &BackArgs, running: Option<&NodeConfig>) -> 
         control,
         rule_source,
         report: None,
+        report_identity: None,
+        hears: Vec::new(),
         memory_limit_bytes,
     };
     assemble::finish(config, problems)
@@ -141,6 +143,7 @@ fn sites(args: &BackArgs, origins: &Origins) -> Vec<Site> {
             name: origin.site.clone(),
             way: Way::Origin(index as u16),
             others: Vec::new(),
+            alias_of: None,
             retired: None,
         })
         .collect()

@@ -75,6 +75,10 @@ pub(crate) struct NodeConfig {
     pub(crate) rule_source: RuleSource,
     /// To whom it tells what it sees, if to anybody.
     pub(crate) report: Option<ReportConfig>,
+    /// Our private key, where reports are made for front-ends or heard as one.
+    pub(crate) report_identity: Option<PrivateKey>,
+    /// Where it hears what others see, if it does.
+    pub(crate) hears: Vec<SocketAddr>,
     /// Where commands are taken while it runs, if anywhere.
     pub(crate) control: Option<PathBuf>,
     /// Whom the process becomes once everything is bound; `None`: it stays who it is.

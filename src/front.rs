@@ -8,6 +8,7 @@ use crate::form::site::{SiteWay, WayText};
 use crate::form::tcp::TcpListen;
 use crate::problem::{Problems, Wrong};
 use crate::tunnel_from;
+use core::net::SocketAddr;
 use dataplane::exchange::link::{Kind, Way};
 use dataplane::role::plan::{Plan, Site};
 use dataplane::tmp::limits::PATHS_MAX;
@@ -33,6 +34,13 @@ pub(crate) fn configure_again(
     // Keys are read at the start alone, so one that is there is read for the tunnels that a reload may bring.
     let may_have_tunnels = !args.route.is_empty() || may_grow && args.keys.key.is_some();
     let (key, psk) = assemble::keys(&args.keys, may_have_tunnels, running, &mut problems);
+    let hears: Vec<SocketAddr> =
+        take_all(&args.reports, "reports", &mut problems).into_iter().map(|(_, at)| at).collect();
+    let needs_key = !hears.is_empty() || args.report.has_fronts(&mut Problems::default());
+    let report_identity = assemble::report_identity(&args.keys, needs_key, (&key, running), &mut problems);
+    let report_as = args.report_as.as_deref().unwrap_or(&args.name);
+    let report_before = running.and_then(|running| running.report.as_ref());
+    let report = args.report.config(report_as, report_identity.as_ref(), report_before, &mut problems);
     let far_ends = sites.routes.iter().map(|route| (format!("--route {}=…", route.name), &route.public_key));
     assemble::check_peers(key.as_ref(), far_ends, &mut problems);
     let any_family = may_grow && may_have_tunnels;
@@ -81,7 +89,9 @@ pub(crate) fn configure_again(
         identity,
         control,
         rule_source,
-        report: args.report.config(args.report_as.as_deref().unwrap_or(&args.name), &mut problems),
+        report,
+        report_identity,
+        hears,
         memory_limit_bytes,
     };
     assemble::finish(config, problems)
@@ -136,6 +146,9 @@ impl Sites {
         for (text, site) in take_all(&args.site, "site", problems) {
             sites.add(&format!("--site {text}"), site, problems);
         }
+        for (text, (name, site)) in take_all(&args.site_alias, "site_alias", problems) {
+            sites.alias(&format!("--site-alias {text}"), name, site, problems);
+        }
         problems.require(
             !args.site.is_empty() || args.listen.is_empty(),
             "--site",
@@ -160,10 +173,27 @@ impl Sites {
         }
     }
 
+    /// A further name of a site, which goes where that goes.
+    fn alias(&mut self, flag: &str, name: String, site: String, problems: &mut Problems) {
+        let is_new = self.find(&name).is_none();
+        problems.require(is_new, flag, format!("is a second {name}"), "give every name once");
+        match self.find(&site).map(|site| &self.all[site]).filter(|site| site.alias_of.is_none()) {
+            Some(Site { way, others, .. }) => {
+                let (way, others) = (*way, others.clone());
+                let number = self.push(name, way, others);
+                self.all[number].alias_of = Some(site);
+            }
+            None => {
+                let instead = format!("give --site {site}=ROUTE, or another");
+                problems.add(flag, &Wrong::new(format!("there is no site {site}"), instead));
+            }
+        }
+    }
+
     /// Its number.
     fn push(&mut self, name: String, way: Way, others: Vec<Way>) -> usize {
         self.by_name.insert(name.clone(), self.all.len());
-        self.all.push(Site { name, way, others, retired: None });
+        self.all.push(Site { name, way, others, alias_of: None, retired: None });
         self.all.len() - 1
     }
 
@@ -239,7 +269,6 @@ mod tests {
     use crate::form::key::example;
     use crate::key_file;
     use crate::scratch::Scratch;
-    use core::net::SocketAddr;
     use dataplane::tmp::key::PrivateKey;
     use dataplane::tmp::random::PredictableRandom;
 

@@ -4,6 +4,7 @@
 //! peers, rules and what `longhaul ctl set` sets are taken over; everything else waits for the next start, and it is said
 //! which.
 
+use crate::args::reporting::ReportConfig;
 use crate::config::{NodeConfig, OriginAddress};
 use crate::key_file;
 use crate::node_tree::{Read, TreeSource};
@@ -12,6 +13,7 @@ use crate::settings::Board;
 use controlplane::resolve::Resolver;
 use controlplane::tree::differ;
 use controlplane::tree::duties::Flag;
+use controlplane::tree::network::Network;
 use controlplane::tree::read::Tree;
 use core::time::Duration;
 use dataplane::node::Running;
@@ -20,7 +22,7 @@ use dataplane::role::succession::{Abilities, NUMBERS_MAX, Succession};
 use std::sync::Arc;
 
 /// Flags whose values are taken over; sites and ways that need sockets or workers of another kind wait all the same.
-const LIVE: [&str; 15] = [
+const LIVE: [&str; 17] = [
     "site",
     "origin",
     "route",
@@ -36,6 +38,8 @@ const LIVE: [&str; 15] = [
     "shed-at",
     "log-level",
     "site-class",
+    "site-alias",
+    "report-to",
 ];
 /// How long new names of origins may take to be resolved before the plan that has them holds anyway.
 const NAMES_WITHIN: Duration = Duration::from_secs(5);
@@ -81,6 +85,16 @@ impl NodeFiles {
     /// What is wrong with the tree, if the last good one serves in its place.
     pub(crate) fn broken(&self) -> &[String] {
         self.tree.as_ref().map_or(&[], |tree| &tree.broken)
+    }
+
+    /// What the redirector goes by, and the reports, as they were read last.
+    pub(crate) fn network(&self) -> Option<&Network> {
+        self.tree.as_ref().and_then(|tree| tree.network.as_ref())
+    }
+
+    /// To whom is told what is seen.
+    pub(crate) fn report(&self) -> Option<&ReportConfig> {
+        self.config.report.as_ref()
     }
 
     /// Users who may give commands, beside the process's own and root.
@@ -157,6 +171,7 @@ impl NodeFiles {
             Err(wrong) => waiting.push(wrong.to_string()),
         }
         (tree.text, tree.users, tree.broken) = (read.text, read.users, Vec::new());
+        tree.network = read.network;
         (self.config, self.origins, self.tree) = (config, origins, Some(tree));
         Ok(Renewed { said, waiting })
     }

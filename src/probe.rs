@@ -3,11 +3,13 @@
 use crate::args::probe::ProbeArgs;
 use crate::args::reporting::ReportConfig;
 use crate::form::given::{Given, take_all};
+use crate::key_file;
 use crate::probe_once::keys;
 use crate::problem::{Problems, Wrong};
 use crate::tree;
 use controlplane::logs::daemon::Level;
 use controlplane::nearest::nearest;
+use controlplane::probe::manners::Manners;
 use controlplane::probe::talk::KnockKeys;
 use controlplane::probe::target::Target;
 use controlplane::probe::url::Kind;
@@ -28,11 +30,23 @@ pub(crate) struct ProbeConfig {
     pub(crate) targets: Vec<Arc<Target>>,
     pub(crate) keys: Option<KnockKeys>,
     pub(crate) name_servers: Option<Vec<SocketAddr>>,
+    /// How it probes resolvers that name servers ask for, if it does.
+    pub(crate) resolvers: Option<ResolversConfig>,
     /// To whom it tells what it sees, if to anybody.
     pub(crate) report: Option<ReportConfig>,
     pub(crate) admin: Option<SocketAddr>,
     pub(crate) admin_hosts: Vec<String>,
     pub(crate) log_level: Level,
+}
+
+/// How resolvers are probed for name servers that ask.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct ResolversConfig {
+    /// Where they ask.
+    pub(crate) listen: Vec<SocketAddr>,
+    pub(crate) manners: Manners,
+    /// The name servers of the tree.
+    pub(crate) askers: Vec<String>,
 }
 
 /// Reads and checks all flags and the tree; everything that is wrong at once.
@@ -45,6 +59,7 @@ pub(crate) fn configure(args: &ProbeArgs) -> Result<ProbeConfig, Problems> {
         node: String::new(),
         targets: Vec::new(),
         keys: None,
+        resolvers: None,
         report: None,
         name_servers: (!servers.is_empty()).then_some(servers),
         admin: args.admin.take_or("admin", &mut problems, None),
@@ -72,7 +87,9 @@ pub(crate) fn configure(args: &ProbeArgs) -> Result<ProbeConfig, Problems> {
                     let instead = format!("give one, or node.{node}.key in the tree");
                     problems.require(key.is_some(), "--key", what, instead);
                 }
-                config.report = report(args, &opened.network, &node, &mut problems);
+                config.report = report(args, &opened.network, (&node, key), &mut problems);
+                config.resolvers =
+                    config.report.as_ref().and_then(|report| resolvers(&opened.network, report));
                 config.node = node;
             }
         }
@@ -104,16 +121,35 @@ pub(crate) fn targets(network: &Network, node: &str) -> Vec<Arc<Target>> {
     own.map(|probe| Arc::new(probe.target.clone())).collect()
 }
 
+/// How a node probes resolvers, if the tree wants it to: only who reports has somebody to tell.
+pub(crate) fn resolvers(network: &Network, report: &ReportConfig) -> Option<ResolversConfig> {
+    let reporting = &network.reporting;
+    let listen = reporting.node(&report.node)?.asked.clone();
+    let askers = reporting.nodes.iter().filter(|node| node.is_dns).map(|node| node.name.clone()).collect();
+    let manners = reporting.manners.clone();
+    (!listen.is_empty()).then_some(ResolversConfig { listen, manners, askers })
+}
+
 /// To whom a node tells what it sees: to those of the flags, else to those of the tree.
-fn report(args: &ProbeArgs, network: &Network, node: &str, problems: &mut Problems) -> Option<ReportConfig> {
+fn report(
+    args: &ProbeArgs,
+    network: &Network,
+    (node, own_key): (&str, Option<&Path>),
+    problems: &mut Problems,
+) -> Option<ReportConfig> {
     let mut of_flags = args.report.clone();
     let reporting = &network.reporting;
     let key = reporting.node(node).and_then(|node| node.key.clone()).or_else(|| reporting.key.clone());
     of_flags.report_key = of_flags.report_key.or(key);
     if of_flags.report_to.is_empty() {
-        of_flags.report_to = reporting.to.iter().map(|to| Given::of(*to)).collect();
+        of_flags.report_to = reporting.to.iter().map(|to| Given::of((*to, None))).collect();
+        let fronts = reporting.to_fronts.iter().map(|(to, key)| format!("{key}@{to}"));
+        of_flags.report_to.extend(fronts.filter_map(|text| text.parse().ok()));
     }
-    of_flags.config(node, problems)
+    let own = own_key.filter(|_| of_flags.has_fronts(&mut Problems::default()));
+    let own =
+        own.and_then(|file| key_file::private(file).map_err(|wrong| problems.add("--key", &wrong)).ok());
+    of_flags.config(node, own.as_ref(), None, problems)
 }
 
 /// Files of a node that the tree names.

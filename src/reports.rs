@@ -1,12 +1,14 @@
 //! What a name server does with reports: takes them in, makes figures of them, keeps what they came to over a restart.
 
-use crate::dns::ReportsConfig;
+use crate::dns::{ReportsConfig, TakenKeys};
 use crate::exit::Exit;
 use crate::tree;
 use controlplane::dns::policy::figures::{Reported, Ways};
-use controlplane::dns::policy::forecast::Forecast;
+use controlplane::dns::policy::forecast::Told;
 use controlplane::dns::policy::model::Server;
+use controlplane::dns::server::foretell::Telling;
 use controlplane::logs::daemon;
+use controlplane::report::asker::Asker;
 use controlplane::report::findings;
 use controlplane::report::intake::{Intake, SharedLedger};
 use controlplane::report::kept;
@@ -34,6 +36,7 @@ const KEEP: Duration = Duration::from_secs(10);
 /// The reports of a running name server.
 pub(crate) struct Reports {
     config: ReportsConfig,
+    telling: Telling,
     intake: Intake,
     ledger: SharedLedger,
     ways: Arc<Ways>,
@@ -47,16 +50,17 @@ impl Reports {
     pub(crate) fn start(
         config: &ReportsConfig,
         network: &Network,
-        forecasts: Receiver<Forecast>,
+        telling: &Telling,
+        told: Receiver<Told>,
         waker: Arc<Waker>,
     ) -> Result<Self, Exit> {
-        let mut ledger =
-            Ledger::new(network.reporting.expected(&network.probes, &network.servers, &config.secret));
+        let mut ledger = Ledger::new(config.keys.expected(network, &network.servers));
         if let Some(file) = &config.state {
             restore(file, &mut ledger);
         }
         let ledger = SharedLedger::new(ledger);
-        let intake = Intake::start(&config.listen, ledger.clone(), forecasts, waker);
+        let asker = config.node.as_ref().map(|node| Asker::new(node, clock::unix_us()));
+        let intake = Intake::start(&config.listen, ledger.clone(), told, asker, waker);
         let intake = intake.map_err(|(address, error)| {
             daemon::error("cannot take reports", &[("address", &address), ("why", &error)]);
             if error.kind() == ErrorKind::AddrInUse { Exit::TryAgain } else { Exit::Failed }
@@ -66,6 +70,7 @@ impl Reports {
         let now = Instant::now();
         let mut reports = Self {
             config: config.clone(),
+            telling: telling.clone(),
             intake,
             ledger,
             ways: Arc::default(),
@@ -74,6 +79,7 @@ impl Reports {
             kept_at: now,
         };
         reports.make_ways(now);
+        reports.ask_of(network);
         Ok(reports)
     }
 
@@ -100,6 +106,7 @@ impl Reports {
 
     /// What is believed now, with the words that say why.
     pub(crate) fn explained(&mut self) -> Arc<Reported> {
+        self.make_ways(Instant::now());
         let sources = findings::sources(&self.ledger.lock(), clock::unix_us());
         Arc::new(Reported { sources, ..Reported::clone(&self.now()) })
     }
@@ -110,21 +117,33 @@ impl Reports {
         if self.kept_at + KEEP <= now {
             self.keep();
         }
-        if !self.intake.take_news() && self.made_at + REFRESH > now {
-            return None;
-        }
-        if self.ways_at + REFRESH_WAYS <= now {
+        // By a clock of their own: who has explanations made all the time puts off the rest, and must not put off these.
+        let are_ways_old = self.ways_at + REFRESH_WAYS <= now;
+        if are_ways_old {
             self.make_ways(now);
         }
-        Some(self.now())
+        (self.intake.take_news() || are_ways_old || self.made_at + REFRESH <= now).then(|| self.now())
     }
 
     /// Another tree: who may say what has changed.
     pub(crate) fn replace(&mut self, network: &Network) -> Arc<Reported> {
-        let expected = network.reporting.expected(&network.probes, &network.servers, &self.config.secret);
+        let expected = self.config.keys.expected(network, &network.servers);
         self.ledger.lock().replace(expected);
+        self.ask_of(network);
         self.make_ways(Instant::now());
         self.now()
+    }
+
+    /// Whether answers tell of resolvers that nobody knows.
+    fn ask_of(&self, network: &Network) {
+        let manners = &network.reporting.manners;
+        let is_asked = manners.is_on && self.config.node.is_some();
+        self.telling.set_refresh(is_asked.then_some(manners.every.as_secs()));
+        let is_name_server = matches!(self.config.keys, TakenKeys::Secret(_));
+        if manners.is_on && is_name_server && self.config.node.is_none() {
+            let what = "resolvers are probed for nobody: this name server has no name";
+            daemon::warning(what, &[("do", &"give --node NAME")]);
+        }
     }
 
     fn make_ways(&mut self, now: Instant) {
@@ -177,7 +196,8 @@ pub(crate) fn kept_figures(
     let wrong = |what: String| vec![format!("--reports-state {}: {what}", file.display())];
     let text = fs::read_to_string(file).map_err(|error| wrong(format!("cannot be read: {error}")))?;
     // Nobody signs what was kept: any secret will do.
-    let mut ledger = Ledger::new(network.reporting.expected(&network.probes, servers, &Secret::new([0; 32])));
+    let keys = TakenKeys::Secret(Secret::new([0; 32]));
+    let mut ledger = Ledger::new(keys.expected(network, servers));
     kept::read(&text, &mut ledger).map_err(wrong)?;
     let now_us = clock::unix_us();
     ledger.tick(now_us);

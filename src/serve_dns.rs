@@ -6,6 +6,7 @@ use crate::control;
 use crate::dns::{DnsConfig, TreeSource};
 use crate::exit::{Exit, failed};
 use crate::explain;
+use crate::figures_file::FiguresFile;
 use crate::guide::{self, Guide};
 use crate::reports::Reports;
 use crate::settings::Board;
@@ -26,12 +27,10 @@ use core::net::SocketAddr;
 use core::time::Duration;
 use dataplane::reactor::machine;
 use mio::{Events, Poll, Token, Waker};
-use std::fs;
 use std::io::ErrorKind;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 /// How often the main thread looks at the workers and at the file of figures while it waits for signals.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -106,31 +105,6 @@ struct Running<'c> {
     reports: Option<Reports>,
 }
 
-/// The file of figures and when it was last written.
-#[derive(Debug, Default)]
-struct FiguresFile {
-    path: Option<PathBuf>,
-    written: Option<SystemTime>,
-}
-
-impl FiguresFile {
-    fn of(network: Option<&Network>) -> Self {
-        let path = network.and_then(|network| network.figures.clone());
-        let mut file = Self { path, written: None };
-        file.has_changed();
-        file
-    }
-
-    /// Whether it was written since the last look.
-    fn has_changed(&mut self) -> bool {
-        let Some(path) = &self.path else { return false };
-        let written = fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
-        let has_changed = written.is_some() && written != self.written;
-        self.written = written;
-        has_changed
-    }
-}
-
 impl<'c> Running<'c> {
     fn start(config: &'c DnsConfig, waker: Arc<Waker>) -> Result<Self, Exit> {
         machine::forbid_core_dumps().map_err(|error| failed("cannot forbid core dumps", &error))?;
@@ -160,7 +134,7 @@ impl<'c> Running<'c> {
         })?;
         let log = QueryLog::start(&config.query_log)
             .map_err(|error| failed("cannot open the query log", &error))?;
-        let (telling, forecasts) = Telling::new();
+        let (telling, told) = Telling::new();
         let server = Server::start(
             config.server.clone(),
             catalog,
@@ -177,8 +151,8 @@ impl<'c> Running<'c> {
         })?;
         let guide = Guide::new(server.published(), steering, config.orders.clone(), config.overrides.clone());
         let reports = config.reports.as_ref().zip(network);
-        let reports =
-            reports.map(|(config, network)| Reports::start(config, network, forecasts, waker)).transpose()?;
+        let start = |(config, network)| Reports::start(config, network, &telling, told, waker);
+        let reports = reports.map(start).transpose()?;
         let mut running = Self {
             config,
             server,
@@ -325,7 +299,7 @@ impl<'c> Running<'c> {
         if !self.figures.has_changed() {
             return;
         }
-        let Some(path) = &self.figures.path else { return };
+        let Some(path) = self.figures.path() else { return };
         match tree::figures(path, self.guide.steering()) {
             Ok(figures) => {
                 self.guide.take_figures(figures);

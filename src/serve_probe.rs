@@ -2,7 +2,8 @@
 
 use crate::admin_page::AdminPage;
 use crate::exit::{Exit, failed};
-use crate::probe::{self, ProbeConfig};
+use crate::probe::{self, ProbeConfig, ResolversConfig};
+use crate::resolvers::Resolvers;
 use crate::tree;
 use controlplane::control::{Inbox, Word};
 use controlplane::logs::daemon;
@@ -10,6 +11,7 @@ use controlplane::notify;
 use controlplane::probe::board::Board;
 use controlplane::probe::limits::FLIGHTS_MAX;
 use controlplane::probe::prober::{Observation, Prober, ProberOptions};
+use controlplane::probe::resolver_thread::ResolverThread;
 use controlplane::probe::target::Target;
 use controlplane::probe::watch::{ProbeWatch, Telling};
 use controlplane::report::outlet::Outlet;
@@ -66,6 +68,9 @@ struct Running<'c> {
     config: &'c ProbeConfig,
     telling: Arc<Telling>,
     probing: Option<Probing>,
+    resolvers: Resolvers,
+    /// The thread that probes resolvers, and what it was told.
+    resolving: Option<(ResolverThread, ResolversConfig)>,
     page: Option<AdminPage>,
 }
 
@@ -76,11 +81,16 @@ struct Probing {
 }
 
 impl Probing {
-    fn start(prober: Prober, telling: Arc<Telling>, outlet: Option<Outlet>) -> Result<Self, String> {
+    fn start(
+        prober: Prober,
+        telling: Arc<Telling>,
+        outlet: Option<Outlet>,
+        resolvers: Resolvers,
+    ) -> Result<Self, String> {
         let stop = Arc::new(AtomicBool::new(false));
         let told = stop.clone();
         let thread = std::thread::Builder::new().name("prober".to_owned());
-        let thread = thread.spawn(move || run_prober(prober, &telling, outlet, &told));
+        let thread = thread.spawn(move || run_prober(prober, &telling, outlet, &resolvers, &told));
         Ok(Self { thread: thread.map_err(|error| format!("no thread: {error}"))?, stop })
     }
 
@@ -120,6 +130,7 @@ fn run_prober(
     mut prober: Prober,
     telling: &Telling,
     mut outlet: Option<Outlet>,
+    resolvers: &Resolvers,
     stop: &AtomicBool,
 ) -> io::Result<()> {
     let mut ended = Vec::new();
@@ -139,6 +150,7 @@ fn run_prober(
             }
         }
         if let Some(outlet) = &mut outlet {
+            resolvers.take().into_iter().for_each(|entry| outlet.sender.say(Entry::Resolver(entry), now));
             if now >= pressure_at {
                 outlet.sender.say(Entry::Pressure(pressure::read()), now);
                 pressure_at = now + PRESSURE_EVERY;
@@ -202,7 +214,7 @@ fn note(prober: &Prober, board: &mut Board, observation: &Observation) -> bool {
 fn outlet(config: &ProbeConfig) -> Result<Option<Outlet>, String> {
     let Some(report) = &config.report else { return Ok(None) };
     let sender = Sender::new(Speaker::Prober, &report.node, report.key.clone(), clock::unix_us());
-    Outlet::new(sender, report.to.clone())
+    Outlet::new(sender, report.to.clone(), report.to_fronts.clone())
         .map(Some)
         .map_err(|error| format!("no socket for reports: {error}"))
 }
@@ -211,6 +223,15 @@ impl<'c> Running<'c> {
     fn start(config: &'c ProbeConfig) -> Result<Self, Exit> {
         machine::forbid_core_dumps().map_err(|error| failed("cannot forbid core dumps", &error))?;
         let telling = Arc::new(Telling::new(config.targets.clone()));
+        let resolvers = Resolvers::default();
+        let resolving = config.resolvers.clone().map(|wanted| resolvers.start(config, wanted)).transpose();
+        let resolving = resolving.map_err(|(what, exit)| {
+            daemon::error("nothing was started", &[("why", &what)]);
+            exit
+        })?;
+        if let Some((thread, _)) = &resolving {
+            telling.set_resolvers(Some(thread.watch()));
+        }
         let prober = prober(config, config.targets.clone()).map_err(|what| {
             daemon::error("nothing was started", &[("why", &what)]);
             Exit::Usage
@@ -219,9 +240,10 @@ impl<'c> Running<'c> {
             prober,
             telling.clone(),
             outlet(config).map_err(|what| failed("cannot report", &what))?,
+            resolvers.clone(),
         )
         .map_err(|what| failed("cannot start", &what))?;
-        let mut running = Self { config, telling, probing: Some(probing), page: None };
+        let mut running = Self { config, telling, probing: Some(probing), resolvers, resolving, page: None };
         let watch = ProbeWatch {
             version: env!("CARGO_PKG_VERSION"),
             node: Some(running.config.node.clone()),
@@ -248,7 +270,7 @@ impl<'c> Running<'c> {
         let alive_every = notify::alive_interval();
         let mut alive_at = Instant::now();
         let mut turns_seen = None;
-        while self.probing.as_ref().is_some_and(|probing| !probing.thread.is_finished()) {
+        while self.is_running() {
             if let Some(every) = alive_every.filter(|_| Instant::now() >= alive_at) {
                 // A prober that stands still is what the watchdog is for.
                 let turns = self.telling.turns.load(Ordering::Relaxed);
@@ -289,14 +311,38 @@ impl<'c> Running<'c> {
         board.inherit(&self.telling.board());
         *self.telling.board() = board;
         let outlet = outlet(self.config).map_err(|what| vec![what])?;
-        self.probing = Some(Probing::start(prober, self.telling.clone(), outlet).map_err(|what| vec![what])?);
+        let started = Probing::start(prober, self.telling.clone(), outlet, self.resolvers.clone());
+        self.probing = Some(started.map_err(|what| vec![what])?);
+        let wanted = self.config.report.as_ref();
+        self.resolve(wanted.and_then(|report| probe::resolvers(&opened.network, report)))?;
         Ok(targets.len())
+    }
+
+    fn is_running(&self) -> bool {
+        let has_ended = self.resolving.as_ref().is_some_and(|(thread, _)| thread.has_ended());
+        !has_ended && self.probing.as_ref().is_some_and(|probing| !probing.thread.is_finished())
+    }
+
+    /// Probes resolvers as another tree wants it; as before if it wants nothing else, for the thread knows whom it has probed.
+    fn resolve(&mut self, wanted: Option<ResolversConfig>) -> Result<(), Vec<String>> {
+        if self.resolving.as_ref().map(|(_, config)| config) == wanted.as_ref() {
+            return Ok(());
+        }
+        if let Some((before, _)) = self.resolving.take() {
+            before.stop().map_err(|error| vec![error.to_string()])?;
+        }
+        let started = wanted.map(|wanted| self.resolvers.start(self.config, wanted)).transpose();
+        self.resolving = started.map_err(|(what, _)| vec![what])?;
+        self.telling.set_resolvers(self.resolving.as_ref().map(|(thread, _)| thread.watch()));
+        Ok(())
     }
 
     fn finish(self, was_asked: bool) -> Exit {
         notify::stopping();
         self.telling.is_stopping.store(true, Ordering::Relaxed);
         let ended = self.probing.map_or(Ok(()), Probing::stop);
+        let resolved = self.resolving.map_or(Ok(()), |(thread, _)| thread.stop());
+        let ended = ended.and(resolved);
         if let Some(page) = self.page {
             page.stop();
         }

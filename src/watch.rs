@@ -15,6 +15,7 @@ use dataplane::tmp::TunnelCounters;
 use serde_json::{Value, json};
 
 use crate::config::NodeConfig;
+use crate::redirect_board::RedirectBoard;
 use crate::settings::Board;
 use crate::watch_endpoint;
 use crate::watch_paths;
@@ -30,6 +31,7 @@ pub(crate) struct Watch {
     listening: Vec<String>,
     board: Arc<Board>,
     reloads: Arc<Reloads>,
+    redirects: Arc<RedirectBoard>,
 }
 
 impl Watch {
@@ -38,7 +40,7 @@ impl Watch {
         running: &Running,
         records: Arc<RecordStats>,
         names: Arc<ResolveStats>,
-        (board, reloads): (Arc<Board>, Arc<Reloads>),
+        (board, reloads, redirects): (Arc<Board>, Arc<Reloads>, Arc<RedirectBoard>),
     ) -> Self {
         Self {
             end: config.end.name(),
@@ -49,6 +51,7 @@ impl Watch {
             listening: running.listening().iter().map(ToString::to_string).collect(),
             board,
             reloads,
+            redirects,
         }
     }
 
@@ -328,6 +331,7 @@ impl Source for Watch {
         self.records.metrics(text);
         self.names.metrics(text);
         self.reloads.metrics(text, "longhaul_reloads", "longhaul_last_good");
+        self.redirects.metrics(text);
     }
 
     fn status(&mut self) -> Value {
@@ -357,6 +361,7 @@ impl Source for Watch {
             "log": self.records.status(),
             "settings": self.board.status(),
             "reload": self.reloads.status(),
+            "redirects": self.redirects.status(),
         })
     }
 

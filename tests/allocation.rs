@@ -171,7 +171,7 @@ fn back(io: Io, key: PrivateKey, front: PublicKey, origin: SocketAddr) -> Runnin
 fn front(io: Io, key: PrivateKey, back: PublicKey, tunnel: SocketAddr) -> Running {
     let plan = Plan {
         listeners: vec![Listener { address: local(), proxy: false, tcp_site: None, carries_tunnels: false }],
-        sites: vec![Site { name: "*".to_owned(), way: Way::Route(0), others: Vec::new(), retired: None }].into(),
+        sites: vec![Site { name: "*".to_owned(), way: Way::Route(0), others: Vec::new(), alias_of: None, retired: None }].into(),
         routes: vec![Route {
             name: "east".to_owned(),
             public_key: back,

@@ -12,6 +12,8 @@ mod once;
 mod peers;
 #[path = "probe/reports.rs"]
 mod reports;
+#[path = "probe/resolvers.rs"]
+mod resolvers;
 #[path = "probe/running.rs"]
 mod running;
 #[path = "probe/tunnel.rs"]

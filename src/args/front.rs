@@ -4,12 +4,14 @@ use crate::args::keys::KeyFileArgs;
 use crate::args::node::NodeArgs;
 use crate::args::reporting::ReportArgs;
 use crate::config::CarrierKind;
+use crate::form::address::Address;
 use crate::form::departure::DepartureForm;
 use crate::form::given::Given;
 use crate::form::listen::Listen;
 use crate::form::network::Network;
 use crate::form::route::Route;
 use crate::form::site::Site;
+use crate::form::site_alias::SiteAlias;
 use crate::form::tcp::Tcp;
 use crate::form::word::Word;
 use clap::{Args, Command, FromArgMatches};
@@ -57,6 +59,10 @@ pub(crate) struct FrontArgs {
     /// --tcp); `*` takes what no other takes, unknown names get 421; repeatable
     #[arg(long, value_name = "SITE=ROUTE[,ROUTE…]|URL")]
     pub(crate) site: Vec<Given<Site>>,
+    /// Serve a site under this name too, which is one machine's own: the next hop is told the site's name, and nobody who
+    /// asks for it is sent elsewhere; repeatable
+    #[arg(long, value_name = "NAME=SITE")]
+    pub(crate) site_alias: Vec<Given<SiteAlias>>,
     /// A way to a back-end: its public key and where it listens; a path leads to each of up to four addresses, over TCP where
     /// `tcp+` stands before it (or before the key, for all); repeatable
     #[arg(long, value_name = "NAME=KEY@ADDR[,ADDR…]")]
@@ -83,6 +89,10 @@ pub(crate) struct FrontArgs {
     pub(crate) name: String,
     #[command(flatten)]
     pub(crate) report: ReportArgs,
+    /// Take reports of other nodes here, UDP, to know which clients another front-end serves better, where the tree says that
+    /// they are sent there; repeatable
+    #[arg(long, value_name = "ADDR", requires = "config", help_heading = "Reports")]
+    pub(crate) reports: Vec<Given<Address>>,
     /// The name in which reports are made: this node's in the tree
     #[arg(long, value_name = "NAME", requires = "report_key", help_heading = "Reports")]
     pub(crate) report_as: Option<String>,

@@ -30,7 +30,12 @@ pub(crate) fn push_access_line(line: &mut String, record: &AccessRecord<'_>) {
     if let Some(detail) = record.ended.detail() {
         object.plain("reason", detail);
     }
-    object.object("decision", |inner| push_decision(inner, &record.decision));
+    object.object("decision", |inner| {
+        push_decision(inner, &record.decision);
+        if !record.redirected_to.is_empty() {
+            inner.bytes("redirected_to", record.redirected_to);
+        }
+    });
     object.close();
     line.push('\n');
 }

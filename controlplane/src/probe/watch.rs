@@ -2,6 +2,7 @@
 
 use crate::probe::board::{Board, Entry};
 use crate::probe::outcome::{Cause, Outcome, hex};
+use crate::probe::resolver_thread::ResolverWatch;
 use crate::probe::target::Target;
 use crate::report::pressure;
 use crate::view::{Health, MetricsText, Source, Unit};
@@ -26,6 +27,8 @@ pub struct Telling {
     pub reports_failed: AtomicU64,
     /// Turns of the prober's loop, for the watchdog.
     pub turns: AtomicU64,
+    /// What is shown of probes of resolvers, if it makes any.
+    pub resolvers: Mutex<Option<ResolverWatch>>,
     /// It is about to end.
     pub is_stopping: AtomicBool,
 }
@@ -40,8 +43,18 @@ impl Telling {
             reports: AtomicU64::new(0),
             reports_failed: AtomicU64::new(0),
             turns: AtomicU64::new(0),
+            resolvers: Mutex::new(None),
             is_stopping: AtomicBool::new(false),
         }
+    }
+
+    /// Shows probes of resolvers, or none any more.
+    pub fn set_resolvers(&self, watch: Option<ResolverWatch>) {
+        *self.resolvers.lock().unwrap_or_else(PoisonError::into_inner) = watch;
+    }
+
+    fn resolvers(&self) -> Option<ResolverWatch> {
+        self.resolvers.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The board, for a short while.
@@ -193,6 +206,9 @@ impl Source for ProbeWatch {
             "Datagrams with reports that the kernel did not take.",
         )
         .value(&[], failed.load(Ordering::Relaxed));
+        if let Some(resolvers) = self.telling.resolvers() {
+            resolvers.metrics(text);
+        }
         let board = self.telling.board();
         Self::gauges(&board, text);
         Self::phases(&board, text);
@@ -205,6 +221,7 @@ impl Source for ProbeWatch {
         json!({
             "version": self.version, "end": "probe", "node": self.node,
             "pressure": pressure::status(),
+            "resolvers": self.telling.resolvers().map(|resolvers| resolvers.status()),
             "probes": self.telling.started.load(Ordering::Relaxed), "late": self.telling.late.load(Ordering::Relaxed),
             "targets": board.lines().map(|(target, entry)| line(target, entry, now)).collect::<Vec<_>>(),
         })

@@ -1,19 +1,23 @@
 //! Who may say what: the nodes with their keys, the targets with those who look at them. Made from the tree, replaced whole.
 
+use crate::probe::manners::Manners;
 use crate::report::key::ReportKey;
 use crate::report::poll::Rules;
+use core::net::SocketAddr;
 
 /// A node.
 #[derive(Clone, Debug)]
 pub struct ExpectedNode {
     /// Its name.
     pub name: String,
-    /// Its key.
-    pub key: ReportKey,
+    /// Its key; without one nothing that comes in its name is believed.
+    pub key: Option<ReportKey>,
     /// Whether it may speak of tunnels and clients.
     pub is_front: bool,
     /// Its own place among the servers.
     pub server: Option<usize>,
+    /// Where its prober takes requests to probe resolvers, if it does; then it may speak of these.
+    pub asked_at: Option<SocketAddr>,
 }
 
 /// A target.
@@ -38,4 +42,6 @@ pub struct Expected {
     pub targets: Vec<ExpectedTarget>,
     /// The servers' names, in the order of the name server's table.
     pub servers: Vec<String>,
+    /// How resolvers are probed.
+    pub manners: Manners,
 }

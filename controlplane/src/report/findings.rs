@@ -1,6 +1,6 @@
 //! What the ledger comes to: figures for policies, each with the words that say where it comes from and who disagrees.
 
-use crate::dns::policy::figures::{Figure, Health, Legs, Reported, Seen, Ways};
+use crate::dns::policy::figures::{Basis, Figure, Health, Legs, Reported, Seen, Way, Ways};
 use crate::probe::outcome::Cause;
 use crate::report::expected::ExpectedTarget;
 use crate::report::ledger::Ledger;
@@ -135,13 +135,14 @@ pub fn words(ledger: &Ledger, target: &ExpectedTarget, poll: &Poll, now_us: u64)
     parts.join("; ")
 }
 
-/// Latencies that front-ends saw in their own connections, and legs that probers measured on the way.
+/// Latencies that front-ends saw in their own connections and probers towards resolvers, and legs that probers measured on the way.
 pub fn ways(ledger: &Ledger, now_us: u64) -> Ways {
     let expected = ledger.expected();
     let mut seen = Seen::new();
     for (node, network, latency) in ledger.latencies().all() {
-        let figure = Figure { value: (latency.rtt_us / 1e3) as f32, at_s: latency.at_us / 1_000_000 };
-        seen.entry(network).or_default().insert(expected.nodes[node].name.clone(), figure);
+        let ms = Figure { value: (latency.rtt_us / 1e3) as f32, at_s: latency.at_us / 1_000_000 };
+        let basis = if latency.is_resolver { Basis::Resolver } else { Basis::Own };
+        seen.entry(network).or_default().insert(expected.nodes[node].name.clone(), Way { ms, basis });
     }
     let mut legs = Legs::new();
     for (target, poll) in expected.targets.iter().zip(ledger.polls()) {

@@ -1,6 +1,7 @@
 //! The thread that receives reports: batches of datagrams into the ledger; whoever waits for changes is woken at once.
 
-use crate::dns::policy::forecast::Forecast;
+use crate::dns::policy::forecast::Told;
+use crate::report::asker::Asker;
 use crate::report::ledger::Ledger;
 use crate::report::limits::REPORT_BYTES_MAX;
 use core::net::SocketAddr;
@@ -50,11 +51,13 @@ pub struct Intake {
 }
 
 impl Intake {
-    /// Listens; `forecasts` are held against what is reported later; `waker` is woken when something has changed that decides where clients go. The error names the address.
+    /// Listens; what answers tell of their clients comes through `told`; `asker`, if there is one, asks probers for those of whom
+    /// nobody knows. `waker` is woken when something has changed that decides where clients go. The error names the address.
     pub fn start(
         listen: &[SocketAddr],
         ledger: SharedLedger,
-        forecasts: Receiver<Forecast>,
+        told: Receiver<Told>,
+        asker: Option<Asker>,
         waker: Arc<Waker>,
     ) -> Result<Self, (SocketAddr, io::Error)> {
         let mut sockets = Vec::new();
@@ -66,7 +69,7 @@ impl Intake {
         }
         let (stop, has_news) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let receiving =
-            Receiving { sockets, ledger, forecasts, waker, stop: stop.clone(), has_news: has_news.clone() };
+            Receiving { sockets, ledger, told, asker, waker, stop: stop.clone(), has_news: has_news.clone() };
         let thread = std::thread::Builder::new().name("reports".to_owned());
         let thread = thread.spawn(move || receiving.run());
         let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
@@ -99,14 +102,15 @@ impl Intake {
 struct Receiving {
     sockets: Vec<OwnedFd>,
     ledger: SharedLedger,
-    forecasts: Receiver<Forecast>,
+    told: Receiver<Told>,
+    asker: Option<Asker>,
     waker: Arc<Waker>,
     stop: Arc<AtomicBool>,
     has_news: Arc<AtomicBool>,
 }
 
 impl Receiving {
-    fn run(self) -> io::Result<()> {
+    fn run(mut self) -> io::Result<()> {
         let mut poll = Poll::new()?;
         for (place, socket) in self.sockets.iter().enumerate() {
             let source = &mut SourceFd(&socket.as_raw_fd());
@@ -122,12 +126,13 @@ impl Receiving {
                 Ok(()) | Err(_) => {}
             }
             // First: what was foretold before a report came is held against it.
-            self.take_forecasts();
+            self.take_told();
             let ready = events.iter().map(|event| event.token().0);
             let mut has_changed =
                 ready.fold(false, |changed, place| self.receive(place, &mut batch) | changed);
             if clock::now() >= tick_at {
                 has_changed |= self.ledger.lock().tick(clock::unix_us());
+                self.ask();
                 tick_at = clock::now() + TICK;
             }
             if has_changed {
@@ -138,13 +143,24 @@ impl Receiving {
         Ok(())
     }
 
-    fn take_forecasts(&self) {
-        let mut forecasts = self.forecasts.try_iter().peekable();
-        if forecasts.peek().is_none() {
+    fn take_told(&self) {
+        let mut told = self.told.try_iter().peekable();
+        if told.peek().is_none() {
             return;
         }
         let (mut ledger, now_us) = (self.ledger.lock(), clock::unix_us());
-        forecasts.for_each(|forecast| ledger.foretold(forecast, now_us));
+        told.for_each(|told| ledger.told(told, now_us));
+    }
+
+    /// Asks probers for resolvers, if it is time to.
+    fn ask(&mut self) {
+        let Some(asker) = &mut self.asker else { return };
+        let (mut ledger, now_us) = (self.ledger.lock(), clock::unix_us());
+        let addresses = ledger.batch(now_us);
+        if !addresses.is_empty() {
+            // What could not be sent is asked for again: no result comes of it.
+            let _failed = asker.ask(&ledger.expected().nodes, &addresses, now_us);
+        }
     }
 
     /// Takes what waits at a socket; whether something has changed.

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 pub fn write(ledger: &Ledger) -> String {
     let expected = ledger.expected();
     let nodes = expected.nodes.iter().zip(ledger.nodes()).map(|(node, line)| {
-        let processes = Speaker::ALL.map(|speaker| {
+        let processes = Speaker::REPORTING.map(|speaker| {
             let (boot_us, next) = line.windows[speaker.place()].place();
             (speaker.name().to_owned(), json!({ "boot_us": boot_us, "next": next }))
         });
@@ -39,7 +39,7 @@ pub fn read(text: &str, ledger: &mut Ledger) -> Result<(), String> {
         |key: &str| root.get(key).and_then(Value::as_object).ok_or_else(|| format!("{key}: is no table"));
     let (nodes, targets) = (table("nodes")?, table("targets")?);
     for (name, node) in nodes {
-        for speaker in Speaker::ALL {
+        for speaker in Speaker::REPORTING {
             let of = |key: &str| {
                 let number = node.get(speaker.name()).and_then(|process| process.get(key)?.as_u64());
                 number.ok_or_else(|| format!("nodes.{name}.{}.{key}: is no number", speaker.name()))

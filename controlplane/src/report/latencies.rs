@@ -20,6 +20,8 @@ pub struct Latency {
     pub rtt_us: f64,
     /// When it was seen last, Unix µs.
     pub at_us: u64,
+    /// It is that of a resolver which was probed, not of clients.
+    pub is_resolver: bool,
 }
 
 /// The table, by node.
@@ -41,19 +43,43 @@ impl Latencies {
     /// Takes what a node has seen; false if there is no room.
     pub fn take(&mut self, node: usize, entry: LatencyEntry, at_us: u64) -> bool {
         let network = Self::network(&entry);
-        let table = self.by_node.entry(node).or_default();
-        if !table.contains_key(&network) && table.len() >= NETWORKS_MAX {
-            table.retain(|_, known| at_us.saturating_sub(known.at_us) < FORGOTTEN_US);
-            if table.len() >= NETWORKS_MAX {
-                return false;
-            }
-        }
         let rtt_us = f64::from(entry.rtt_us);
-        let known = table.entry(network).or_insert(Latency { rtt_us, at_us });
+        let fresh = Latency { rtt_us, at_us, is_resolver: false };
+        let Some(known) = self.place(node, network, fresh) else { return false };
+        // What clients see replaces what stood in for it.
+        if known.is_resolver {
+            *known = fresh;
+        }
         known.rtt_us += (rtt_us - known.rtt_us) * SHARE;
         known.at_us = known.at_us.max(at_us);
         self.version += 1;
         true
+    }
+
+    /// Takes how far a resolver of a network is; false if there is no room. Clients of that network count more for an hour: they
+    /// are who is served.
+    pub fn take_resolver(&mut self, node: usize, network: Network, rtt_us: u32, at_us: u64) -> bool {
+        let fresh = Latency { rtt_us: rtt_us.into(), at_us, is_resolver: true };
+        let Some(known) = self.place(node, network, fresh) else { return false };
+        let is_of_clients = !known.is_resolver && at_us.saturating_sub(known.at_us) < FORGOTTEN_US;
+        // Datagrams overtake each other.
+        if !is_of_clients && known.at_us <= at_us {
+            *known = fresh;
+        }
+        self.version += 1;
+        true
+    }
+
+    /// What is known of a network, or the first that is; `None` if there is no room.
+    fn place(&mut self, node: usize, network: Network, fresh: Latency) -> Option<&mut Latency> {
+        let table = self.by_node.entry(node).or_default();
+        if !table.contains_key(&network) && table.len() >= NETWORKS_MAX {
+            table.retain(|_, known| fresh.at_us.saturating_sub(known.at_us) < FORGOTTEN_US);
+            if table.len() >= NETWORKS_MAX {
+                return None;
+            }
+        }
+        Some(table.entry(network).or_insert(fresh))
     }
 
     /// Everything: node, network, figure.
@@ -90,8 +116,24 @@ mod tests {
         assert!(latencies.take(0, entry("192.0.2.0/24", 20_000), 6));
         let all: Vec<_> = latencies.all().collect();
         let network = "192.0.2.0/24".parse().unwrap();
-        assert_eq!(all, [(0, network, Latency { rtt_us: 12_500.0, at_us: 6 })]);
+        assert_eq!(all, [(0, network, Latency { rtt_us: 12_500.0, at_us: 6, is_resolver: false })]);
         assert_eq!(latencies.renamed(|node| (node == 0).then_some(3)).all().next().unwrap().0, 3);
+    }
+
+    #[test]
+    fn clients_count_more_than_their_resolver() {
+        let mut latencies = Latencies::default();
+        let network: Network = "192.0.2.0/24".parse().unwrap();
+        let known = |latencies: &Latencies| latencies.all().next().unwrap().2;
+        assert!(latencies.take_resolver(0, network, 30_000, 5));
+        assert!(latencies.take_resolver(0, network, 40_000, 7) && latencies.take_resolver(0, network, 9, 6));
+        assert_eq!(known(&latencies), Latency { rtt_us: 40_000.0, at_us: 7, is_resolver: true });
+        assert!(latencies.take(0, entry("192.0.2.0/24", 10_000), 8));
+        let clients = Latency { rtt_us: 10_000.0, at_us: 8, is_resolver: false };
+        assert!(latencies.take_resolver(0, network, 40_000, 9));
+        assert_eq!(known(&latencies), clients);
+        assert!(latencies.take_resolver(0, network, 40_000, 8 + FORGOTTEN_US));
+        assert!(known(&latencies).is_resolver, "nobody has come for an hour");
     }
 
     #[test]

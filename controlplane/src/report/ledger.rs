@@ -1,85 +1,40 @@
 //! All that nodes have said and that may be believed: votes about targets, tunnels, pressure, latencies. It opens datagrams,
 //! refuses what is not in order, counts every refusal, and says what it comes to. No I/O: times are Unix µs that it is told.
 
-use crate::dns::policy::forecast::Forecast;
+use crate::dns::policy::forecast::Told;
+use crate::probe::manners::Manners;
 use crate::probe::outcome::Cause;
+use crate::probe::resolvers::Outcome;
+use crate::report::cold::Cold;
 use crate::report::expected::{Expected, ExpectedNode};
 use crate::report::grades::Grades;
 use crate::report::latencies::Latencies;
-use crate::report::limits::{FUTURE_MAX, PAST_MAX, TUNNELS_MAX};
+use crate::report::limits::TUNNELS_MAX;
 use crate::report::poll::{Poll, Vote};
+use crate::report::refusal::{Refusal, Refused, admit};
 use crate::report::tunnel_watch::TunnelWatch;
-use crate::report::window::{NotNew, Window};
-use crate::report::wire::{Entry, Head, PressureEntry, Speaker, TargetEntry, TunnelEntry, Unproven};
+use crate::report::window::Window;
+use crate::report::wire::{
+    Entry, Head, PressureEntry, ResolverEntry, Speaker, TargetEntry, TunnelEntry, Unproven,
+};
+use core::net::IpAddr;
 use std::collections::{BTreeMap, HashMap};
-
-/// Why a report, or a part of one, is not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Refusal {
-    /// It is no report, or a part of it cannot be read.
-    Malformed,
-    /// The tree knows no node of this name.
-    Stranger,
-    /// Its code is wrong: somebody else made it, or the node has another key.
-    Forged,
-    /// It is from the future.
-    Future,
-    /// It is too old.
-    Old,
-    /// It came already.
-    Replayed,
-    /// It is of a process that was replaced since.
-    EarlierBoot,
-    /// The node may not say this.
-    NotAllowed,
-    /// There are too many of this.
-    TooMany,
-}
-
-impl Refusal {
-    /// All of them.
-    pub const ALL: [Self; 9] = [
-        Self::Malformed,
-        Self::Stranger,
-        Self::Forged,
-        Self::Future,
-        Self::Old,
-        Self::Replayed,
-        Self::EarlierBoot,
-        Self::NotAllowed,
-        Self::TooMany,
-    ];
-
-    /// Its word, for metrics.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Malformed => "malformed",
-            Self::Stranger => "stranger",
-            Self::Forged => "forged",
-            Self::Future => "future",
-            Self::Old => "old",
-            Self::Replayed => "replayed",
-            Self::EarlierBoot => "earlier_boot",
-            Self::NotAllowed => "not_allowed",
-            Self::TooMany => "too_many",
-        }
-    }
-}
 
 /// What is known of a node.
 #[derive(Clone, Debug, Default)]
 pub struct NodeLine {
     /// Which reports of each of its processes came.
-    pub windows: [Window; Speaker::ALL.len()],
+    pub windows: [Window; Speaker::REPORTING.len()],
     /// When it was heard last, Unix µs; `None`: never, or not since a restart.
     pub heard_us: Option<u64>,
     /// Reports taken.
     pub taken: u64,
     /// Reports and parts that were refused in its name, by reason.
-    pub refused: [u64; Refusal::ALL.len()],
+    pub refused: Refused,
     /// How hard it is pressed, and when it said so.
     pub pressure: Option<(PressureEntry, u64)>,
+    /// Probes of resolvers that it told of, by outcome.
+    pub resolvers: [u64; Outcome::ALL.len()],
     /// Its tunnels, by their far end.
     pub tunnels: BTreeMap<String, TunnelWatch>,
 }
@@ -101,8 +56,9 @@ pub struct Ledger {
     polls: Vec<Poll>,
     latencies: Latencies,
     grades: Grades,
+    cold: Cold,
     /// Refusals that belong to no node: strangers, what is no report.
-    refused: [u64; Refusal::ALL.len()],
+    refused: Refused,
 }
 
 impl Ledger {
@@ -116,6 +72,7 @@ impl Ledger {
             nodes: vec![NodeLine::default(); expected.nodes.len()],
             polls: expected.targets.iter().map(|target| Poll::new(target.lookers.len())).collect(),
             grades: Grades::new(&expected.servers),
+            cold: Cold::new(expected.manners.clone()),
             expected,
             ..Self::default()
         }
@@ -126,6 +83,7 @@ impl Ledger {
         let old = core::mem::replace(self, Self::new(expected));
         self.refused = old.refused;
         self.grades.inherit(old.grades);
+        self.cold.inherit(old.cold);
         for (name, place) in &self.names {
             if let Some(before) = old.names.get(name) {
                 self.nodes[*place] = old.nodes[*before].clone();
@@ -173,13 +131,26 @@ impl Ledger {
         &self.grades
     }
 
-    /// Takes what an answer foretold.
-    pub fn foretold(&mut self, forecast: Forecast, now_us: u64) {
-        self.grades.foretold(forecast, now_us);
+    /// Takes what an answer told of the way to its client.
+    pub fn told(&mut self, told: Told, now_us: u64) {
+        match told {
+            Told::Forecast(forecast) => self.grades.foretold(forecast, now_us),
+            Told::Unknown(resolver) => self.cold.note(resolver, now_us),
+        }
+    }
+
+    /// Resolvers whose way nobody knows.
+    pub fn cold(&self) -> &Cold {
+        &self.cold
+    }
+
+    /// The resolvers that probers are asked for now.
+    pub fn batch(&mut self, now_us: u64) -> Vec<IpAddr> {
+        self.cold.batch(now_us)
     }
 
     /// Refusals that belong to no node, by reason.
-    pub fn refused(&self) -> &[u64; Refusal::ALL.len()] {
+    pub fn refused(&self) -> &Refused {
         &self.refused
     }
 
@@ -191,7 +162,8 @@ impl Ledger {
             self.refused[Refusal::Stranger as usize] += 1;
             return Err(Refusal::Stranger);
         };
-        let entries = match report.proven(&self.expected.nodes[place].key) {
+        let key = self.expected.nodes[place].key.as_ref();
+        let entries = match key.and_then(|key| report.proven(key)) {
             Some(entries) => self.admit(place, &report.head, now_us).map(|()| entries),
             None => Err(Refusal::Forged),
         };
@@ -227,30 +199,18 @@ impl Ledger {
 
     /// Whether a report whose code is good is new and of this time.
     fn admit(&mut self, place: usize, head: &Head<'_>, now_us: u64) -> Result<(), Refusal> {
-        if head.at_us > now_us + FUTURE_MAX.as_micros() as u64 {
-            return Err(Refusal::Future);
-        }
-        if head.at_us + (PAST_MAX.as_micros() as u64) < now_us {
-            return Err(Refusal::Old);
-        }
-        // A process that begins in the future would shut out all that come after it.
-        if head.boot_us > head.at_us + FUTURE_MAX.as_micros() as u64 {
-            return Err(Refusal::Future);
+        if head.speaker == Speaker::NameServer {
+            return Err(Refusal::NotAllowed);
         }
         let node = &mut self.nodes[place];
-        node.windows[head.speaker.place()].take(head.boot_us, head.sequence).map_err(
-            |not_new| match not_new {
-                NotNew::Replayed => Refusal::Replayed,
-                NotNew::EarlierBoot => Refusal::EarlierBoot,
-            },
-        )?;
+        admit(&mut node.windows[head.speaker.place()], head, now_us)?;
         node.taken += 1;
         node.heard_us = Some(now_us);
         Ok(())
     }
 
     fn entry(&mut self, place: usize, entry: Entry, at_us: u64, now_us: u64) -> Result<bool, Refusal> {
-        let ExpectedNode { is_front, .. } = self.expected.nodes[place];
+        let ExpectedNode { is_front, asked_at, .. } = self.expected.nodes[place];
         match entry {
             Entry::Target(entry) => self.vote(place, &entry, at_us.min(now_us), now_us),
             Entry::Pressure(pressure) => {
@@ -258,6 +218,11 @@ impl Ledger {
                 Ok(false)
             }
             Entry::Tunnel(_) | Entry::Latency(_) if !is_front => Err(Refusal::NotAllowed),
+            Entry::Ask(_) => Err(Refusal::NotAllowed),
+            Entry::Resolver(_) if asked_at.is_none() || !self.expected.manners.is_on => {
+                Err(Refusal::NotAllowed)
+            }
+            Entry::Resolver(entry) => self.resolver(place, entry, at_us.min(now_us)),
             Entry::Tunnel(entry) => self.tunnel(place, entry, at_us),
             Entry::Latency(entry) => {
                 if let Some(server) = self.expected.nodes[place].server {
@@ -300,6 +265,17 @@ impl Ledger {
             against_us: slot.as_ref().and_then(|before| before.against_us),
         });
         Ok(poll.count(expected.rules, now_us))
+    }
+
+    fn resolver(&mut self, place: usize, entry: ResolverEntry, at_us: u64) -> Result<bool, Refusal> {
+        let ResolverEntry { address, outcome, rtt_us } = entry;
+        self.cold.result(address, outcome, at_us);
+        self.nodes[place].resolvers[outcome as usize] += 1;
+        if outcome == Outcome::Silent {
+            return Ok(false);
+        }
+        let taken = self.latencies.take_resolver(place, Manners::network(address), rtt_us, at_us);
+        if taken { Ok(false) } else { Err(Refusal::TooMany) }
     }
 
     fn tunnel(&mut self, place: usize, entry: TunnelEntry, at_us: u64) -> Result<bool, Refusal> {

@@ -1,11 +1,15 @@
 //! Reports: what nodes tell the name servers over UDP, each datagram authenticated, numbered and dated.
 //!
-//! Lowest first: `limits`, `key` · `wire` (the datagram), `window` (which came already) · `sender` (a node's side) · `poll` (k of n
+//! Lowest first: `limits`, `key` · `wire` (the datagram), `window` (which came already), `refusal` · `sender` (a node's side) · `poll` (k of n
 //! decide), `tunnel_watch` (has a way soured?), `latencies`, `grades` (what answers foretold, and what
-//! came of it), `expected` (who may say what) · `ledger` (all that was said) ·
-//! `findings` (what it comes to), `shown`, `kept` · `pressure` (PSI), `client_rtt` (the kernel's word) · the drivers: `outlet` sends, `intake` receives.
+//! came of it), `cold` (resolvers whose way nobody knows), `expected` (who may say what) · `ledger` (all that was said) ·
+//! `findings` (what it comes to), `shown`, `kept` · `pressure` (PSI), `client_rtt` (the kernel's word) · the drivers: `outlet` sends,
+//! `intake` receives; `asker` asks probers for resolvers, `asked` is a prober's ear for it.
 
+pub mod asked;
+pub mod asker;
 pub mod client_rtt;
+pub mod cold;
 pub mod expected;
 pub mod findings;
 pub mod fuzz;
@@ -19,6 +23,7 @@ pub mod limits;
 pub mod outlet;
 pub mod poll;
 pub mod pressure;
+pub mod refusal;
 pub mod sender;
 pub mod shown;
 #[cfg(test)]

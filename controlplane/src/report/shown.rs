@@ -1,10 +1,12 @@
 //! What operators see of reports: the part of a name server's `/status` and `/metrics` that is about nodes, votes and tunnels.
 
 use crate::probe::outcome::Cause;
+use crate::probe::resolvers::Outcome;
 use crate::report::expected::ExpectedNode;
 use crate::report::findings::{age_s, is_silent};
-use crate::report::ledger::{Ledger, NodeLine, Refusal};
+use crate::report::ledger::{Ledger, NodeLine};
 use crate::report::poll::Vote;
+use crate::report::refusal::Refusal;
 use crate::view::{MetricsText, Unit};
 use serde_json::{Map, Value, json};
 
@@ -16,8 +18,22 @@ pub fn status(ledger: &Ledger, now_us: u64) -> Value {
         "targets": targets(ledger, now_us),
         "networks": ledger.latencies().all().count(),
         "forecasts": ledger.grades().status(),
+        "resolvers": resolvers(ledger),
         "refused": counts(ledger.refused()),
     })
+}
+
+/// Resolvers that probers are asked for; null where nobody probes them.
+fn resolvers(ledger: &Ledger) -> Value {
+    let cold = ledger.cold();
+    if !cold.manners().is_on {
+        return Value::Null;
+    }
+    let (waiting, asked, refused) = cold.counts();
+    let results = Outcome::ALL.iter().zip(cold.results());
+    let results: Map<_, _> =
+        results.map(|(outcome, count)| (outcome.name().to_owned(), (*count).into())).collect();
+    json!({ "unknown": waiting, "asked": asked, "refused": refused, "results": results })
 }
 
 fn counts(refused: &[u64]) -> Value {
@@ -100,12 +116,30 @@ pub fn metrics(ledger: &Ledger, text: &mut MetricsText, now_us: u64) {
     }
     disagreement(ledger, text, now_us);
     ledger.grades().metrics(text);
+    resolver_metrics(ledger, text);
     let mut samples =
         text.gauge("longhaul_report_tunnel_sour", Unit::None, "Whether a way to an origin has soured.");
     for (node, line) in nodes() {
         for (to, watch) in &line.tunnels {
             let is_sour = f64::from(u8::from(watch.sour().is_some()));
             samples.value(&[("node", &node.name), ("to", to)], is_sour);
+        }
+    }
+}
+
+fn resolver_metrics(ledger: &Ledger, text: &mut MetricsText) {
+    let (waiting, asked, refused) = ledger.cold().counts();
+    let help = "Networks of resolvers whose distance nobody knows, or knows no more, and that are asked for.";
+    text.gauge("longhaul_dns_resolvers_unknown", Unit::None, help).value(&[], waiting as f64);
+    let help = "Resolvers that probers were asked for.";
+    text.counter("longhaul_dns_resolvers_asked", Unit::None, help).value(&[], asked);
+    let help = "Resolvers that were not noted for want of room.";
+    text.counter("longhaul_dns_resolvers_refused", Unit::None, help).value(&[], refused);
+    let help = "Probes of resolvers that nodes told of, by outcome.";
+    let mut samples = text.counter("longhaul_report_resolvers", Unit::None, help);
+    for (node, line) in ledger.expected().nodes.iter().zip(ledger.nodes()) {
+        for (outcome, count) in Outcome::ALL.iter().zip(line.resolvers).filter(|(_, count)| *count > 0) {
+            samples.value(&[("node", &node.name), ("outcome", &outcome.name())], count);
         }
     }
 }

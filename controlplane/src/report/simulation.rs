@@ -89,9 +89,10 @@ impl World {
             nodes: (0..POPS)
                 .map(|pop| ExpectedNode {
                     name: name(pop),
-                    key: secret.of_node(&name(pop)),
+                    key: Some(secret.of_node(&name(pop))),
                     is_front: true,
                     server: None,
+                    asked_at: None,
                 })
                 .collect(),
             targets: (0..SERVERS)
@@ -103,6 +104,7 @@ impl World {
                 })
                 .collect(),
             servers: (0..SERVERS).map(|server| format!("s{server}")).collect(),
+            ..Expected::default()
         };
         Self {
             now,
@@ -249,14 +251,15 @@ impl Fronts {
         let names = ["fra", "nyc"];
         let node = |(place, name): (usize, &&str)| ExpectedNode {
             name: (*name).into(),
-            key: secret.of_node(name),
+            key: Some(secret.of_node(name)),
             is_front: true,
             server: Some(place),
+            asked_at: None,
         };
         let expected = Expected {
             nodes: names.iter().enumerate().map(node).collect(),
-            targets: Vec::new(),
             servers: names.iter().map(|name| (*name).to_owned()).collect(),
+            ..Expected::default()
         };
         Self {
             ledger: Ledger::new(expected),

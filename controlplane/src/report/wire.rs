@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! 4   "LHR" and the version, 2
-//! 1   which of the node's processes says so: 1 prober, 2 front-end
+//! 1   which of the node's processes says so: 1 prober, 2 front-end, 3 name server, which asks a prober under the prober's key
 //! 1+n the node's name
 //! 8   boot: when its process began, Unix µs        8   sequence, from 0
 //! 8   when this was sent, Unix µs
@@ -12,6 +12,7 @@
 //! An entry of an unknown kind is passed over, and so is what follows the known part of an entry: newer nodes may say more.
 //! Nothing here believes anything: who may say what is the ledger's business.
 
+use crate::probe::resolvers::Outcome;
 use crate::report::key::{CODE_BYTES, ReportKey};
 use crate::report::limits::{NAME_BYTES_MAX, NODE_BYTES_MAX, REPORT_BYTES_MAX};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -32,13 +33,17 @@ pub enum Speaker {
     Prober = 1,
     /// `longhaul front`.
     FrontEnd = 2,
+    /// `longhaul dns`, which asks and does not report.
+    NameServer = 3,
 }
 
 impl Speaker {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Prober, Self::FrontEnd];
+    const ALL: [Self; 3] = [Self::Prober, Self::FrontEnd, Self::NameServer];
+    /// Those that report.
+    pub const REPORTING: [Self; 2] = [Self::Prober, Self::FrontEnd];
 
-    /// Its place in a table.
+    /// Its place in a table of those that report.
     pub const fn place(self) -> usize {
         self as usize - 1
     }
@@ -48,6 +53,7 @@ impl Speaker {
         match self {
             Self::Prober => "probe",
             Self::FrontEnd => "front",
+            Self::NameServer => "dns",
         }
     }
 }
@@ -131,6 +137,17 @@ pub struct LatencyEntry {
     pub count: u16,
 }
 
+/// How far a resolver is that a name server asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ResolverEntry {
+    /// It.
+    pub address: IpAddr,
+    /// How the probe ended.
+    pub outcome: Outcome,
+    /// Its round trip, µs; 0 if it was silent.
+    pub rtt_us: u32,
+}
+
 /// One thing that is said.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Entry {
@@ -142,6 +159,10 @@ pub enum Entry {
     Pressure(PressureEntry),
     /// Of clients.
     Latency(LatencyEntry),
+    /// Of a resolver.
+    Resolver(ResolverEntry),
+    /// A resolver that a prober is asked for.
+    Ask(IpAddr),
 }
 
 /// Writes one report; entries are added while they fit.
@@ -184,6 +205,12 @@ impl ReportWriter {
         self.bytes.extend_from_slice(code.as_ref());
         self.bytes
     }
+}
+
+/// The same datagram under another key.
+pub fn signed_anew(datagram: &[u8], key: &ReportKey) -> Vec<u8> {
+    let signed = &datagram[..datagram.len() - CODE_BYTES];
+    [signed, key.code(signed).as_ref()].concat()
 }
 
 /// A report whose form is good; nobody has checked its code.
@@ -254,6 +281,8 @@ fn kind(entry: &Entry) -> u8 {
         Entry::Tunnel(_) => 2,
         Entry::Pressure(_) => 3,
         Entry::Latency(_) => 4,
+        Entry::Resolver(_) => 5,
+        Entry::Ask(_) => 6,
     }
 }
 
@@ -297,6 +326,12 @@ fn write(entry: &Entry, bytes: &mut Vec<u8>) {
             bytes.extend(latency.rtt_us.to_be_bytes());
             bytes.extend(latency.count.to_be_bytes());
         }
+        Entry::Resolver(resolver) => {
+            put_address(bytes, resolver.address);
+            bytes.push(resolver.outcome as u8);
+            bytes.extend(resolver.rtt_us.to_be_bytes());
+        }
+        Entry::Ask(address) => put_address(bytes, *address),
     }
 }
 
@@ -327,8 +362,27 @@ fn read(kind: u8, mut body: Bytes<'_>) -> Option<Option<Entry>> {
         4 => {
             Entry::Latency(LatencyEntry { network: body.network()?, rtt_us: body.u32()?, count: body.u16()? })
         }
+        5 => Entry::Resolver(ResolverEntry {
+            address: body.address()?,
+            outcome: body.outcome()?,
+            rtt_us: body.u32()?,
+        }),
+        6 => Entry::Ask(body.address()?),
         _ => return Some(None),
     }))
+}
+
+fn put_address(bytes: &mut Vec<u8>, address: IpAddr) {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => {
+            bytes.push(4);
+            bytes.extend(v4.octets());
+        }
+        IpAddr::V6(v6) => {
+            bytes.push(6);
+            bytes.extend(v6.octets());
+        }
+    }
 }
 
 /// Text, cut where it is too long to be said.
@@ -399,13 +453,27 @@ impl<'a> Bytes<'a> {
         }
     }
 
+    fn of_family(&mut self, family: u8) -> Option<IpAddr> {
+        match family {
+            4 => Some(Ipv4Addr::from(self.array::<4>()?).into()),
+            6 => Some(Ipv6Addr::from(self.array::<16>()?).into()),
+            _ => None,
+        }
+    }
+
+    fn address(&mut self) -> Option<IpAddr> {
+        let family = self.u8()?;
+        self.of_family(family)
+    }
+
+    fn outcome(&mut self) -> Option<Outcome> {
+        let outcome = self.u8()?;
+        Outcome::ALL.into_iter().find(|known| *known as u8 == outcome)
+    }
+
     fn network(&mut self) -> Option<Network> {
         let (family, bits) = (self.u8()?, self.u8()?);
-        let base: IpAddr = match family {
-            4 => Ipv4Addr::from(self.array::<4>()?).into(),
-            6 => Ipv6Addr::from(self.array::<16>()?).into(),
-            _ => return None,
-        };
+        let base = self.of_family(family)?;
         let network = Network::of(base, bits);
         // Bits behind the prefix, or more of them than there are, are nobody's network.
         (network.base() == base && network.bits() == bits).then_some(network)
@@ -460,6 +528,11 @@ mod tests {
                 memory,
                 io
             })),
+            (any::<u128>(), 0usize..3, any::<u32>()).prop_map(|(bits, outcome, rtt_us)| {
+                let address = IpAddr::from(Ipv6Addr::from(bits)).to_canonical();
+                Entry::Resolver(ResolverEntry { address, outcome: Outcome::ALL[outcome], rtt_us })
+            }),
+            any::<u32>().prop_map(|bits| Entry::Ask(Ipv4Addr::from(bits).into())),
             (any::<u128>(), 0u8..=128, any::<u32>(), any::<u16>()).prop_map(
                 |(bits, length, rtt_us, count)| {
                     let network = Network::of(Ipv6Addr::from(bits).into(), length);
@@ -520,6 +593,9 @@ mod tests {
             &[1, 0, 9, 1],
             &[1, 0, 1, 0],
             &[3, 0, 6, 255, 254, 0, 0, 0, 0],
+            &[6, 0, 3, 4, 1, 1],
+            &[6, 0, 5, 5, 1, 1, 1, 1],
+            &[5, 0, 10, 4, 1, 1, 1, 1, 3, 0, 0, 0, 0],
             &[4, 0, 12, 4, 8, 10, 1, 0, 0, 0, 0, 0, 1, 0, 1],
         ] {
             let mut writer = ReportWriter::new(&HEAD);

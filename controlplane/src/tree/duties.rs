@@ -2,6 +2,7 @@
 //! meaning of everything, and a flag that is given there wins over the tree's. Looks at what no single leaf can know.
 
 use crate::nearest::nearest;
+use crate::probe::manners::Manners;
 use crate::probe::url::Kind;
 use crate::tree::form::Taken;
 use crate::tree::network::Network;
@@ -157,17 +158,38 @@ impl<'t> Writing<'t> {
         if let Some(mode) = mode.filter(|mode| mode != ROUTE_MODE) {
             self.flag("route-mode", mode);
         }
+        self.redirects();
         self.reports();
     }
 
-    /// To whom a front-end tells what it sees: to every name server, if there are keys for that.
+    /// To whom a front-end tells what it sees: to every name server, and every front-end that sends clients elsewhere, if
+    /// there are keys for that.
     fn reports(&mut self) {
-        let reporting = Reporting::of(self.tree, self.folder);
+        let reporting = Reporting::of(self.tree, self.folder, Manners::default());
         let own = reporting.node(self.node).and_then(|node| node.key.clone());
-        let Some(key) = own.or(reporting.key).filter(|_| !reporting.to.is_empty()) else { return };
+        let has_takers = !reporting.to.is_empty() || !reporting.to_fronts.is_empty();
+        let Some(key) = own.or(reporting.key).filter(|_| has_takers) else { return };
         self.flag("report-key", key.display().to_string());
         self.flag("report-as", self.node.to_owned());
         reporting.to.iter().for_each(|to| self.flag("report-to", to.to_string()));
+        for (to, key) in &reporting.to_fronts {
+            self.flag("report-to", format!("{key}@{to}"));
+        }
+    }
+
+    /// The names that single machines have for its sites, which it serves wherever they led, and where it hears the others.
+    fn redirects(&mut self) {
+        // What is wrong with the network as a whole was said before any node was asked about.
+        let Ok(network) = Network::of(self.tree, self.folder) else { return };
+        let sites = self.sites();
+        let own = network.redirects.iter().filter(|redirect| sites.contains(&redirect.site.as_str()));
+        for (redirect, target) in
+            own.flat_map(|redirect| redirect.targets.iter().map(move |one| (redirect, one)))
+        {
+            self.flag("site-alias", format!("{}={}", target.host, redirect.site));
+        }
+        let hears = network.reporting.node(self.node).map(|node| node.listen_front.clone());
+        hears.iter().flatten().for_each(|listen| self.flag("reports", listen.to_string()));
     }
 
     /// The way to a back-end: where it says that it is reached, or its addresses with the port that it listens on.

@@ -14,7 +14,9 @@ use crate::tree::definition::ROLES;
 use crate::tree::form::{Taken, span};
 use crate::tree::probes::{self, Probe};
 use crate::tree::read::{Problem, Tree};
+use crate::tree::redirects::{self, SiteRedirect};
 use crate::tree::reporting::Reporting;
+use crate::tree::resolvers;
 use core::net::{IpAddr, SocketAddr};
 use jiff::Timestamp;
 use std::collections::HashSet;
@@ -43,6 +45,8 @@ pub struct Network {
     pub probes: Vec<Probe>,
     /// Who reports to whom.
     pub reporting: Reporting,
+    /// Sites whose clients may be sent from one front-end to another.
+    pub redirects: Vec<SiteRedirect>,
     /// Where a node listens, and who it says it is.
     pub nodes: Vec<(String, Vec<SocketAddr>, String)>,
     /// Users of the machines, and the commands that they may give.
@@ -71,7 +75,14 @@ impl Network {
             Ok(probes) => making.network.probes = probes,
             Err(problems) => making.problems.extend(problems),
         }
-        making.network.reporting = Reporting::of(tree, folder);
+        match redirects::of(tree, &making.network.servers, &making.network.policies) {
+            Ok(redirects) => making.network.redirects = redirects,
+            Err(problems) => making.problems.extend(problems),
+        }
+        match resolvers::of(tree) {
+            Ok(manners) => making.network.reporting = Reporting::of(tree, folder, manners),
+            Err(problems) => making.problems.extend(problems),
+        }
         making.network.figures = making.file(&["dns", "figures"]);
         making.network.locations = making.file(&["dns", "locations"]);
         let Making { network, mut problems, .. } = making;

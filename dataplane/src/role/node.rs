@@ -72,6 +72,7 @@ pub struct Node {
     reports_clients: bool,
     settings_seen: u64,
     routes_seen: u64,
+    redirects_seen: u64,
     /// Nothing uses a number any more that the plan has retired, and that has been said.
     is_settled: bool,
     is_finished: bool,
@@ -110,6 +111,7 @@ impl Node {
             reports_clients,
             settings_seen: 0,
             routes_seen: 0,
+            redirects_seen: 0,
             is_settled: true,
             is_finished: false,
             cut: 0,
@@ -268,6 +270,14 @@ impl Node {
             is_draining: self.stage != Stage::Running,
         };
         clients.follow_routes(now, port, &mut up);
+    }
+
+    fn adopt_redirects(&mut self) {
+        if let Some(clients) = &mut self.parts.clients
+            && let Some(redirects) = self.parts.control.newer_redirects(&mut self.redirects_seen)
+        {
+            clients.take_redirects(redirects);
+        }
     }
 
     fn advance_stage(&mut self, now: Instant, port: &mut Port) {
@@ -444,6 +454,7 @@ impl Role for Node {
         }
         self.adopt_plan(now, port);
         self.adopt_settings();
+        self.adopt_redirects();
         self.receive(now, port);
         if let Some(trunk) = &mut self.parts.trunk {
             trunk.tick(now);

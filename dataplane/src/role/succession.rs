@@ -228,7 +228,7 @@ mod tests {
     }
 
     fn site(name: &str, way: Way) -> Site {
-        Site { name: name.to_owned(), way, others: Vec::new(), retired: None }
+        Site { name: name.to_owned(), way, others: Vec::new(), alias_of: None, retired: None }
     }
 
     fn origin(site: &str, label: &str) -> Origin {

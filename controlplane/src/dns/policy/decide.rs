@@ -30,7 +30,7 @@ impl Client {
     }
 
     /// The network that is one client.
-    fn network(&self) -> Network {
+    pub fn network(&self) -> Network {
         let most = if self.address.is_ipv4() { CLIENT_BITS.0 } else { CLIENT_BITS.1 };
         Network::of(self.address, most.min(self.bits))
     }
@@ -155,8 +155,8 @@ pub struct Decision {
     pub place: Place,
     /// Bits of the client's address that it depends on.
     pub scope: u8,
-    /// The client's network, if anybody was ranked for it.
-    pub network: Option<Network>,
+    /// The client, if anybody was ranked for it.
+    pub client: Option<Client>,
 }
 
 impl Decision {
@@ -194,7 +194,7 @@ pub fn decide(policy: &Policy, grounds: &Grounds<'_>, decision: &mut Decision) {
     decision.judged.clear();
     decision.chosen.clear();
     (decision.id, decision.place, decision.scope) = (grounds.nonce, Place::default(), 0);
-    decision.network = None;
+    decision.client = None;
     judge(policy, grounds, decision);
     decision.rule = rule(policy, &decision.judged);
     match decision.rule {
@@ -267,7 +267,7 @@ fn rule(policy: &Policy, judged: &[Judged]) -> Rule {
 /// Ranks those that may serve; the others keep the fate that keeps them out.
 fn rank(policy: &Policy, grounds: &Grounds<'_>, decision: &mut Decision) {
     let network = grounds.client.network();
-    decision.network = Some(network);
+    decision.client = Some(grounds.client);
     let ticket = match policy.persistence {
         Persistence::Off => grounds.nonce,
         Persistence::Seconds(period_s) => rendezvous::ticket(network, Some(period_s), grounds.now_s),

@@ -70,17 +70,20 @@ pub enum Basis {
     Own,
     /// It is the sum of two legs.
     Sum,
+    /// Who serves has probed the client's resolver.
+    Resolver,
 }
 
 impl Basis {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Own, Self::Sum];
+    pub const ALL: [Self; 3] = [Self::Own, Self::Sum, Self::Resolver];
 
     /// Its word, for metrics.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Own => "own",
             Self::Sum => "sum",
+            Self::Resolver => "resolver",
         }
     }
 
@@ -89,6 +92,7 @@ impl Basis {
         match self {
             Self::Own => "from its own clients",
             Self::Sum => "sum of two legs",
+            Self::Resolver => "towards its resolver",
         }
     }
 }
@@ -115,9 +119,8 @@ pub struct Ways {
 impl Ways {
     /// The ways from these servers: those that somebody has measured to a network, by himself or as the sum of two legs.
     pub fn of(seen: &Seen, legs: &Legs, servers: &[&str]) -> Self {
-        let way = |from: &BTreeMap<String, Figure<f32>>| {
-            servers.iter().map(|server| whole(from, legs, server)).collect()
-        };
+        let way =
+            |from: &BTreeMap<String, Way>| servers.iter().map(|server| whole(from, legs, server)).collect();
         let lengths = |is_v4: bool| {
             let mut bits: Vec<u8> =
                 seen.keys().filter(|p| p.base().is_ipv4() == is_v4).map(Network::bits).collect();
@@ -204,6 +207,11 @@ impl Figures {
         self.ways.ways.len() + self.reported.ways.ways.len()
     }
 
+    /// The networks that anybody has measured; one may come twice.
+    pub fn measured(&self) -> impl Iterator<Item = &Network> {
+        self.ways.ways.keys().chain(self.reported.ways.ways.keys())
+    }
+
     /// The same file's figures with what nodes have reported.
     pub fn with_reported(&self, reported: Arc<Reported>) -> Self {
         let of_file = |place| self.of_file.get(place).copied().unwrap_or_default();
@@ -245,19 +253,20 @@ impl Figures {
 }
 
 /// Latencies to a network, by who measured them.
-pub type Seen = BTreeMap<Network, BTreeMap<String, Figure<f32>>>;
+pub type Seen = BTreeMap<Network, BTreeMap<String, Way>>;
 /// Latencies between two points.
 pub type Legs = BTreeMap<(String, String), Figure<f32>>;
 
 /// The way from a server: measured by itself, else the best sum of two legs.
-fn whole(from: &BTreeMap<String, Figure<f32>>, legs: &Legs, server: &str) -> Option<Way> {
+fn whole(from: &BTreeMap<String, Way>, legs: &Legs, server: &str) -> Option<Way> {
     if let Some(own) = from.get(server) {
-        return Some(Way { ms: *own, basis: Basis::Own });
+        return Some(*own);
     }
     let sums = from.iter().filter_map(|(vantage, first)| {
         let second = legs
             .get(&(vantage.clone(), server.to_owned()))
             .or_else(|| legs.get(&(server.to_owned(), vantage.clone())))?;
+        let first = first.ms;
         Some(Figure { value: first.value + second.value, at_s: first.at_s.min(second.at_s) })
     });
     let best = sums.min_by(|a, b| a.value.total_cmp(&b.value))?;
@@ -365,7 +374,7 @@ impl Reading<'_> {
                 self.problems.push(format!("{place}.network: is no network; write it as 192.0.2.0/24"));
             }
             if let (Some(from), Some(network), Some(ms)) = (from, network, self.milliseconds(entry, &place)) {
-                seen.entry(network).or_default().insert(from, ms);
+                seen.entry(network).or_default().insert(from, Way { ms, basis: Basis::Own });
             }
         }
         seen
@@ -421,8 +430,13 @@ mod tests {
         let figures = Figures::read(text, &SERVERS, 7).unwrap();
         let up = |at_s| Health { is_up: Some(Figure { value: true, at_s }), ..Health::default() };
         let network: Network = "192.0.2.0/24".parse().unwrap();
-        let seen =
-            Seen::from([(network, BTreeMap::from([("fra".to_owned(), Figure { value: 5.0, at_s: 9 })]))]);
+        let seen = Seen::from([(
+            network,
+            BTreeMap::from([(
+                "fra".to_owned(),
+                Way { ms: Figure { value: 5.0, at_s: 9 }, basis: Basis::Own },
+            )]),
+        )]);
         let ways = Arc::new(Ways::of(&seen, &Legs::new(), &SERVERS));
         let reported =
             |at_s| Arc::new(Reported { health: vec![up(at_s)], ways: ways.clone(), ..Reported::default() });

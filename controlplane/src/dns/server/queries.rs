@@ -51,7 +51,8 @@ impl Queries {
         let known = Known { catalog, steering, generation: *generation };
         let outcome = self.engine.answer(known, &asked, out);
         if let (Some(foreteller), Some(_)) = (&mut self.foreteller, outcome.policy) {
-            let taken = foreteller.note(self.engine.decision(), &self.world.steering, self.unix_us);
+            let taken =
+                foreteller.note(self.engine.decision(), &self.world.steering, asked.from, self.unix_us);
             self.engine.counters().forecasts_lost.add(u64::from(!taken));
         }
         if self.tap.as_mut().is_some_and(Tap::is_due) {

@@ -1,6 +1,7 @@
 //! Forecasts and what came: which are graded, against what, how far off; floods and reloads.
 
 use super::*;
+use crate::dns::policy::forecast::Told;
 use crate::report::key::Secret;
 use crate::report::ledger::Ledger;
 use crate::report::wire::{Entry, Head, LatencyEntry, ReportWriter, Speaker};
@@ -106,10 +107,15 @@ fn old_errors_are_forgotten_and_another_tree_keeps_what_stays() {
 #[test]
 fn an_hour_of_answers_is_graded_as_a_list_would() {
     let secret = Secret::new([4; 32]);
-    let node =
-        ExpectedNode { name: "fra".into(), key: secret.of_node("fra"), is_front: true, server: Some(0) };
+    let node = ExpectedNode {
+        name: "fra".into(),
+        key: Some(secret.of_node("fra")),
+        is_front: true,
+        server: Some(0),
+        asked_at: None,
+    };
     let mut ledger =
-        Ledger::new(Expected { nodes: vec![node], targets: Vec::new(), servers: vec!["fra".into()] });
+        Ledger::new(Expected { nodes: vec![node], servers: vec!["fra".into()], ..Expected::default() });
     let mut random = Prng::new(7);
     let mut rtts: Vec<u32> = (0..300).map(|_| 5_000 + random.below(80_000) as u32).collect();
     let mut foretold = vec![None; rtts.len()];
@@ -121,7 +127,7 @@ fn an_hour_of_answers_is_graded_as_a_list_would() {
             let known = ledger.latencies().all().find(|(_, known, _)| *known == network(client as u32));
             let rtt_us = known.map_or(rtts[client], |(_, _, latency)| latency.rtt_us as u32);
             foretold[client] = Some(rtt_us);
-            ledger.foretold(forecast(client as u32, "fra", rtt_us, now_us), now_us);
+            ledger.told(Told::Forecast(forecast(client as u32, "fra", rtt_us, now_us)), now_us);
         }
         if second % 10 == 9 {
             let entries: Vec<Entry> = (0..240u32)

@@ -1,11 +1,14 @@
 //! Reports in order and out of it: forged, replayed, old, of the future, by nodes that may not; probes that lie; restarts.
 
 use super::*;
+use crate::dns::policy::figures::{Basis, Figures};
+use crate::dns::policy::forecast::Told;
 use crate::report::expected::ExpectedTarget;
 use crate::report::findings;
 use crate::report::kept;
 use crate::report::key::{ReportKey, Secret};
 use crate::report::poll::Rules;
+use crate::report::shown;
 use crate::report::wire::{LatencyEntry, ReportWriter};
 use std::sync::Arc;
 
@@ -21,9 +24,10 @@ fn key(node: &str) -> ReportKey {
 fn expected() -> Expected {
     let node = |name: &&str| ExpectedNode {
         name: (*name).to_owned(),
-        key: key(name),
+        key: Some(key(name)),
         is_front: *name == "front",
         server: (*name == "front").then_some(1),
+        asked_at: (*name == "front" || *name == "p0").then(|| ([127, 0, 0, 1], 7354).into()),
     };
     let rules = Rules { quorum: 0, stale_us: STALE_US };
     let target = ExpectedTarget { name: "web".into(), server: Some(0), lookers: vec![0, 1, 2], rules };
@@ -31,6 +35,7 @@ fn expected() -> Expected {
         nodes: NODES.iter().map(node).collect(),
         targets: vec![target],
         servers: vec!["own".into(), "front".into()],
+        ..Expected::default()
     }
 }
 
@@ -296,4 +301,50 @@ fn two_processes_of_one_node_are_heard_both() {
     let earlier = head(Speaker::FrontEnd, NOW_US - 6, 9);
     assert_eq!(world.ledger.take(&earlier, NOW_US), Err(Refusal::EarlierBoot));
     assert_eq!((world.ledger.nodes()[3].taken, world.ledger.nodes()[3].lost()), (6, 0));
+}
+
+/// From a resolver of whom nobody knows to the latency of its network: name server, probers, name server.
+#[test]
+fn a_resolver_that_probers_measure_is_unknown_no_more() {
+    let mut world = World::new();
+    let address: IpAddr = "45.1.2.3".parse().unwrap();
+    let entry = |outcome, rtt_us| Entry::Resolver(ResolverEntry { address, outcome, rtt_us });
+    let answered = entry(Outcome::Answered, 23_000);
+    // Nobody wants it: nobody is asked, and nobody may say it.
+    world.ledger.told(Told::Unknown(address), NOW_US);
+    assert!(world.ledger.batch(NOW_US).is_empty());
+    assert_eq!(world.say("front", core::slice::from_ref(&answered)), Err(Refusal::NotAllowed));
+    let manners = Manners { is_on: true, ..Manners::default() };
+    world.ledger.replace(Expected { manners, ..expected() });
+    world.ledger.told(Told::Unknown(address), NOW_US);
+    assert_eq!(world.ledger.batch(NOW_US), [address]);
+    // A node that takes no requests, and a request in place of a report.
+    assert_eq!(world.say("p1", core::slice::from_ref(&answered)), Err(Refusal::NotAllowed));
+    assert_eq!(world.say("front", &[Entry::Ask(address)]), Err(Refusal::NotAllowed));
+    assert_eq!(world.ledger.latencies().all().count(), 0);
+    assert_eq!(world.say("p0", &[entry(Outcome::Silent, 0)]), Ok(false));
+    assert_eq!(world.ledger.latencies().all().count(), 0, "silence is no distance");
+    assert_eq!(world.say("front", &[answered]), Ok(false));
+    let ways = Arc::new(findings::ways(&world.ledger, NOW_US));
+    let figures = Figures::default().with_reported(Arc::new(findings::reported(&world.ledger, ways, NOW_US)));
+    let (ways, scope) = figures.ways("45.1.2.200".parse().unwrap(), 32);
+    let way = ways.from(1).unwrap();
+    assert_eq!((scope, way.ms.value, way.basis), (24, 23.0, Basis::Resolver));
+    assert_eq!(way.ms.at_s, NOW_US / 1_000_000);
+    assert_eq!(ways.from(0), None);
+    let text = shown::status(&world.ledger, NOW_US)["resolvers"].to_string();
+    assert!(
+        text.contains("\"answered\":1") && text.contains("\"silent\":1") && text.contains("\"asked\":1"),
+        "{text}"
+    );
+}
+
+/// A name server's request, sent on to a name server, is no report of the node with whose key it was made.
+#[test]
+fn a_request_is_no_report() {
+    let mut world = World::new();
+    let (speaker, node, boot_us, at_us) = (Speaker::NameServer, "p0", NOW_US - 60_000_000, NOW_US);
+    let request = signed(&Head { speaker, node, boot_us, sequence: 1, at_us }, &key("p0"), &[target(false)]);
+    assert_eq!(world.ledger.take(&request, NOW_US), Err(Refusal::NotAllowed));
+    assert_eq!((world.verdict(), world.refused("p0", Refusal::NotAllowed)), (None, 1));
 }

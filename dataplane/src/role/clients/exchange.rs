@@ -71,6 +71,8 @@ pub(crate) struct Exchange {
     pub(crate) site: u16,
     pub(crate) decision: u64,
     pub(crate) rule: Rule,
+    /// It came under the name that all machines share, and by no hint: the client may be told of a better one.
+    pub(crate) may_hint: bool,
 
     // the way up
     /// Bytes that may still be sent.

@@ -11,6 +11,7 @@ mod down;
 mod draft;
 mod end;
 mod exchange;
+mod redirect;
 mod refuse;
 mod reroute;
 mod state;
@@ -20,3 +21,5 @@ pub use state::{Clients, ClientsOptions, RecordSink};
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_redirect;

@@ -13,6 +13,7 @@ use crate::role::clients::exchange::{Exchange, Move};
 use crate::role::counters::Counters;
 use crate::role::limits::Limits;
 use crate::role::plan::Plan;
+use crate::role::redirects::Redirects;
 use crate::role::token::{self, Part};
 use crate::stdx::chain::{Blocks, Chain};
 use crate::stdx::slab::{Handle, Slab};
@@ -53,6 +54,7 @@ pub struct ClientsOptions {
 /// The clients of one worker.
 pub struct Clients {
     pub(crate) plan: Arc<Plan>,
+    pub(crate) redirects: Arc<Redirects>,
     pub(crate) limits: Arc<Limits>,
     /// As in the limits, until an operator changes it.
     shed_at_percent: [u32; RINGS],
@@ -101,6 +103,7 @@ impl Clients {
             date_second: 0,
             is_draining: false,
             plan: options.plan,
+            redirects: Arc::default(),
             counters: options.counters,
             worker: options.worker,
             unix_origin_us: options.unix_origin_us,
@@ -114,6 +117,11 @@ impl Clients {
     /// Takes a plan over: what begins from now on goes by it.
     pub fn take_plan(&mut self, plan: Arc<Plan>) {
         self.plan = plan;
+    }
+
+    /// Takes over where clients are better served.
+    pub fn take_redirects(&mut self, redirects: Arc<Redirects>) {
+        self.redirects = redirects;
     }
 
     /// Whether an exchange goes on that belongs to a site, or goes a way, that the plan has retired.

@@ -107,6 +107,7 @@ impl World {
                 name: site.to_owned(),
                 way: Way::Route(0),
                 others: Vec::new(),
+                alias_of: None,
                 retired: None,
             }]
             .into(),
