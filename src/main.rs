@@ -15,8 +15,10 @@ mod demo_pops;
 mod demo_wan;
 mod dns;
 mod doctor;
+mod doctor_back;
 mod exit;
 mod explain;
+mod explain_route;
 mod figures_file;
 mod form;
 mod front;
@@ -58,6 +60,7 @@ mod startup;
 mod tell;
 mod tmp_dump;
 mod tree;
+mod tunnel_from;
 mod tunnel_log;
 mod wan;
 mod watch;
@@ -185,6 +188,7 @@ fn enter(door: &Door, entrance: &Entrance<'_>) -> Exit {
         Door::Config(args) => tree::run(args),
         Door::Explain(args) => explain::run(args),
         Door::Ctl(args) => ctl::run(args),
-        Door::Doctor => doctor::run(),
+        Door::Doctor(args) if args.back.is_some() => doctor_back::run(args),
+        Door::Doctor(_) => doctor::run(),
     }
 }
