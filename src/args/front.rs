@@ -78,8 +78,9 @@ pub(crate) struct FrontArgs {
     /// urgent data on a second one, too
     #[arg(long, value_name = "MODE", default_value_t = Given::of(Spread::Failover))]
     pub(crate) route_mode: Given<Word<Spread>>,
-    /// When a path is left for another, besides being dead or four times slower than it was: some of `rtt=150ms`, `loss=3%`
-    /// (of ten seconds) and `queue=50ms`, with commas; or `off`
+    /// When a path is left for another, or a route of a site for its next one, besides being dead or four times slower than it
+    /// was: some of `rtt=150ms`, `loss=3%` (of ten seconds) and `queue=50ms` (on the way), with commas; and `wait=200ms`, when it
+    /// is full (what waits to be sent takes so long) and others take what is beyond; or `off`
     #[arg(long, value_name = "LIMITS", default_value_t = Given::of(PathLimits::default()))]
     pub(crate) route_limit: Given<Limits>,
     /// Send the tunnels' datagrams from here, an address or a network device (`%eth1`, `192.0.2.1:0%eth1`), whatever the routing

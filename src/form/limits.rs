@@ -1,4 +1,4 @@
-//! What is borne of a path: `rtt=150ms,loss=3%,queue=50ms`, each once, in any order; or `off`.
+//! What is borne of a path: `rtt=150ms,loss=3%,queue=50ms,wait=200ms`, each once, in any order; or `off`.
 
 use crate::form::given::{Form, Written};
 use crate::form::span::Span;
@@ -24,6 +24,7 @@ impl Form for Limits {
             let (name, value) = part.split_once('=').ok_or_else(|| wrong(part))?;
             let (place, figure) = match name {
                 "rtt" => (&mut limits.rtt_us, span_us(value)?),
+                "wait" => (&mut limits.wait_us, span_us(value)?),
                 "queue" => (&mut limits.queue_us, span_us(value)?),
                 "loss" => (&mut limits.loss_ppm, loss_ppm(value)?),
                 _ => return Err(wrong(part)),
@@ -45,6 +46,7 @@ impl Written for Limits {
             (limits.rtt_us > 0).then(|| format!("rtt={}", span(limits.rtt_us))),
             (limits.loss_ppm > 0).then(|| format!("loss={}", loss(limits.loss_ppm))),
             (limits.queue_us > 0).then(|| format!("queue={}", span(limits.queue_us))),
+            (limits.wait_us > 0).then(|| format!("wait={}", span(limits.wait_us))),
         ];
         let given: Vec<String> = parts.into_iter().flatten().collect();
         if given.is_empty() { OFF.to_owned() } else { given.join(",") }
@@ -54,7 +56,7 @@ impl Written for Limits {
 fn wrong(part: &str) -> Wrong {
     Wrong::new(
         format!("has no limit in `{part}`"),
-        "write some of rtt=150ms, loss=3% and queue=50ms, with commas between them, or off",
+        "write some of rtt=150ms, loss=3%, queue=50ms and wait=200ms, with commas between them, or off",
     )
 }
 
@@ -77,9 +79,9 @@ mod tests {
 
     #[test]
     fn limits_are_read_and_written() {
-        let all = PathLimits { rtt_us: 150_000, loss_ppm: 25_000, queue_us: 50_000 };
-        assert_eq!(Limits::read("loss=2.5%,rtt=150ms,queue=50ms"), Ok(all));
-        assert_eq!(Limits::write(&all), "rtt=150ms,loss=2.5%,queue=50ms");
+        let all = PathLimits { rtt_us: 150_000, loss_ppm: 25_000, queue_us: 50_000, wait_us: 200_000 };
+        assert_eq!(Limits::read("loss=2.5%,rtt=150ms,wait=200ms,queue=50ms"), Ok(all));
+        assert_eq!(Limits::write(&all), "rtt=150ms,loss=2.5%,queue=50ms,wait=200ms");
         assert_eq!(Limits::read("off"), Ok(PathLimits::default()));
         assert_eq!(Limits::write(&PathLimits::default()), "off");
         assert_eq!(Limits::read("rtt=1s").map(|limits| limits.rtt_us), Ok(1_000_000));

@@ -10,7 +10,7 @@ use core::net::{IpAddr, SocketAddr};
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::exchange::link::{Kind, Way};
+use crate::exchange::link::{Kind, Standing, Way};
 use crate::role::named::{Entry, Named};
 use crate::rules::Rules;
 use crate::stdx::network::Network;
@@ -153,14 +153,14 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Where an exchange of a site goes now: the first way that is up, or the first of all.
-    pub fn way_now(&self, site: u16, mut is_up: impl FnMut(Way) -> bool) -> Option<Way> {
+    /// Where an exchange of a site goes now: the first of those ways that stand best.
+    pub fn way_now(&self, site: u16, standing: impl Fn(Way) -> Standing) -> Option<Way> {
         let Site { way, others, .. } = self.sites.get(usize::from(site))?;
         if others.is_empty() {
             return Some(*way);
         }
-        let mut all = core::iter::once(way).chain(others);
-        Some(*all.find(|way| is_up(**way)).unwrap_or(way))
+        // Of several that are the greatest the last is found.
+        core::iter::once(way).chain(others).rev().max_by_key(|way| standing(**way)).copied()
     }
 
     /// The site that a lower-case host name belongs to.

@@ -5,7 +5,7 @@
 //! `carrier` (the seam) · `key`, `random`, `seal`, `cookie`, `reset`, `handshake` · `session` · `endpoint`.
 //! The transport, lowest first: `rtt`, `pacer`, `mtu`, `cubic`, `hystart`, `delivery`, `record`, `ranges` · congestion
 //! control: `ensemble`, `model`, `supervisor`, `resume` · `congestion` · `sent`, `received`, `loss`, `credit`, `quality`,
-//! `activity`, `repair`, `mending`, `health`, `path_limits`, `forecast` · `send_stream`, `receive_stream` · `streams` · `path` · `paths` · `tunnel`.
+//! `activity`, `repair`, `mending`, `health`, `path_limits`, `forecast`, `fullness` · `send_stream`, `receive_stream` · `streams` · `path` · `paths` · `tunnel`.
 //! Where datagrams of a path go is a `place`; how several paths are used, a `spread`.
 //! No I/O, no clock.
 
@@ -49,6 +49,7 @@ mod fairness_tests;
 pub mod forecast;
 pub mod frame;
 pub mod frame_writer;
+pub mod fullness;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 #[cfg(any(test, fuzzing))]

@@ -1,4 +1,4 @@
-//! What an operator will bear of a path before others are used instead (`--route-limit`). [TMP-164]
+//! What an operator will bear of a path before others are used instead, or too (`--route-limit`). [TMP-164]
 
 use crate::tmp::health::Suspicion;
 
@@ -11,6 +11,8 @@ pub struct PathLimits {
     pub loss_ppm: u32,
     /// Queue on the way to the peer, µs.
     pub queue_us: u32,
+    /// How long what waits in the tunnel takes to leave, µs: beyond it the path is full, not bad.
+    pub wait_us: u32,
 }
 
 /// So few losses in ten seconds may be chance.
@@ -29,7 +31,7 @@ pub struct Figures {
 
 impl PathLimits {
     /// Length as on the wire.
-    pub const BYTES: usize = 12;
+    pub const BYTES: usize = 16;
 
     /// Whether there are none.
     pub fn is_none(&self) -> bool {
@@ -54,7 +56,9 @@ impl PathLimits {
     /// As on the wire.
     pub fn to_bytes(self) -> [u8; Self::BYTES] {
         let mut bytes = [0; Self::BYTES];
-        for (place, value) in bytes.chunks_exact_mut(4).zip([self.rtt_us, self.loss_ppm, self.queue_us]) {
+        for (place, value) in
+            bytes.chunks_exact_mut(4).zip([self.rtt_us, self.loss_ppm, self.queue_us, self.wait_us])
+        {
             place.copy_from_slice(&value.to_be_bytes());
         }
         bytes
@@ -62,11 +66,12 @@ impl PathLimits {
 
     /// The inverse.
     pub const fn from_bytes(bytes: [u8; Self::BYTES]) -> Self {
-        let [a, b, c, d, e, f, g, h, i, j, k, l] = bytes;
+        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = bytes;
         Self {
             rtt_us: u32::from_be_bytes([a, b, c, d]),
             loss_ppm: u32::from_be_bytes([e, f, g, h]),
             queue_us: u32::from_be_bytes([i, j, k, l]),
+            wait_us: u32::from_be_bytes([m, n, o, p]),
         }
     }
 }
@@ -92,7 +97,7 @@ mod tests {
             "four of ten may be chance"
         );
         assert_eq!(queue.exceeded(&figures), Some(Suspicion::QueueLimit));
-        let all = PathLimits { rtt_us: 1 << 24, loss_ppm: 2 << 16, queue_us: 3 << 8 };
+        let all = PathLimits { rtt_us: 1 << 24, loss_ppm: 2 << 16, queue_us: 3 << 8, wait_us: 4 };
         assert_eq!(PathLimits::from_bytes(all.to_bytes()), all);
     }
 }

@@ -9,7 +9,7 @@
 
 use crate::time::{Duration, Instant};
 use crate::tmp::forecast::{Forecast, Quality};
-use crate::tmp::health::Suspicion;
+use crate::tmp::health::{Signs, Suspicion};
 use crate::tmp::id::PathId;
 use crate::tmp::path::{Leave, Path};
 use crate::tmp::place::Bearer;
@@ -155,8 +155,8 @@ impl Paths {
         if self.list.len() == 1 {
             return true;
         }
-        let bonds = self.spread() == Spread::Bond && self.get(id).is_some_and(|path| path.health.is_good());
-        if !bonds {
+        let bonds = self.spread() == Spread::Bond || self.overflows(waiting_bytes);
+        if !bonds || self.get(id).is_none_or(|path| !path.health.is_good()) {
             return self.active().id == id;
         }
         let arrives_us = self.get(id).map_or(u64::MAX, |path| path.rtt.smoothed_us() / 2);
@@ -164,6 +164,22 @@ impl Paths {
             .iter_mut()
             .filter(|other| other.id != id && other.health.is_good())
             .all(|other| (arrives_us, id) <= (all_arrive_us(other, now, waiting_bytes as u64), other.id))
+    }
+
+    /// The path that has all data is full: the others take what is beyond. [TMP-164.1]
+    fn overflows(&self, waiting_bytes: usize) -> bool {
+        let limit_us = u64::from(self.chosen.limits.wait_us);
+        limit_us > 0 && wait_us(self.active(), waiting_bytes) > limit_us
+    }
+
+    /// How long what waits takes to leave over the path that has all data.
+    pub fn wait_us(&self, waiting_bytes: usize) -> u64 {
+        wait_us(self.active(), waiting_bytes)
+    }
+
+    /// How they are used.
+    pub const fn chosen(&self) -> PathUse {
+        self.chosen
     }
 
     /// The path on which urgent data goes a second time.
@@ -178,7 +194,10 @@ impl Paths {
 
     /// Judges every path. Data of one that has become suspect goes elsewhere.
     pub fn judge(&mut self, now: Instant, streams: &mut Streams) {
-        if self.list.len() == 1 {
+        if let [path] = &mut *self.list {
+            // Where there is no other path it is used whatever happens; but there may be another route.
+            let limit = Signs { timeouts: 0, in_flight_packets: 0, rtt_us_min: u64::MAX / 8, ..path.signs() };
+            path.health.judge(now, &limit);
             return;
         }
         for place in 0..self.list.len() {
@@ -267,6 +286,12 @@ impl Paths {
             last.map_or(0, |(place, _)| place)
         })
     }
+}
+
+/// How long what waits takes to leave at the rate of late.
+fn wait_us(path: &Path, waiting_bytes: usize) -> u64 {
+    let rate = path.controller.rate_bytes_per_s().max(1);
+    u64::try_from(waiting_bytes as u128 * 1_000_000 / u128::from(rate)).unwrap_or(u64::MAX)
 }
 
 /// In how long all that waits would have arrived over this path; if it may send at once, the next packet counts.

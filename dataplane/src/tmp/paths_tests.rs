@@ -525,3 +525,26 @@ fn where_all_paths_are_beyond_a_limit_the_first_that_works_is_used() {
     world.run(MS(3_000));
     assert_eq!(world.active(0), 1, "a slow path is better than a dead one");
 }
+
+/// [TMP-164.1]
+#[test]
+fn what_is_too_much_for_one_path_goes_over_the_next_one_too() {
+    let limits = PathLimits { wait_us: 60_000, ..PathLimits::default() };
+    let chosen = PathUse { spread: Spread::Failover, limits };
+    let mut world = World::new(chosen, &[Way::new(20, 40), Way::new(20, 60)]);
+    let sent = |world: &mut World| world.paths(0).map(|path| path.map_or(0, |path| path.sent_bytes));
+    for _ in 0..20 {
+        world.open(20_000);
+        world.run(MS(100));
+    }
+    let small = sent(&mut world);
+    assert!(small[0] > 400_000 && small[1] < 20_000, "there is room on the first: {small:?}");
+    for _ in 0..8 {
+        world.open(10_000_000);
+    }
+    world.run(MS(2_000));
+    let rate = world.rate(MS(6_000));
+    assert!(rate > 0.85 * 40.0 * 1_399.0 / 1_480.0, "{rate}");
+    let tunnel = world.tunnel;
+    assert!(world.ends[0].endpoint.tunnel(tunnel).unwrap().is_strained(), "other routes are to be preferred");
+}

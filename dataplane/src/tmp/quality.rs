@@ -2,12 +2,15 @@
 //! peer. It writes no frame. Units: packets, µs, parts per million.
 
 use crate::time::{Duration, Instant};
-use crate::tmp::frame::Quality;
+use crate::tmp::frame::{Quality, TUNNEL_FULL};
 use crate::tmp::learned::Learned;
 
 const SLICES: usize = 10;
 /// A report is due at most this often, and not more often than every four rtt.
 const REPORT_US_MIN: u64 = 1_000_000;
+
+/// Reports come every second while data is sent: after so long without one, nothing is.
+const PEER_SAYS_FOR: Duration = Duration::from_secs(3);
 
 /// How long one least way lives before a younger one replaces it, as for the least rtt.
 const WAY_PERIOD: Duration = Duration::from_secs(300);
@@ -70,6 +73,7 @@ pub struct PathQuality {
     reported: Instant,
     reported_bytes: u64,
     peer: Option<Quality>,
+    peer_at: Instant,
     /// The most that the peer said to have delivered in a second, in the running period and in the one before it.
     peer_kbps_max: [u32; 2],
     peer_period_ends: Instant,
@@ -97,6 +101,7 @@ impl PathQuality {
             reported: Instant::ORIGIN,
             reported_bytes: 0,
             peer: None,
+            peer_at: Instant::ORIGIN,
             peer_kbps_max: [0; 2],
             peer_period_ends: Instant::ORIGIN,
             recalled_kbps: None,
@@ -175,7 +180,7 @@ impl PathQuality {
         }
         self.peer_kbps_max[0] = self.peer_kbps_max[0].max(peer.delivered_kbps);
         if peer.interval_ms > 0 {
-            self.peer = Some(peer);
+            (self.peer, self.peer_at) = (Some(peer), now);
         }
     }
 
@@ -204,6 +209,12 @@ impl PathQuality {
     /// Bytes acknowledged since the path was opened.
     pub const fn delivered_bytes(&self) -> u64 {
         self.delivered_bytes
+    }
+
+    /// The peer says, and has not said otherwise for long, that what waits over there takes too long to leave.
+    pub fn peer_is_full(&self, now: Instant) -> bool {
+        let says = self.peer.is_some_and(|peer| peer.state & TUNNEL_FULL != 0);
+        says && now.since(self.peer_at) < PEER_SAYS_FOR
     }
 
     /// Parts per million lost in the last ten seconds.

@@ -46,6 +46,8 @@ pub struct Streams {
     pub(in crate::tmp) carries: Carries,
     /// Sum of what the blender was told and has not granted.
     pub(in crate::tmp) told_bytes: usize,
+    /// It takes too long to leave. The peer is told.
+    pub(in crate::tmp) is_full: bool,
     /// Grants of the last packet changed between streams.
     pub(in crate::tmp) alternating: bool,
     pub(in crate::tmp) activity: Activity,
@@ -97,6 +99,7 @@ impl Streams {
             starved: Marks::new(options.streams_max),
             carries: Carries::default(),
             told_bytes: 0,
+            is_full: false,
             alternating: false,
             activity: Activity::new(),
             send_buffer_bytes: options.send_buffer_bytes,

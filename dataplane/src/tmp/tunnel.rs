@@ -11,6 +11,8 @@ use crate::time::{Duration, Instant};
 use crate::tmp::carrier::{Carrier, Ecn, Fill, Filled, Handled};
 use crate::tmp::event::{Event, Full, Sendable};
 use crate::tmp::frame::Quality;
+use crate::tmp::fullness::Fullness;
+use crate::tmp::health::Suspicion;
 use crate::tmp::id::{PathId, Side, StreamId};
 use crate::tmp::learned::{Learned, LearnedPaths};
 use crate::tmp::limits::PATHS_MAX;
@@ -50,6 +52,7 @@ pub struct Tunnel {
     options: TunnelOptions,
     now: Instant,
     is_connected: bool,
+    fullness: Fullness,
 }
 
 impl Tunnel {
@@ -219,6 +222,17 @@ impl Tunnel {
         self.streams.set_path(self.now, rtt_us, paths.window_bytes(), paths.peer_flight_bytes());
         let hosted = self.streams.table.len() as u32;
         self.paths.deal(hosted, self.streams.activity.count());
+        let limit_us = u64::from(self.paths.chosen().limits.wait_us);
+        self.fullness.look(self.now, self.paths.wait_us(self.streams.told_bytes), limit_us);
+        self.streams.is_full = self.fullness.is_full();
+    }
+
+    /// Other routes are to be preferred for what is new: this one is beyond a limit, or full at either end. [TMP-164.1]
+    pub fn is_strained(&self) -> bool {
+        let path = self.paths.active();
+        path.health.suspicion().is_some_and(Suspicion::is_limit)
+            || self.fullness.is_full()
+            || path.quality.peer_is_full(self.now)
     }
 
     /// When a PING keeps a path known, if ever. Where there are several, one that may be needed soon is asked more often.
@@ -299,6 +313,7 @@ impl Carrier for Tunnel {
             options: options.clone(),
             now,
             is_connected: false,
+            fullness: Fullness::default(),
         }
     }
 
@@ -413,7 +428,7 @@ impl Carrier for Tunnel {
                 path.paced_until.filter(|_| waits || path.signals.any()),
                 path.repair.due(),
                 self.keep_alive_at(path),
-                if has_others { path.health.deadline(&path.signs()) } else { None },
+                if has_others || !path.health.is_good() { path.health.deadline(&path.signs()) } else { None },
             ]
         });
         timers.flatten().min()

@@ -7,7 +7,7 @@ use core::net::SocketAddr;
 
 use crate::blender::{Blender, Options as BlenderOptions};
 use crate::exchange::failure::Failure;
-use crate::exchange::link::{Answer, Ask, Asker, Downstream, Opening, Served, Upstream, Way};
+use crate::exchange::link::{Answer, Ask, Asker, Downstream, Opening, Served, Standing, Upstream, Way};
 use crate::port::{Ecn, Input, Port, SocketId, TcpId};
 use crate::role::control::Control;
 use crate::role::plan::Plan;
@@ -212,14 +212,20 @@ impl Trunk {
         }
     }
 
-    /// Tells all workers which routes are up, where that has changed; whether it has.
+    /// Tells all workers how the routes stand, where that has changed; whether it has.
     pub fn report_routes(&mut self, control: &Control) -> bool {
         let mut has_changed = false;
         for line in self.lines.iter_mut().flatten() {
-            let is_up = line.is_up();
-            if let Some(route) = line.route.filter(|_| line.told_up != Some(is_up)) {
-                line.told_up = Some(is_up);
-                control.report_route(route, is_up);
+            let Some(route) = line.route else { continue };
+            let is_strained = self.endpoint.tunnel(line.tunnel).is_some_and(|tunnel| tunnel.is_strained());
+            let standing = match (line.is_up(), is_strained) {
+                (false, _) => Standing::Down,
+                (true, true) => Standing::Strained,
+                (true, false) => Standing::Good,
+            };
+            if line.told != Some(standing) {
+                line.told = Some(standing);
+                control.report_route(route, standing);
                 has_changed = true;
             }
         }
