@@ -103,6 +103,21 @@ pub(crate) fn keys(
     (key, psk.and_then(Result::ok))
 }
 
+/// The private key by which reports between two nodes are signed: that of the tunnels, or the same file where there are
+/// none.
+pub(crate) fn report_identity(
+    args: &KeyFileArgs,
+    is_needed: bool,
+    (key, running): (&Option<PrivateKey>, Option<&NodeConfig>),
+    problems: &mut Problems,
+) -> Option<PrivateKey> {
+    if !is_needed {
+        return None;
+    }
+    let known = key.clone().or_else(|| running.and_then(|running| running.report_identity.clone()));
+    known.or_else(|| keys(args, true, None, problems).0)
+}
+
 /// The TCP listeners of a node, none twice.
 #[derive(Default)]
 pub(crate) struct Listeners {

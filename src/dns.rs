@@ -12,16 +12,19 @@ use controlplane::dns::cookie::{Secret, Secrets};
 use controlplane::dns::engine::Settings;
 use controlplane::dns::limits::{NSID_BYTES_MAX, UDP_BYTES_DEFAULT, UDP_BYTES_MIN};
 use controlplane::dns::load::ZoneSource;
+use controlplane::dns::policy::model::Server;
 use controlplane::dns::policy::orders::Orders;
 use controlplane::dns::rate::Rate;
 use controlplane::dns::server::options::{ServerOptions, TcpOptions};
 use controlplane::dns::subnets::Subnets;
 use controlplane::logs::LogTarget;
 use controlplane::logs::daemon::Level;
-use controlplane::report::key::Secret as ReportSecret;
+use controlplane::report::expected::Expected;
+use controlplane::report::key::{ReportKey, Secret as ReportSecret};
 use controlplane::tree::network::Network;
 use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::time::Duration;
+use dataplane::tmp::key::{PrivateKey, PublicKey};
 use dataplane::tmp::random::{Random, SystemRandom};
 use std::path::{Path, PathBuf};
 
@@ -60,11 +63,33 @@ pub(crate) struct DnsConfig {
 #[derive(Clone, Debug)]
 pub(crate) struct ReportsConfig {
     pub(crate) listen: Vec<SocketAddr>,
-    pub(crate) secret: ReportSecret,
+    pub(crate) keys: TakenKeys,
     /// In whose name probers are asked for resolvers: that of this node.
     pub(crate) node: Option<String>,
     /// Where what was reported is kept, if anywhere.
     pub(crate) state: Option<PathBuf>,
+}
+
+/// By what a taker of reports knows who sends them.
+#[derive(Clone, Debug)]
+pub(crate) enum TakenKeys {
+    /// A name server: by the network's secret.
+    Secret(ReportSecret),
+    /// A front-end: by its own private key and the others' public ones.
+    Pairs(PrivateKey),
+}
+
+impl TakenKeys {
+    /// Who may say what.
+    pub(crate) fn expected(&self, network: &Network, servers: &[Server]) -> Expected {
+        network.reporting.expected(&network.probes, servers, |node| match self {
+            Self::Secret(secret) => Some(secret.of_node(&node.name)),
+            Self::Pairs(own) => {
+                let public = node.public_key.as_ref().and_then(|key| PublicKey::from_text(key).ok());
+                public.and_then(|public| ReportKey::of_pair(own, &public))
+            }
+        })
+    }
 }
 
 /// Where the tree is.
@@ -156,7 +181,7 @@ fn reports(args: &DnsArgs, network: &Network, problems: &mut Problems) -> Option
         key_file::report_secret(file?).map_err(|wrong| problems.add("--reports-key", &wrong)).ok()?;
     (!listen.is_empty()).then(|| ReportsConfig {
         listen,
-        secret,
+        keys: TakenKeys::Secret(secret),
         node: args.node.clone(),
         state: args.reports_state.clone(),
     })

@@ -7,7 +7,8 @@ use crate::form::given::take_all;
 use crate::form::site::{SiteWay, WayText};
 use crate::form::tcp::TcpListen;
 use crate::problem::{Problems, Wrong};
-use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use crate::tunnel_from;
+use core::net::SocketAddr;
 use dataplane::exchange::link::{Kind, Way};
 use dataplane::role::plan::{Plan, Site};
 use dataplane::tmp::limits::PATHS_MAX;
@@ -29,10 +30,21 @@ pub(crate) fn configure_again(
     let common = assemble::common(&args.node, &mut problems);
     let listeners = listeners(args, &mut sites, &mut problems);
     listeners.check_admin(common.seeing.admin, &mut problems);
-    let (key, psk) = assemble::keys(&args.keys, !args.route.is_empty(), running, &mut problems);
+    let may_grow = args.node.tree.config.is_some();
+    // Keys are read at the start alone, so one that is there is read for the tunnels that a reload may bring.
+    let may_have_tunnels = !args.route.is_empty() || may_grow && args.keys.key.is_some();
+    let (key, psk) = assemble::keys(&args.keys, may_have_tunnels, running, &mut problems);
+    let hears: Vec<SocketAddr> =
+        take_all(&args.reports, "reports", &mut problems).into_iter().map(|(_, at)| at).collect();
+    let needs_key = !hears.is_empty() || args.report.has_fronts(&mut Problems::default());
+    let report_identity = assemble::report_identity(&args.keys, needs_key, (&key, running), &mut problems);
+    let report_as = args.report_as.as_deref().unwrap_or(&args.name);
+    let report_before = running.and_then(|running| running.report.as_ref());
+    let report = args.report.config(report_as, report_identity.as_ref(), report_before, &mut problems);
     let far_ends = sites.routes.iter().map(|route| (format!("--route {}=…", route.name), &route.public_key));
     assemble::check_peers(key.as_ref(), far_ends, &mut problems);
-    let listen_udp = tunnel_from(args, &sites.routes, &mut problems);
+    let any_family = may_grow && may_have_tunnels;
+    let listen_udp = tunnel_from::sockets(&args.tunnel_from, &sites.routes, any_family, &mut problems);
     let plan = Plan {
         listeners: listeners.all,
         sites: sites.all.into(),
@@ -67,6 +79,7 @@ pub(crate) fn configure_again(
         psk,
         key_log: args.keys.key_log.clone(),
         listen_udp,
+        may_grow,
         cores,
         driver,
         sockets,
@@ -76,7 +89,9 @@ pub(crate) fn configure_again(
         identity,
         control,
         rule_source,
-        report: args.report.config(args.report_as.as_deref().unwrap_or(&args.name), &mut problems),
+        report,
+        report_identity,
+        hears,
         memory_limit_bytes,
     };
     assemble::finish(config, problems)
@@ -131,6 +146,9 @@ impl Sites {
         for (text, site) in take_all(&args.site, "site", problems) {
             sites.add(&format!("--site {text}"), site, problems);
         }
+        for (text, (name, site)) in take_all(&args.site_alias, "site_alias", problems) {
+            sites.alias(&format!("--site-alias {text}"), name, site, problems);
+        }
         problems.require(
             !args.site.is_empty() || args.listen.is_empty(),
             "--site",
@@ -155,10 +173,27 @@ impl Sites {
         }
     }
 
+    /// A further name of a site, which goes where that goes.
+    fn alias(&mut self, flag: &str, name: String, site: String, problems: &mut Problems) {
+        let is_new = self.find(&name).is_none();
+        problems.require(is_new, flag, format!("is a second {name}"), "give every name once");
+        match self.find(&site).map(|site| &self.all[site]).filter(|site| site.alias_of.is_none()) {
+            Some(Site { way, others, .. }) => {
+                let (way, others) = (*way, others.clone());
+                let number = self.push(name, way, others);
+                self.all[number].alias_of = Some(site);
+            }
+            None => {
+                let instead = format!("give --site {site}=ROUTE, or another");
+                problems.add(flag, &Wrong::new(format!("there is no site {site}"), instead));
+            }
+        }
+    }
+
     /// Its number.
     fn push(&mut self, name: String, way: Way, others: Vec<Way>) -> usize {
         self.by_name.insert(name.clone(), self.all.len());
-        self.all.push(Site { name, way, others, retired: None });
+        self.all.push(Site { name, way, others, alias_of: None, retired: None });
         self.all.len() - 1
     }
 
@@ -228,33 +263,6 @@ fn listeners(args: &FrontArgs, sites: &mut Sites, problems: &mut Problems) -> Li
     listeners
 }
 
-/// Where the tunnels' datagrams leave from: as given, or any address of each family that the routes use.
-fn tunnel_from(args: &FrontArgs, routes: &[RouteConfig], problems: &mut Problems) -> Vec<SocketAddr> {
-    let given: Vec<SocketAddr> = take_all(&args.tunnel_from, "tunnel_from", problems)
-        .into_iter()
-        .map(|(_, address)| address)
-        .collect();
-    for (index, address) in given.iter().enumerate().filter(|(_, address)| address.port() > 0) {
-        let is_new = !given[..index].contains(address);
-        let flag = format!("--tunnel-from {address}");
-        problems.require(is_new, flag, "is there twice", "give it once, or with port 0");
-    }
-    let uses =
-        |is_ipv6: bool| routes.iter().flat_map(|route| &route.addresses).any(|to| to.is_ipv6() == is_ipv6);
-    let mut from = Vec::new();
-    for (is_ipv6, any) in [(false, Ipv4Addr::UNSPECIFIED.into()), (true, Ipv6Addr::UNSPECIFIED.into())] {
-        if !uses(is_ipv6) {
-            continue;
-        }
-        let before = from.len();
-        from.extend(given.iter().filter(|address| address.is_ipv6() == is_ipv6));
-        if from.len() == before {
-            from.push(SocketAddr::new(any, 0));
-        }
-    }
-    from
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -293,7 +301,8 @@ mod tests {
         assert_eq!((plan.rules.requests.len(), plan.rules.class_default), (1, 3));
         assert_eq!((plan.routes.len(), plan.routes[1].addresses.len()), (2, 2));
         assert!(config.key.is_some() && config.psk.is_none());
-        assert_eq!(config.listen_udp, ["0.0.0.0:0".parse().unwrap(), "[::]:0".parse().unwrap()]);
+        let from: Vec<String> = config.listen_udp.iter().map(|socket| socket.address.to_string()).collect();
+        assert_eq!(from, ["0.0.0.0:0", "[::]:0"]);
     }
 
     #[test]
@@ -322,6 +331,6 @@ mod tests {
         let config =
             config(&["--tcp", "127.0.0.1:25=mail", "--route", &east, "--key", file.to_str().unwrap()]);
         assert_eq!((config.plan.sites.len(), config.plan.sites[0].way), (1, Way::Route(0)));
-        assert_eq!(config.listen_udp, ["0.0.0.0:0".parse().unwrap()]);
+        assert_eq!(config.listen_udp, [SocketAddr::from(([0; 4], 0)).into()]);
     }
 }

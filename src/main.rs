@@ -15,8 +15,11 @@ mod demo_pops;
 mod demo_wan;
 mod dns;
 mod doctor;
+mod doctor_back;
 mod exit;
 mod explain;
+mod explain_route;
+mod figures_file;
 mod form;
 mod front;
 mod guide;
@@ -37,6 +40,8 @@ mod print_config;
 mod probe;
 mod probe_once;
 mod problem;
+mod redirect_board;
+mod redirector;
 mod relay;
 mod reports;
 mod resolvers;
@@ -55,6 +60,7 @@ mod startup;
 mod tell;
 mod tmp_dump;
 mod tree;
+mod tunnel_from;
 mod tunnel_log;
 mod wan;
 mod watch;
@@ -183,6 +189,7 @@ fn enter(door: &Door, entrance: &Entrance<'_>) -> Exit {
         Door::Config(args) => tree::run(args),
         Door::Explain(args) => explain::run(args),
         Door::Ctl(args) => ctl::run(args),
-        Door::Doctor => doctor::run(),
+        Door::Doctor(args) if args.back.is_some() => doctor_back::run(args),
+        Door::Doctor(_) => doctor::run(),
     }
 }

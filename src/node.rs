@@ -18,12 +18,16 @@ use dataplane::role::counters::Counters;
 
 use crate::admin_page::AdminPage;
 use crate::args::ctl::CtlCommand;
-use crate::config::{AccessLog, NodeConfig};
+use crate::config::{AccessLog, End, NodeConfig};
 use crate::control;
+use crate::dns::TakenKeys;
 use crate::exit::{Exit, failed};
+use crate::explain_route;
 use crate::node_files::{NodeFiles, Renewed};
 use crate::node_tree::TreeSource;
 use crate::outfit;
+use crate::redirect_board::RedirectBoard;
+use crate::redirector::{Redirector, RedirectorConfig};
 use crate::settings::Board;
 use crate::tell::Teller;
 use crate::tunnel_log::TunnelLog;
@@ -46,6 +50,8 @@ pub(crate) struct Node {
     /// What `ctl status` shows: the same as the page.
     watch: Watch,
     teller: Option<Teller>,
+    redirector: Option<Redirector>,
+    redirects: Arc<RedirectBoard>,
     tunnel_log: TunnelLog,
 }
 
@@ -92,8 +98,9 @@ impl Node {
             daemon::error("the tree is broken; the last good one serves", &[("problems", &problems)]);
             reloads.begin_with_last_good(files.broken().to_vec());
         }
+        let redirects: Arc<RedirectBoard> = Arc::default();
         let watch = || {
-            let changing = (board.clone(), reloads.clone());
+            let changing = (board.clone(), reloads.clone(), redirects.clone());
             Watch::new(config, &running, log.stats(), resolver.stats(), changing)
         };
         let page = AdminPage::start(config.seeing.admin, &config.seeing.admin_hosts, watch())?;
@@ -101,6 +108,7 @@ impl Node {
         let teller = teller.map(|report| Teller::start(report, watch(), client_ports(config, &running)));
         let teller = teller.transpose();
         let teller = teller.map_err(|error| failed("cannot report", &error))?;
+        let redirector = start_redirector(config, tree, redirects.clone(), &running)?;
         let watch = watch();
         take_on(config, door)?;
         keep(&files);
@@ -132,6 +140,8 @@ impl Node {
             watch,
             tunnel_log,
             teller,
+            redirector,
+            redirects,
         })
     }
 
@@ -198,7 +208,28 @@ impl Node {
             CtlCommand::Status => Answer::done(vec![format!("{:#}", self.watch.status())]),
             CtlCommand::Override { .. } => control::not_here("override", "a name server"),
             CtlCommand::Figures { .. } => control::not_here("figures", "a name server"),
-            CtlCommand::Explain { .. } => control::not_here("explain", "a name server"),
+            CtlCommand::Explain { name, client, .. } => match self.redirects.explain(&name, client) {
+                Ok(lines) => Answer::done(lines),
+                Err(what) => Answer::wrong(vec![format!("explain: {what}")]),
+            },
+            CtlCommand::ExplainRoute { site } => self.explain_route(&site),
+        }
+    }
+
+    /// The tunnels are looked at once more, so that what is told of them is of now.
+    fn explain_route(&mut self, site: &str) -> Answer {
+        if self.end != End::Front.name() {
+            return control::not_here("explain-route", "a front-end");
+        }
+        self.tunnel_log.look(self.watch.named_tunnels());
+        let plan = self.running.control().plan();
+        let tunnels = self.watch.sampled_by_name();
+        let is_up = |route| self.running.control().is_route_up(route);
+        let known =
+            explain_route::Known { plan: &plan, is_up: &is_up, tunnels: &tunnels, log: &self.tunnel_log };
+        match explain_route::text(&known, site) {
+            Ok(text) => Answer::done(text.lines().map(str::to_owned).collect()),
+            Err(wrong) => Answer::wrong(vec![wrong]),
         }
     }
 
@@ -241,6 +272,12 @@ impl Node {
         match self.files.renew(&self.running, &self.resolver, &self.board) {
             Ok(Renewed { said, waiting }) => {
                 keep(&self.files);
+                if let (Some(teller), Some(report)) = (&self.teller, self.files.report()) {
+                    teller.retarget(report);
+                }
+                if let Some(redirector) = &self.redirector {
+                    redirector.replace(self.files.network().cloned().unwrap_or_default());
+                }
                 self.reloads.worked(waiting.clone());
                 let waiting: Vec<String> =
                     waiting.iter().map(|value| format!("waits for a restart: {value}")).collect();
@@ -267,6 +304,9 @@ impl Node {
             page.stop();
         }
         self.log.stop();
+        if let Some(redirector) = self.redirector {
+            redirector.stop();
+        }
         if let Some(teller) = self.teller {
             teller.stop();
         }
@@ -303,9 +343,27 @@ fn start_workers(options: NodeOptions) -> Result<Running, Exit> {
         daemon::error("cannot start", &[("why", &error)]);
         match error {
             StartError::Bind(_, error) if error.kind() == io::ErrorKind::AddrInUse => Exit::TryAgain,
-            StartError::Bind(..) | StartError::System(_) => Exit::Failed,
+            StartError::Bind(..) | StartError::Device(..) | StartError::System(_) => Exit::Failed,
         }
     })
+}
+
+/// Hears the others and knows whom they serve better, if the tree says that clients are sent there.
+fn start_redirector(
+    config: &NodeConfig,
+    tree: Option<&TreeSource>,
+    board: Arc<RedirectBoard>,
+    running: &Running,
+) -> Result<Option<Redirector>, Exit> {
+    let network = tree.and_then(|tree| tree.network.clone());
+    let (Some(network), Some(key), Some(report)) = (network, &config.report_identity, &config.report) else {
+        return Ok(None);
+    };
+    if config.hears.is_empty() {
+        return Ok(None);
+    }
+    let hearing = RedirectorConfig::new(&report.node, &config.hears, TakenKeys::Pairs(key.clone()));
+    Redirector::start(hearing, network, board, running.redirects_publisher()).map(Some)
 }
 
 fn start_log(config: &NodeConfig, running: &Running, records: Vec<Consumer>) -> Result<LogWriter, Exit> {

@@ -4,13 +4,16 @@
 //! peers, rules and what `longhaul ctl set` sets are taken over; everything else waits for the next start, and it is said
 //! which.
 
+use crate::args::reporting::ReportConfig;
 use crate::config::{NodeConfig, OriginAddress};
 use crate::key_file;
 use crate::node_tree::{Read, TreeSource};
+use crate::outfit;
 use crate::settings::Board;
 use controlplane::resolve::Resolver;
 use controlplane::tree::differ;
 use controlplane::tree::duties::Flag;
+use controlplane::tree::network::Network;
 use controlplane::tree::read::Tree;
 use core::time::Duration;
 use dataplane::node::Running;
@@ -19,7 +22,7 @@ use dataplane::role::succession::{Abilities, NUMBERS_MAX, Succession};
 use std::sync::Arc;
 
 /// Flags whose values are taken over; sites and ways that need sockets or workers of another kind wait all the same.
-const LIVE: [&str; 15] = [
+const LIVE: [&str; 17] = [
     "site",
     "origin",
     "route",
@@ -35,6 +38,8 @@ const LIVE: [&str; 15] = [
     "shed-at",
     "log-level",
     "site-class",
+    "site-alias",
+    "report-to",
 ];
 /// How long new names of origins may take to be resolved before the plan that has them holds anyway.
 const NAMES_WITHIN: Duration = Duration::from_secs(5);
@@ -64,8 +69,12 @@ impl NodeFiles {
     pub(crate) fn new(config: &NodeConfig, tree: Option<&TreeSource>) -> Self {
         Self {
             abilities: Abilities {
-                origins: !config.plan.origins.is_empty(),
-                tunnel_addresses: config.key.iter().flat_map(|_| config.listen_udp.clone()).collect(),
+                origins: config.may_grow || !config.plan.origins.is_empty(),
+                tunnel_addresses: config
+                    .key
+                    .iter()
+                    .flat_map(|_| config.listen_udp.iter().map(|socket| socket.address))
+                    .collect(),
             },
             origins: config.origins.iter().cloned().map(Some).collect(),
             config: config.clone(),
@@ -76,6 +85,16 @@ impl NodeFiles {
     /// What is wrong with the tree, if the last good one serves in its place.
     pub(crate) fn broken(&self) -> &[String] {
         self.tree.as_ref().map_or(&[], |tree| &tree.broken)
+    }
+
+    /// What the redirector goes by, and the reports, as they were read last.
+    pub(crate) fn network(&self) -> Option<&Network> {
+        self.tree.as_ref().and_then(|tree| tree.network.as_ref())
+    }
+
+    /// To whom is told what is seen.
+    pub(crate) fn report(&self) -> Option<&ReportConfig> {
+        self.config.report.as_ref()
     }
 
     /// Users who may give commands, beside the process's own and root.
@@ -139,15 +158,20 @@ impl NodeFiles {
         let mut waiting = waiting_flags(&tree.flags, &read.flags);
         waiting.extend(waiting_keys(&self.config, &read.flags));
         waiting.extend(succession.waiting.iter().map(|site| {
-            format!("site {site}: it needs a socket or a worker that this process was not started with")
+            format!("site {site}: it needs a key or a socket that this process was not started with")
         }));
         let said = told(&tree.text, &read, &succession.plan);
+        if config.origins.len() > self.config.origins.len() {
+            // Too few descriptors are warned of, as at the start.
+            let _warned = outfit::raise_descriptors(&config);
+        }
         running.publish_plan(Arc::new(succession.plan));
         match board.follow(&self.config, &config) {
             Ok(settings) => settings.into_iter().for_each(|settings| running.publish_settings(settings)),
             Err(wrong) => waiting.push(wrong.to_string()),
         }
         (tree.text, tree.users, tree.broken) = (read.text, read.users, Vec::new());
+        tree.network = read.network;
         (self.config, self.origins, self.tree) = (config, origins, Some(tree));
         Ok(Renewed { said, waiting })
     }

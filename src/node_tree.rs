@@ -8,6 +8,7 @@ use crate::{back, front};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches};
 use controlplane::tree::duties::{self, Duty, Flag};
+use controlplane::tree::network::Network;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -43,6 +44,8 @@ pub(crate) struct TreeSource {
     pub(crate) text: String,
     /// Users of the machines, and the commands that they may give.
     pub(crate) users: Vec<(String, Vec<String>)>,
+    /// The network, if clients of it are sent from one front-end to another.
+    pub(crate) network: Option<Network>,
     /// The tree is broken, and the last good one serves: what is wrong.
     pub(crate) broken: Lines,
 }
@@ -54,6 +57,7 @@ pub(crate) struct Read {
     pub(crate) flags: Vec<Flag>,
     pub(crate) text: String,
     pub(crate) users: Vec<(String, Vec<String>)>,
+    pub(crate) network: Option<Network>,
 }
 
 impl FromTree {
@@ -92,11 +96,12 @@ pub(crate) fn read(door: &str, command: &Command, matches: &ArgMatches) -> Optio
         flags: Vec::new(),
         text: String::new(),
         users: Vec::new(),
+        network: None,
         broken: Lines::new(),
     };
     let read = source.read_first();
-    Some(read.map(|Read { place, flags, text, users }| {
-        (source.flags, source.text, source.users) = (flags.clone(), text, users);
+    Some(read.map(|Read { place, flags, text, users, network }| {
+        (source.flags, source.text, source.users, source.network) = (flags.clone(), text, users, network);
         FromTree { place, flags, source: Some(source) }
     }))
 }
@@ -152,7 +157,8 @@ impl TreeSource {
             place: format!("{}, node {node}", self.file.display()),
             flags,
             text: opened.text,
-            users: opened.network.users,
+            users: opened.network.users.clone(),
+            network: Some(opened.network).filter(|network| !network.redirects.is_empty()),
         })
     }
 

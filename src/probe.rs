@@ -3,6 +3,7 @@
 use crate::args::probe::ProbeArgs;
 use crate::args::reporting::ReportConfig;
 use crate::form::given::{Given, take_all};
+use crate::key_file;
 use crate::probe_once::keys;
 use crate::problem::{Problems, Wrong};
 use crate::tree;
@@ -86,7 +87,7 @@ pub(crate) fn configure(args: &ProbeArgs) -> Result<ProbeConfig, Problems> {
                     let instead = format!("give one, or node.{node}.key in the tree");
                     problems.require(key.is_some(), "--key", what, instead);
                 }
-                config.report = report(args, &opened.network, &node, &mut problems);
+                config.report = report(args, &opened.network, (&node, key), &mut problems);
                 config.resolvers =
                     config.report.as_ref().and_then(|report| resolvers(&opened.network, report));
                 config.node = node;
@@ -130,15 +131,25 @@ pub(crate) fn resolvers(network: &Network, report: &ReportConfig) -> Option<Reso
 }
 
 /// To whom a node tells what it sees: to those of the flags, else to those of the tree.
-fn report(args: &ProbeArgs, network: &Network, node: &str, problems: &mut Problems) -> Option<ReportConfig> {
+fn report(
+    args: &ProbeArgs,
+    network: &Network,
+    (node, own_key): (&str, Option<&Path>),
+    problems: &mut Problems,
+) -> Option<ReportConfig> {
     let mut of_flags = args.report.clone();
     let reporting = &network.reporting;
     let key = reporting.node(node).and_then(|node| node.key.clone()).or_else(|| reporting.key.clone());
     of_flags.report_key = of_flags.report_key.or(key);
     if of_flags.report_to.is_empty() {
-        of_flags.report_to = reporting.to.iter().map(|to| Given::of(*to)).collect();
+        of_flags.report_to = reporting.to.iter().map(|to| Given::of((*to, None))).collect();
+        let fronts = reporting.to_fronts.iter().map(|(to, key)| format!("{key}@{to}"));
+        of_flags.report_to.extend(fronts.filter_map(|text| text.parse().ok()));
     }
-    of_flags.config(node, problems)
+    let own = own_key.filter(|_| of_flags.has_fronts(&mut Problems::default()));
+    let own =
+        own.and_then(|file| key_file::private(file).map_err(|wrong| problems.add("--key", &wrong)).ok());
+    of_flags.config(node, own.as_ref(), None, problems)
 }
 
 /// Files of a node that the tree names.

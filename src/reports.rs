@@ -1,6 +1,6 @@
 //! What a name server does with reports: takes them in, makes figures of them, keeps what they came to over a restart.
 
-use crate::dns::ReportsConfig;
+use crate::dns::{ReportsConfig, TakenKeys};
 use crate::exit::Exit;
 use crate::tree;
 use controlplane::dns::policy::figures::{Reported, Ways};
@@ -54,8 +54,7 @@ impl Reports {
         told: Receiver<Told>,
         waker: Arc<Waker>,
     ) -> Result<Self, Exit> {
-        let mut ledger =
-            Ledger::new(network.reporting.expected(&network.probes, &network.servers, &config.secret));
+        let mut ledger = Ledger::new(config.keys.expected(network, &network.servers));
         if let Some(file) = &config.state {
             restore(file, &mut ledger);
         }
@@ -128,7 +127,7 @@ impl Reports {
 
     /// Another tree: who may say what has changed.
     pub(crate) fn replace(&mut self, network: &Network) -> Arc<Reported> {
-        let expected = network.reporting.expected(&network.probes, &network.servers, &self.config.secret);
+        let expected = self.config.keys.expected(network, &network.servers);
         self.ledger.lock().replace(expected);
         self.ask_of(network);
         self.make_ways(Instant::now());
@@ -140,7 +139,8 @@ impl Reports {
         let manners = &network.reporting.manners;
         let is_asked = manners.is_on && self.config.node.is_some();
         self.telling.set_refresh(is_asked.then_some(manners.every.as_secs()));
-        if manners.is_on && self.config.node.is_none() {
+        let is_name_server = matches!(self.config.keys, TakenKeys::Secret(_));
+        if manners.is_on && is_name_server && self.config.node.is_none() {
             let what = "resolvers are probed for nobody: this name server has no name";
             daemon::warning(what, &[("do", &"give --node NAME")]);
         }
@@ -196,7 +196,8 @@ pub(crate) fn kept_figures(
     let wrong = |what: String| vec![format!("--reports-state {}: {what}", file.display())];
     let text = fs::read_to_string(file).map_err(|error| wrong(format!("cannot be read: {error}")))?;
     // Nobody signs what was kept: any secret will do.
-    let mut ledger = Ledger::new(network.reporting.expected(&network.probes, servers, &Secret::new([0; 32])));
+    let keys = TakenKeys::Secret(Secret::new([0; 32]));
+    let mut ledger = Ledger::new(keys.expected(network, servers));
     kept::read(&text, &mut ledger).map_err(wrong)?;
     let now_us = clock::unix_us();
     ledger.tick(now_us);

@@ -6,6 +6,7 @@ use crate::control;
 use crate::dns::{DnsConfig, TreeSource};
 use crate::exit::{Exit, failed};
 use crate::explain;
+use crate::figures_file::FiguresFile;
 use crate::guide::{self, Guide};
 use crate::reports::Reports;
 use crate::settings::Board;
@@ -26,12 +27,10 @@ use core::net::SocketAddr;
 use core::time::Duration;
 use dataplane::reactor::machine;
 use mio::{Events, Poll, Token, Waker};
-use std::fs;
 use std::io::ErrorKind;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 /// How often the main thread looks at the workers and at the file of figures while it waits for signals.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -104,31 +103,6 @@ struct Running<'c> {
     /// Users who may give commands, beside the process's own and root.
     users: Vec<(String, Vec<String>)>,
     reports: Option<Reports>,
-}
-
-/// The file of figures and when it was last written.
-#[derive(Debug, Default)]
-struct FiguresFile {
-    path: Option<PathBuf>,
-    written: Option<SystemTime>,
-}
-
-impl FiguresFile {
-    fn of(network: Option<&Network>) -> Self {
-        let path = network.and_then(|network| network.figures.clone());
-        let mut file = Self { path, written: None };
-        file.has_changed();
-        file
-    }
-
-    /// Whether it was written since the last look.
-    fn has_changed(&mut self) -> bool {
-        let Some(path) = &self.path else { return false };
-        let written = fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
-        let has_changed = written.is_some() && written != self.written;
-        self.written = written;
-        has_changed
-    }
 }
 
 impl<'c> Running<'c> {
@@ -327,7 +301,7 @@ impl<'c> Running<'c> {
         if !self.figures.has_changed() {
             return;
         }
-        let Some(path) = &self.figures.path else { return };
+        let Some(path) = self.figures.path() else { return };
         match tree::figures(path, self.guide.steering()) {
             Ok(figures) => {
                 self.guide.take_figures(figures);
@@ -356,6 +330,7 @@ impl<'c> Running<'c> {
             CtlCommand::Status => Answer::done(vec![format!("{:#}", self.watch().status())]),
             CtlCommand::Override { order: wanted } => self.guide.obey(order.from.uid, &wanted),
             CtlCommand::Figures { table } => self.guide.read_figures(&table),
+            CtlCommand::ExplainRoute { .. } => control::not_here("explain-route", "a front-end"),
             CtlCommand::Explain { name, client, r#type } => {
                 // What is explained is what is known now, not what was published last.
                 if let Some(reports) = &mut self.reports {

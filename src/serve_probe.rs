@@ -214,7 +214,7 @@ fn note(prober: &Prober, board: &mut Board, observation: &Observation) -> bool {
 fn outlet(config: &ProbeConfig) -> Result<Option<Outlet>, String> {
     let Some(report) = &config.report else { return Ok(None) };
     let sender = Sender::new(Speaker::Prober, &report.node, report.key.clone(), clock::unix_us());
-    Outlet::new(sender, report.to.clone())
+    Outlet::new(sender, report.to.clone(), report.to_fronts.clone())
         .map(Some)
         .map_err(|error| format!("no socket for reports: {error}"))
 }

@@ -14,8 +14,8 @@ use dataplane::role::status::TunnelStatus;
 use dataplane::time::Instant;
 use std::collections::HashMap;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 /// How often tunnels are told of. Workers show them every half second.
@@ -30,13 +30,17 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 pub(crate) struct Teller {
     thread: JoinHandle<()>,
     stop: Arc<AtomicBool>,
+    /// To whom from now on, where that has changed.
+    next: Arc<Mutex<Option<ReportConfig>>>,
 }
 
 impl Teller {
     /// Begins to tell what `watch` sees, and how far the clients at these ports are.
     pub(crate) fn start(config: &ReportConfig, watch: Watch, ports: Vec<u16>) -> io::Result<Self> {
         let sender = Sender::new(Speaker::FrontEnd, &config.node, config.key.clone(), clock::unix_us());
-        let mut outlet = Outlet::new(sender, config.to.clone())?;
+        let mut outlet = Outlet::new(sender, config.to.clone(), config.to_fronts.clone())?;
+        let next: Arc<Mutex<Option<ReportConfig>>> = Arc::default();
+        let waiting = next.clone();
         let stop = Arc::new(AtomicBool::new(false));
         let told = stop.clone();
         let thread = std::thread::Builder::new().name("reports".to_owned());
@@ -46,6 +50,11 @@ impl Teller {
             let mut clients = Clients::new(ports);
             while !told.load(Ordering::Acquire) {
                 let now = clock::now();
+                if let Some(next) = waiting.lock().unwrap_or_else(PoisonError::into_inner).take()
+                    && let Err(error) = outlet.retarget(next.to, next.to_fronts)
+                {
+                    daemon::error("no socket for reports", &[("why", &error)]);
+                }
                 if now >= at {
                     before.entries(&watch).into_iter().for_each(|entry| outlet.sender.say(entry, now));
                     clients.entries(now).into_iter().for_each(|entry| outlet.sender.say(entry, now));
@@ -55,7 +64,12 @@ impl Teller {
                 std::thread::sleep(outlet.sender.deadline().min(at).since(now).min(LOOK_EVERY));
             }
         })?;
-        Ok(Self { thread, stop })
+        Ok(Self { thread, stop, next })
+    }
+
+    /// Tells these from now on, in the same name and under the same key.
+    pub(crate) fn retarget(&self, config: &ReportConfig) {
+        *self.next.lock().unwrap_or_else(PoisonError::into_inner) = Some(config.clone());
     }
 
     /// Ends it.

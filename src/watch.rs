@@ -16,6 +16,7 @@ use dataplane::tmp::TunnelCounters;
 use serde_json::{Value, json};
 
 use crate::config::NodeConfig;
+use crate::redirect_board::RedirectBoard;
 use crate::settings::Board;
 use crate::watch_endpoint;
 use crate::watch_page;
@@ -34,6 +35,7 @@ pub(crate) struct Watch {
     listening: Vec<String>,
     board: Arc<Board>,
     reloads: Arc<Reloads>,
+    redirects: Arc<RedirectBoard>,
 }
 
 impl Watch {
@@ -42,7 +44,7 @@ impl Watch {
         running: &Running,
         records: Arc<RecordStats>,
         names: Arc<ResolveStats>,
-        (board, reloads): (Arc<Board>, Arc<Reloads>),
+        (board, reloads, redirects): (Arc<Board>, Arc<Reloads>, Arc<RedirectBoard>),
     ) -> Self {
         Self {
             end: config.end.name(),
@@ -54,6 +56,7 @@ impl Watch {
             listening: running.listening().iter().map(ToString::to_string).collect(),
             board,
             reloads,
+            redirects,
         }
     }
 
@@ -338,6 +341,7 @@ impl Source for Watch {
         self.records.metrics(text);
         self.names.metrics(text);
         self.reloads.metrics(text, "longhaul_reloads", "longhaul_last_good");
+        self.redirects.metrics(text);
     }
 
     fn status(&mut self) -> Value {
@@ -367,6 +371,7 @@ impl Source for Watch {
             "log": self.records.status(),
             "settings": self.board.status(),
             "reload": self.reloads.status(),
+            "redirects": self.redirects.status(),
         })
     }
 

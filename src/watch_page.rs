@@ -91,9 +91,7 @@ pub(crate) fn page(shown: Shown<'_>) -> Page {
 fn sites(plan: &Plan) -> Table {
     let way = |way: &Way| match way {
         Way::Route(route) => plan.routes.get(usize::from(*route)).map(|route| format!("over {}", route.name)),
-        Way::Origin(origin) => {
-            plan.origins.get(usize::from(*origin)).map(|origin| origin.label.clone())
-        }
+        Way::Origin(origin) => plan.origins.get(usize::from(*origin)).map(|origin| origin.label.clone()),
     };
     let all = plan.sites.iter().filter(|site| site.retired.is_none());
     Table::of(("sites", "Sites", "It has no sites."), SITES, all, |site: &Site| {

@@ -114,6 +114,7 @@ fn local() -> SocketAddr {
 
 fn options(io: Io, plan: Plan, tunnels: TunnelSetup) -> NodeOptions {
     NodeOptions {
+        may_ask_origins: false,
         plan: Arc::new(plan),
         limits: Arc::new(Limits::default()),
         workers: vec![WorkerPlace { cpu: None, accepts: true, owns_tunnels: true }],
@@ -133,7 +134,7 @@ fn setup(key: PrivateKey) -> TunnelSetup {
     TunnelSetup {
         key,
         psk: None,
-        addresses: vec![local()],
+        sockets: vec![local().into()],
         transport: TunnelOptions::default(),
         blender: BlenderOptions::default(),
         turn_us: 250,
@@ -170,7 +171,7 @@ fn back(io: Io, key: PrivateKey, front: PublicKey, origin: SocketAddr) -> Runnin
 fn front(io: Io, key: PrivateKey, back: PublicKey, tunnel: SocketAddr) -> Running {
     let plan = Plan {
         listeners: vec![Listener { address: local(), proxy: false, tcp_site: None, carries_tunnels: false }],
-        sites: vec![Site { name: "*".to_owned(), way: Way::Route(0), others: Vec::new(), retired: None }].into(),
+        sites: vec![Site { name: "*".to_owned(), way: Way::Route(0), others: Vec::new(), alias_of: None, retired: None }].into(),
         routes: vec![Route {
             name: "east".to_owned(),
             public_key: back,

@@ -5,11 +5,13 @@ use crate::args::node::NodeArgs;
 use crate::args::reporting::ReportArgs;
 use crate::config::CarrierKind;
 use crate::form::address::Address;
+use crate::form::departure::DepartureForm;
 use crate::form::given::Given;
 use crate::form::listen::Listen;
 use crate::form::network::Network;
 use crate::form::route::Route;
 use crate::form::site::Site;
+use crate::form::site_alias::SiteAlias;
 use crate::form::tcp::Tcp;
 use crate::form::word::Word;
 use clap::{Args, Command, FromArgMatches};
@@ -57,6 +59,10 @@ pub(crate) struct FrontArgs {
     /// --tcp); `*` takes what no other takes, unknown names get 421; repeatable
     #[arg(long, value_name = "SITE=ROUTE[,ROUTE…]|URL")]
     pub(crate) site: Vec<Given<Site>>,
+    /// Serve a site under this name too, which is one machine's own: the next hop is told the site's name, and nobody who
+    /// asks for it is sent elsewhere; repeatable
+    #[arg(long, value_name = "NAME=SITE")]
+    pub(crate) site_alias: Vec<Given<SiteAlias>>,
     /// A way to a back-end: its public key and where it listens; a path leads to each of up to four addresses, over TCP where
     /// `tcp+` stands before it (or before the key, for all); repeatable
     #[arg(long, value_name = "NAME=KEY@ADDR[,ADDR…]")]
@@ -69,10 +75,11 @@ pub(crate) struct FrontArgs {
     /// packet on the one on which it arrives first; `duplicate`, as failover, and urgent data on a second one, too
     #[arg(long, value_name = "MODE", default_value_t = Given::of(Spread::Failover))]
     pub(crate) route_mode: Given<Word<Spread>>,
-    /// Send the tunnels' datagrams from here; where there are several of a family, each path of a route leaves from another,
-    /// in turn; without it from any address and port; repeatable
-    #[arg(long, visible_alias = "bind", value_name = "ADDR")]
-    pub(crate) tunnel_from: Vec<Given<Address>>,
+    /// Send the tunnels' datagrams from here, an address or a network device (`%eth1`, `192.0.2.1:0%eth1`), whatever the routing
+    /// table says; where there are several of a family, each path of a route leaves from another, in turn; without it from any
+    /// address and port; repeatable
+    #[arg(long, visible_alias = "bind", value_name = "ADDR|%DEVICE")]
+    pub(crate) tunnel_from: Vec<Given<DepartureForm>>,
     /// Believe the forwarding fields (X-Forwarded-For, -Proto, -Host, Forwarded) of clients in this network, and append to
     /// them: a balancer of your own; everybody else's are replaced; repeatable
     #[arg(long, value_name = "CIDR")]
@@ -82,6 +89,10 @@ pub(crate) struct FrontArgs {
     pub(crate) name: String,
     #[command(flatten)]
     pub(crate) report: ReportArgs,
+    /// Take reports of other nodes here, UDP, to know which clients another front-end serves better, where the tree says that
+    /// they are sent there; repeatable
+    #[arg(long, value_name = "ADDR", requires = "config", help_heading = "Reports")]
+    pub(crate) reports: Vec<Given<Address>>,
     /// The name in which reports are made: this node's in the tree
     #[arg(long, value_name = "NAME", requires = "report_key", help_heading = "Reports")]
     pub(crate) report_as: Option<String>,

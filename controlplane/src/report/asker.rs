@@ -2,6 +2,7 @@
 //! is waited for: results come as reports. The only file of requests with sockets.
 
 use crate::report::expected::ExpectedNode;
+use crate::report::key::ReportKey;
 use crate::report::wire::{Entry, Head, ReportWriter, Speaker};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::collections::HashMap;
@@ -28,8 +29,10 @@ impl Asker {
     /// Asks every prober that takes requests; datagrams that could not be sent are counted.
     pub fn ask(&mut self, nodes: &[ExpectedNode], addresses: &[IpAddr], now_us: u64) -> u64 {
         let mut failed = 0;
-        for (node, to) in nodes.iter().filter_map(|node| Some((node, node.asked_at?))) {
-            for datagram in self.datagrams(node, addresses, now_us) {
+        for (node, key, to) in
+            nodes.iter().filter_map(|node| Some((node, node.key.as_ref()?, node.asked_at?)))
+        {
+            for datagram in self.datagrams((node, key), addresses, now_us) {
                 let sent = self.socket(to.is_ipv4()).and_then(|socket| socket.send_to(&datagram, to));
                 failed += u64::from(sent.is_err());
             }
@@ -37,7 +40,12 @@ impl Asker {
         failed
     }
 
-    fn datagrams(&mut self, to: &ExpectedNode, addresses: &[IpAddr], now_us: u64) -> Vec<Vec<u8>> {
+    fn datagrams(
+        &mut self,
+        (to, key): (&ExpectedNode, &ReportKey),
+        addresses: &[IpAddr],
+        now_us: u64,
+    ) -> Vec<Vec<u8>> {
         let sequence = self.sequences.entry(to.name.clone()).or_default();
         let mut datagrams = Vec::new();
         let mut left = addresses;
@@ -48,7 +56,7 @@ impl Asker {
             let fitting = left.iter().take_while(|address| writer.put(&Entry::Ask(**address))).count();
             left = &left[fitting..];
             *sequence += 1;
-            datagrams.push(writer.finish(&to.key));
+            datagrams.push(writer.finish(key));
         }
         datagrams
     }
@@ -82,7 +90,7 @@ mod tests {
         let ear = UdpSocket::bind("127.0.0.1:0").unwrap();
         let node = |name: &str, asked_at| ExpectedNode {
             name: name.into(),
-            key: secret.of_node(name),
+            key: Some(secret.of_node(name)),
             is_front: false,
             server: None,
             asked_at,

@@ -10,8 +10,8 @@ use core::net::SocketAddr;
 pub struct ExpectedNode {
     /// Its name.
     pub name: String,
-    /// Its key.
-    pub key: ReportKey,
+    /// Its key; without one nothing that comes in its name is believed.
+    pub key: Option<ReportKey>,
     /// Whether it may speak of tunnels and clients.
     pub is_front: bool,
     /// Its own place among the servers.

@@ -1,7 +1,9 @@
 //! Keys of reports: one secret of the network, which name servers hold, and from it one key per node (HMAC-SHA256 of the
-//! node's name), which the node holds. Who breaks into a node can lie in its name and in nobody else's.
+//! node's name), which the node holds. Who breaks into a node can lie in its name and in nobody else's. Front-ends that take
+//! reports hold no secret: each pair has a key of its own, by X25519.
 
 use core::fmt;
+use dataplane::tmp::key::{PrivateKey, PublicKey};
 use ring::hmac::{HMAC_SHA256, Key, Tag, sign, verify};
 
 /// Bytes of a secret and of a key.
@@ -12,6 +14,9 @@ pub const CODE_BYTES: usize = 32;
 
 /// Stands before a node's name, so that the secret makes nothing else that is the same.
 const LABEL: &[u8] = b"longhaul report key ";
+
+/// Names the use of a pair's secret.
+const PAIR_LABEL: &str = "longhaul reports of a pair";
 
 /// The network's secret.
 #[derive(Clone)]
@@ -43,6 +48,12 @@ impl ReportKey {
     /// The key of these bytes.
     pub fn new(bytes: [u8; KEY_BYTES]) -> Self {
         Self { bytes, key: Key::new(HMAC_SHA256, &bytes) }
+    }
+
+    /// The key between a node and a front-end that takes its reports: only these two can make it, of their own private key
+    /// and the other's public one. Who breaks into a front-end can lie to that one only.
+    pub fn of_pair(own: &PrivateKey, other: &PublicKey) -> Option<Self> {
+        own.pair_secret(other, PAIR_LABEL).map(|secret| Self::new(*secret))
     }
 
     /// Its bytes, for its file.

@@ -162,7 +162,8 @@ impl Ledger {
             self.refused[Refusal::Stranger as usize] += 1;
             return Err(Refusal::Stranger);
         };
-        let entries = match report.proven(&self.expected.nodes[place].key) {
+        let key = self.expected.nodes[place].key.as_ref();
+        let entries = match key.and_then(|key| report.proven(key)) {
             Some(entries) => self.admit(place, &report.head, now_us).map(|()| entries),
             None => Err(Refusal::Forged),
         };

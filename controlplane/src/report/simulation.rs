@@ -89,7 +89,7 @@ impl World {
             nodes: (0..POPS)
                 .map(|pop| ExpectedNode {
                     name: name(pop),
-                    key: secret.of_node(&name(pop)),
+                    key: Some(secret.of_node(&name(pop))),
                     is_front: true,
                     server: None,
                     asked_at: None,
@@ -251,7 +251,7 @@ impl Fronts {
         let names = ["fra", "nyc"];
         let node = |(place, name): (usize, &&str)| ExpectedNode {
             name: (*name).into(),
-            key: secret.of_node(name),
+            key: Some(secret.of_node(name)),
             is_front: true,
             server: Some(place),
             asked_at: None,

@@ -207,6 +207,12 @@ impl ReportWriter {
     }
 }
 
+/// The same datagram under another key.
+pub fn signed_anew(datagram: &[u8], key: &ReportKey) -> Vec<u8> {
+    let signed = &datagram[..datagram.len() - CODE_BYTES];
+    [signed, key.code(signed).as_ref()].concat()
+}
+
 /// A report whose form is good; nobody has checked its code.
 #[derive(Clone, Copy, Debug)]
 pub struct Unproven<'a> {

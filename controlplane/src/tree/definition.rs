@@ -56,6 +56,10 @@ pub const TABLES: &[(&str, &str)] = &[
     ("policy * geo", "Under `geo`: for a country (`DE`), a continent (`EU`) or `*`, the members in order."),
     ("site *", "A site: what users ask for by its name."),
     ("site * dns", "How clients find the site."),
+    (
+        "site * redirect",
+        "How clients that a front-end of the site gets, and another serves better, are sent there (`docs/probe.md`).",
+    ),
     ("site * dns names", "Further names of the site, each with its policy."),
     ("override *", "An order about a node or server that counts more than what was measured."),
     ("dns", "What all our name servers do alike."),
@@ -137,6 +141,37 @@ pub const LEAVES: &[Leaf] = &[
         "Where it takes users' HTTP: `ADDR:PORT`, with `,proxy` behind it if a PROXY protocol header comes first.",
     ),
     leaf(
+        "node * front carrier",
+        Form::Word(&["auto", "udp"]),
+        Some("\"auto\""),
+        "Whether its tunnels go over TCP where no UDP passes, to back-ends that have a `carrier_listen`.",
+    ),
+    leaf(
+        "node * front route_mode",
+        Form::Word(&["failover", "bond", "duplicate"]),
+        Some("\"failover\""),
+        "How it uses the several paths to one back-end (`docs/routes.md`).",
+    ),
+    leaf(
+        "node * front tunnel_from",
+        Form::Texts,
+        Some("[]"),
+        "Where its tunnels' datagrams leave from, each path of a back-end from another in turn: `ADDR:PORT` (port 0: any), \
+         or a network device, `%eth1`.",
+    ),
+    leaf(
+        "node * front url",
+        Form::Text,
+        None,
+        "The name that is this machine's own and no other's, for clients that are sent to it: `http://HOST[:PORT]`, where `{site}` stands for the site's name. It must lead here; DNS is yours to say so.",
+    ),
+    leaf(
+        "node * front reports",
+        Form::Sockets,
+        Some("[\"0.0.0.0:7354\", \"[::]:7354\"]"),
+        "Where it takes reports of the other machines, UDP, if it serves a site with `redirect`; others send to `addresses` with these ports.",
+    ),
+    leaf(
         "node * back listen",
         Form::Sockets,
         Some("[\"0.0.0.0:7000\"]"),
@@ -146,7 +181,20 @@ pub const LEAVES: &[Leaf] = &[
         "node * back reach",
         Form::Sockets,
         Some("[]"),
-        "Where front-ends reach it; at `addresses`, with the port of the first `listen`, if not given.",
+        "Where front-ends reach it, a path to each; at `addresses`, with the port of the first `listen`, if not given.",
+    ),
+    leaf(
+        "node * back carrier_listen",
+        Form::Sockets,
+        Some("[]"),
+        "Where it takes tunnels over TCP, too, from front-ends whose way lets no UDP through.",
+    ),
+    leaf(
+        "node * back carrier_reach",
+        Form::Sockets,
+        Some("[]"),
+        "Where front-ends reach it over TCP; at the first of `addresses`, with the port of the first `carrier_listen`, if not \
+         given.",
     ),
     leaf("node * flags *", Form::Text, None, "The flag's value."),
     leaf(
@@ -165,7 +213,7 @@ pub const LEAVES: &[Leaf] = &[
     leaf(
         "node * probe requests",
         Form::Sockets,
-        Some("[\"0.0.0.0:7354\", \"[::]:7354\"]"),
+        Some("[\"0.0.0.0:7355\", \"[::]:7355\"]"),
         "Where its prober takes name servers' requests to probe resolvers, UDP, if `resolvers.probe` is on; they send to the first of `addresses` with this port.",
     ),
     leaf("server * domain", Form::Text, None, "What fails together with it. Its own name if not given."),
@@ -260,7 +308,8 @@ pub const LEAVES: &[Leaf] = &[
         "site * back",
         Form::Names("node"),
         Some("[]"),
-        "The back-end that its requests go over; without one its front-ends ask the origins themselves.",
+        "The back-ends that its requests go over, the first that can be reached; without one its front-ends ask the origins \
+         themselves.",
     ),
     leaf(
         "site * origins",
@@ -292,6 +341,36 @@ pub const LEAVES: &[Leaf] = &[
         Form::Name("policy"),
         None,
         "The policy that answers for the site's name. A zone must hold the name.",
+    ),
+    leaf(
+        "site * redirect status",
+        Form::Word(&["off", "302", "307"]),
+        Some("\"off\""),
+        "How: 302 for GET and HEAD, 307 for every method; only requests without a body.",
+    ),
+    leaf(
+        "site * redirect alt_svc",
+        Form::Word(&["off", "on"]),
+        Some("\"off\""),
+        "Whether answers name the better machine in Alt-Svc (RFC 7838), for what comes next.",
+    ),
+    leaf(
+        "site * redirect policy",
+        Form::Name("policy"),
+        None,
+        "Whose scores say what is better, of kind `best`; that of `dns` if not given.",
+    ),
+    leaf(
+        "site * redirect to",
+        Form::Names("node"),
+        None,
+        "Where clients may be sent; all front-ends of the site that are members of the policy and have `front.url` if not given.",
+    ),
+    leaf(
+        "site * redirect better_by",
+        Form::Span,
+        Some("\"50ms\""),
+        "How much better its score must be; half as much keeps those who were sent there. Not less than the policy's `tolerance`.",
     ),
     leaf("site * dns names *", Form::Name("policy"), None, "The policy that answers for this further name."),
     leaf(

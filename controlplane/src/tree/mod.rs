@@ -2,7 +2,7 @@
 //! once, the effective values, edits that keep comments, differences in words, the reference page and the JSON Schema.
 //!
 //! Lowest first: `path`, `form` · `definition` (the leaves) · `read` · `reference`, `edit`, `show` · `probes` (targets
-//! and who looks at them), `reporting` (who tells whom) · `network` (what the name server makes of a tree), `duties` (what front-ends and back-ends do) · `differ`.
+//! and who looks at them), `redirects` (who sends clients where), `reporting` (who tells whom) · `network` (what the name server makes of a tree), `duties` (what front-ends and back-ends do) · `differ`.
 
 pub mod definition;
 pub mod differ;
@@ -13,6 +13,7 @@ pub mod network;
 pub mod path;
 pub mod probes;
 pub mod read;
+pub mod redirects;
 pub mod reference;
 pub mod reporting;
 pub mod resolvers;

@@ -14,6 +14,7 @@ use crate::tree::definition::ROLES;
 use crate::tree::form::{Taken, span};
 use crate::tree::probes::{self, Probe};
 use crate::tree::read::{Problem, Tree};
+use crate::tree::redirects::{self, SiteRedirect};
 use crate::tree::reporting::Reporting;
 use crate::tree::resolvers;
 use core::net::{IpAddr, SocketAddr};
@@ -44,6 +45,8 @@ pub struct Network {
     pub probes: Vec<Probe>,
     /// Who reports to whom.
     pub reporting: Reporting,
+    /// Sites whose clients may be sent from one front-end to another.
+    pub redirects: Vec<SiteRedirect>,
     /// Where a node listens, and who it says it is.
     pub nodes: Vec<(String, Vec<SocketAddr>, String)>,
     /// Users of the machines, and the commands that they may give.
@@ -70,6 +73,10 @@ impl Network {
         }
         match probes::of(tree, folder, &making.network.servers) {
             Ok(probes) => making.network.probes = probes,
+            Err(problems) => making.problems.extend(problems),
+        }
+        match redirects::of(tree, &making.network.servers, &making.network.policies) {
+            Ok(redirects) => making.network.redirects = redirects,
             Err(problems) => making.problems.extend(problems),
         }
         match resolvers::of(tree) {

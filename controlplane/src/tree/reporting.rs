@@ -3,12 +3,13 @@
 use crate::dns::policy::model::Server;
 use crate::probe::manners::Manners;
 use crate::report::expected::{Expected, ExpectedNode, ExpectedTarget};
-use crate::report::key::Secret;
+use crate::report::key::ReportKey;
 use crate::report::limits::VOTE_INTERVALS;
 use crate::report::poll::Rules;
 use crate::tree::form::Taken;
 use crate::tree::probes::Probe;
 use crate::tree::read::Tree;
+use crate::tree::redirects;
 use core::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -21,6 +22,8 @@ pub struct Reporting {
     pub nodes: Vec<ReportingNode>,
     /// Where the name servers take reports.
     pub to: Vec<SocketAddr>,
+    /// Where front-ends take them that send clients elsewhere, each with its public key.
+    pub to_fronts: Vec<(SocketAddr, String)>,
     /// How resolvers are probed.
     pub manners: Manners,
 }
@@ -34,8 +37,12 @@ pub struct ReportingNode {
     pub is_front: bool,
     /// The file with its own key.
     pub key: Option<PathBuf>,
+    /// Its public key.
+    pub public_key: Option<String>,
     /// Where it takes reports, if it is a name server.
     pub listen: Vec<SocketAddr>,
+    /// Where it takes them as a front-end that sends clients elsewhere.
+    pub listen_front: Vec<SocketAddr>,
     /// Whether it is a name server.
     pub is_dns: bool,
     /// Where its prober takes requests to probe resolvers, if it has one and resolvers are probed.
@@ -56,6 +63,7 @@ impl Reporting {
             _ => Vec::new(),
         };
         let mut reporting = Self { key: file(&["reports", "key"]), manners, ..Self::default() };
+        let sending = redirects::senders(tree);
         for name in tree.names(&["node"]) {
             let roles = list(&["node", name, "roles"]);
             let has = |role: &str| roles.iter().any(|own| own == role);
@@ -69,12 +77,22 @@ impl Reporting {
             reporting.to.extend(listen.iter().flat_map(|listen| reached(*listen, &addresses)));
             let is_asked = has("probe") && reporting.manners.is_on;
             let asked = if is_asked { sockets(&["probe", "requests"]) } else { Vec::new() };
+            let public_key = match tree.value(&["node", name, "public_key"]) {
+                Some(Taken::Text(key)) => Some(key),
+                _ => None,
+            };
+            let is_sending = sending.contains(&name);
+            let listen_front = if is_sending { sockets(&["front", "reports"]) } else { Vec::new() };
+            let at = listen_front.iter().flat_map(|listen| reached(*listen, &addresses));
+            reporting.to_fronts.extend(at.zip(public_key.iter().cloned().cycle()));
             let key = file(&["node", name, "report_key"]);
             reporting.nodes.push(ReportingNode {
                 name: name.to_owned(),
                 is_front: has("front"),
                 key,
+                public_key,
                 listen,
+                listen_front,
                 is_dns: has("dns"),
                 asked_at: asked.iter().flat_map(|asked| reached(*asked, &addresses)).next(),
                 asked,
@@ -88,12 +106,17 @@ impl Reporting {
         self.nodes.iter().find(|node| node.name == name)
     }
 
-    /// Who may say what to a name server that has these servers and that secret.
-    pub fn expected(&self, probes: &[Probe], servers: &[Server], secret: &Secret) -> Expected {
+    /// Who may say what to whoever has these servers, and knows each node by the key that `key` gives.
+    pub fn expected(
+        &self,
+        probes: &[Probe],
+        servers: &[Server],
+        key: impl Fn(&ReportingNode) -> Option<ReportKey>,
+    ) -> Expected {
         let server = |name: &str| servers.iter().position(|server| server.name == name);
         let node = |node: &ReportingNode| ExpectedNode {
             name: node.name.clone(),
-            key: secret.of_node(&node.name),
+            key: key(node),
             is_front: node.is_front,
             server: server(&node.name),
             asked_at: node.asked_at,
@@ -136,6 +159,7 @@ fn reached(listen: SocketAddr, addresses: &[IpAddr]) -> Vec<SocketAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::key::Secret;
     use crate::tree::network::Network;
 
     const TREE: &str = r#"
@@ -175,15 +199,17 @@ timeout = "1s"
         );
         let on = Network::of(&Tree::read(&on).unwrap(), Path::new("/etc/longhaul")).unwrap().reporting;
         let asked_at = |name: &str| on.node(name).unwrap().asked_at;
-        assert_eq!(asked_at("fra"), Some(([192, 0, 2, 1], 7354).into()));
+        assert_eq!(asked_at("fra"), Some(([192, 0, 2, 1], 7355).into()));
         assert_eq!((asked_at("nyc"), asked_at("sin")), (None, None), "no prober; nowhere to reach it");
         assert_eq!((on.node("sin").unwrap().asked.len(), on.node("fra").unwrap().is_dns), (2, true));
         let secret = Secret::new([1; 32]);
-        let expected = reporting.expected(&network.probes, &network.servers, &secret);
+        let key = |node: &ReportingNode| Some(secret.of_node(&node.name));
+        let expected = reporting.expected(&network.probes, &network.servers, key);
         let fronts: Vec<_> =
             expected.nodes.iter().map(|node| (node.name.as_str(), node.is_front, node.server)).collect();
         assert_eq!(fronts, [("fra", true, Some(0)), ("nyc", false, Some(1)), ("sin", false, Some(2))]);
-        assert_eq!(expected.nodes[0].key.bytes(), secret.of_node("fra").bytes());
+        let fra = expected.nodes[0].key.as_ref().unwrap();
+        assert_eq!(fra.bytes(), secret.of_node("fra").bytes());
         let [web] = &expected.targets[..] else { panic!("one target") };
         let mut lookers = web.lookers.clone();
         lookers.sort_unstable();

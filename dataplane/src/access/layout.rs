@@ -1,6 +1,6 @@
 //! The record as bytes in a slot.
 //!
-//! A fixed part, little endian, then six texts, each after its length in two bytes. Absent times are `u64::MAX`.
+//! A fixed part, little endian, then seven texts, each after its length in two bytes. Absent times are `u64::MAX`.
 //! Encoding neither allocates nor fails: what does not fit is cut and a flag says so. Both sides run in one process
 //! and from one build, so that the version byte is only there to catch our own mistakes, and the layout free to
 //! change.
@@ -25,17 +25,21 @@ pub const NAME_BYTES_MAX: usize = 64;
 /// Longest rule name kept, in bytes: as long as such a name may be.
 pub const RULE_BYTES_MAX: usize = 31;
 
+/// Longest name of a node kept, in bytes: half a DNS label, which such names are.
+pub const NODE_BYTES_MAX: usize = 32;
+
 /// What the target keeps when every other text has its full length, in bytes.
 pub const TARGET_BYTES_MIN: usize = SLOT_BYTES
     - FIXED_BYTES
-    - 6 * 2
+    - 7 * 2
     - SITE_BYTES_MAX
     - METHOD_BYTES_MAX
     - 2 * NAME_BYTES_MAX
-    - RULE_BYTES_MAX;
+    - RULE_BYTES_MAX
+    - NODE_BYTES_MAX;
 
-const LAYOUT_VERSION: u8 = 1;
-const FIXED_BYTES: usize = 115;
+const LAYOUT_VERSION: u8 = 2;
+const FIXED_BYTES: usize = 116;
 const ADDRESS_BYTES: usize = 19;
 const ABSENT_US: u64 = u64::MAX;
 
@@ -62,6 +66,7 @@ impl<'a> AccessRecord<'a> {
             (self.route, NAME_BYTES_MAX),
             (self.origin, NAME_BYTES_MAX),
             (self.class_rule, RULE_BYTES_MAX),
+            (self.redirected_to, NODE_BYTES_MAX),
         ];
         for (text, bytes_max) in texts {
             out.text(text, bytes_max, FLAG_TEXT_CUT);
@@ -84,6 +89,7 @@ impl<'a> AccessRecord<'a> {
         record.route = input.text()?;
         record.origin = input.text()?;
         record.class_rule = input.text()?;
+        record.redirected_to = input.text()?;
         record.target = input.text()?;
         input.rest.is_empty().then_some(record)
     }
@@ -109,7 +115,7 @@ impl<'a> AccessRecord<'a> {
         }
         out.put(&self.ended.codes());
         out.put(&self.decision.id.to_le_bytes());
-        out.put(&[self.decision.rule.code(), self.decision.attempts]);
+        out.put(&[self.decision.rule.code(), self.decision.attempts, self.decision.reroutes]);
     }
 }
 
@@ -132,9 +138,10 @@ fn decode_fixed(input: &mut Decoder<'_>, flags: u8) -> Option<AccessRecord<'stat
     record.timings.total_us = input.span()?;
     record.ended = Ended::from_codes(input.take()?)?;
     record.decision.id = input.number()?;
-    let [rule, attempts] = input.take()?;
+    let [rule, attempts, reroutes] = input.take()?;
     record.decision.rule = Rule::from_code(rule)?;
     record.decision.attempts = attempts;
+    record.decision.reroutes = reroutes;
     record.decision.connection_reused = flags & FLAG_REUSED != 0;
     record.decision.compress = said(flags >> SHIFT_COMPRESS);
     record.decision.cache = said(flags >> SHIFT_CACHE);

@@ -10,7 +10,8 @@ mod outcome;
 mod record;
 
 pub use layout::{
-    METHOD_BYTES_MAX, NAME_BYTES_MAX, RULE_BYTES_MAX, SITE_BYTES_MAX, SLOT_BYTES, TARGET_BYTES_MIN,
+    METHOD_BYTES_MAX, NAME_BYTES_MAX, NODE_BYTES_MAX, RULE_BYTES_MAX, SITE_BYTES_MAX, SLOT_BYTES,
+    TARGET_BYTES_MIN,
 };
 pub use outcome::{Ended, Kind, Refusal, Rule, Version, Wait};
 pub use record::{AccessRecord, Decision, Timings};

@@ -131,6 +131,10 @@ closed_set! {
         SiteDefault = "site_default",
         /// The listener is bound to one route: plain TCP.
         Listener = "listener",
+        /// The name is one machine's own for a site.
+        SiteAlias = "site_alias",
+        /// Another machine of ours serves this client better: it was sent there.
+        Redirect = "redirect",
     }
 }
 

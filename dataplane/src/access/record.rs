@@ -25,6 +25,8 @@ pub struct Decision {
     pub rule: Rule,
     /// Origins tried, the successful one included; 0 when none was.
     pub attempts: u8,
+    /// How often it went over another route, because the one before was down.
+    pub reroutes: u8,
     /// Whether the origin's connection had served an earlier exchange.
     pub connection_reused: bool,
     /// Whether to compress, where the rule that gave the class says it.
@@ -70,6 +72,8 @@ pub struct AccessRecord<'a> {
     pub route: &'a [u8],
     /// The origin's name, or empty; at most [`NAME_BYTES_MAX`](crate::access::NAME_BYTES_MAX) are kept.
     pub origin: &'a [u8],
+    /// The node that the client was sent to, or empty; at most [`NODE_BYTES_MAX`](crate::access::NODE_BYTES_MAX) are kept.
+    pub redirected_to: &'a [u8],
     /// The origin's address, when one was reached.
     pub origin_address: Option<SocketAddr>,
     /// Where the time went.
@@ -101,6 +105,7 @@ impl AccessRecord<'static> {
             class_rule: b"",
             route: b"",
             origin: b"",
+            redirected_to: b"",
             origin_address: None,
             timings: Timings { queue_us: None, tunnel_us: None, origin_first_byte_us: None, total_us: None },
             ended: Ended::Complete,
@@ -108,6 +113,7 @@ impl AccessRecord<'static> {
                 id: 0,
                 rule: Rule::None,
                 attempts: 0,
+                reroutes: 0,
                 connection_reused: false,
                 compress: None,
                 cache: None,

@@ -11,6 +11,7 @@ use crate::reactor::wake::Waker;
 use crate::role::control::{Control, Stage};
 use crate::role::counters::Counters;
 use crate::role::plan::Plan;
+use crate::role::redirects::Redirects;
 use crate::role::settings::Settings;
 use crate::role::status::StatusBoard;
 
@@ -69,6 +70,15 @@ impl Running {
         let (control, wakers) = (self.control.clone(), self.wakers.clone());
         move |origin, addresses| {
             control.publish(origin, addresses);
+            wakers.iter().for_each(Waker::wake);
+        }
+    }
+
+    /// A handle that says from another thread where clients are better served.
+    pub fn redirects_publisher(&self) -> impl Fn(Arc<Redirects>) + Send + 'static {
+        let (control, wakers) = (self.control.clone(), self.wakers.clone());
+        move |redirects| {
+            control.publish_redirects(redirects);
             wakers.iter().for_each(Waker::wake);
         }
     }

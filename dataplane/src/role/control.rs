@@ -10,6 +10,7 @@ use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::role::plan::Plan;
+use crate::role::redirects::Redirects;
 use crate::role::settings::Settings;
 
 /// The stages of a node's life, in order.
@@ -39,11 +40,15 @@ pub struct Control {
     plan: Mutex<Arc<Plan>>,
     /// A bit for each route whose tunnel is up, written by the worker that owns it.
     routes_up: Box<[AtomicU64]>,
+    /// Changes of these so far.
+    routes_generation: AtomicU64,
     /// For each worker, the newest plan of whose retired numbers it uses none any more.
     settled: Vec<AtomicU64>,
     settings_generation: AtomicU64,
     /// The newest settings; `None` while those of the start hold.
     settings: Mutex<Option<Settings>>,
+    redirects_generation: AtomicU64,
+    redirects: Mutex<Arc<Redirects>>,
 }
 
 impl Control {
@@ -57,9 +62,12 @@ impl Control {
             plan_generation: AtomicU64::new(plan.generation),
             plan: Mutex::new(plan),
             routes_up: (0..ROUTES_MAX / 64).map(|_| AtomicU64::new(0)).collect(),
+            routes_generation: AtomicU64::new(0),
             settled: (0..workers).map(|_| AtomicU64::new(0)).collect(),
             settings_generation: AtomicU64::new(0),
             settings: Mutex::new(None),
+            redirects_generation: AtomicU64::new(0),
+            redirects: Mutex::default(),
         }
     }
 
@@ -148,6 +156,12 @@ impl Control {
         } else {
             word.fetch_and(!bit, Ordering::Release);
         }
+        self.routes_generation.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// How often a route has come up or gone down.
+    pub fn routes_generation(&self) -> u64 {
+        self.routes_generation.load(Ordering::Acquire)
     }
 
     /// Whether the tunnel of a route is up.
@@ -169,6 +183,24 @@ impl Control {
     pub fn publish_settings(&self, settings: Settings) {
         *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = Some(settings);
         self.settings_generation.fetch_add(1, Ordering::Release);
+    }
+
+    /// Publishes where clients are better served. Whoever calls keeps the tables of before until no worker has one any more:
+    /// freeing one takes longer than a worker may.
+    pub fn publish_redirects(&self, redirects: Arc<Redirects>) {
+        *self.redirects.lock().unwrap_or_else(PoisonError::into_inner) = redirects;
+        self.redirects_generation.fetch_add(1, Ordering::Release);
+    }
+
+    /// The newest of these tables, if they changed since `seen`, which then is their generation.
+    pub fn newer_redirects(&self, seen: &mut u64) -> Option<Arc<Redirects>> {
+        let generation = self.redirects_generation.load(Ordering::Acquire);
+        if generation == *seen {
+            return None;
+        }
+        let redirects = self.redirects.try_lock().ok()?.clone();
+        *seen = generation;
+        Some(redirects)
     }
 
     /// The newest settings, if they changed since `seen`, which then is their generation.

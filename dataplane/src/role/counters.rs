@@ -57,10 +57,13 @@ counters! {
     clients_timed_out: "clients_timed_out", Total, "Client connections ended because the client was too slow.";
     requests: "requests", Total, "Requests whose head was read whole.";
     requests_refused: "requests_refused", Total, "Requests refused by the parser or by a limit.";
+    redirects: "redirects", Total, "Requests answered with a redirection to a machine of ours that serves the client better.";
+    alt_svc_hints: "alt_svc_hints", Total, "Answers that named such a machine (Alt-Svc).";
     exchanges: "exchanges_open", Gauge, "Exchanges under way.";
     answers: "answers", Total, "Exchanges that were answered completely.";
     failures: "failures", Total, "Exchanges that ended with an error of ours (4xx or 5xx page, or a cut body).";
     aborts: "client_aborts", Total, "Exchanges that the client gave up.";
+    reroutes: "reroutes", Total, "Exchanges that went over another route because theirs was down.";
     tcp_streams: "tcp_streams", Total, "Plain TCP connections carried.";
     origin_connections: "origin_connections", Gauge, "Connections to origins open.";
     origin_connects: "origin_connects", Total, "Connections to origins made.";

@@ -11,6 +11,7 @@ pub mod node;
 pub mod origins;
 pub mod plan;
 pub mod proxy_protocol;
+pub mod redirects;
 pub mod settings;
 pub mod status;
 pub mod succession;

@@ -48,8 +48,18 @@ pub struct Site {
     pub way: Way,
     /// Where they go instead, the first that is up, while that is not.
     pub others: Vec<Way>,
+    /// The site whose own name for one machine this is: the next hop is told that site's name, and whoever asks is served
+    /// here.
+    pub alias_of: Option<String>,
     /// The plan that no longer had it.
     pub retired: Option<u64>,
+}
+
+impl Site {
+    /// The name that rules, the tunnel and the next hop know it by.
+    pub fn served_name(&self) -> &str {
+        self.alias_of.as_deref().unwrap_or(&self.name)
+    }
 }
 
 impl Entry for Site {

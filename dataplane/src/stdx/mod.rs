@@ -2,6 +2,7 @@
 
 pub mod chain;
 pub mod network;
+pub mod prefixes;
 pub mod prng;
 pub mod slab;
 pub mod wheel;

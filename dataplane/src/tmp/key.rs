@@ -116,6 +116,15 @@ impl PrivateKey {
         self.shared(peer).is_some()
     }
 
+    /// A secret that only this machine and `peer` can make, for the use that `label` names; `None` as for [`Self::agrees_with`].
+    /// The same at both ends; nothing of it can be learnt from the tunnels' own keys, nor these from it.
+    pub fn pair_secret(&self, peer: &PublicKey, label: &str) -> Option<Zeroizing<[u8; KEY_BYTES]>> {
+        let shared = self.shared(peer)?;
+        let own = self.public();
+        let (first, second) = if own.0 < peer.0 { (own.0, peer.0) } else { (peer.0, own.0) };
+        Some(Zeroizing::new(hash(label, &[&*shared, &first, &second])))
+    }
+
     pub(in crate::tmp) fn bytes(&self) -> &[u8; KEY_BYTES] {
         &self.0
     }

@@ -197,7 +197,7 @@ impl Scenario {
     fn front_plan(&self, owner: u8) -> Plan {
         let way = |origin: usize| if self.has_tunnel() { Way::Route(0) } else { Way::Origin(origin as u16) };
         let name = |origin: usize| format!("site{origin}.example");
-        let site = |name, way| Site { name, way, others: Vec::new(), retired: None };
+        let site = |name, way| Site { name, way, others: Vec::new(), alias_of: None, retired: None };
         let mut sites: Vec<Site> = (0..ORIGINS).map(|origin| site(name(origin), way(origin))).collect();
         // The host of the messages that are refused in their bodies.
         sites.push(site("a".to_owned(), way(0)));

@@ -207,6 +207,11 @@ impl Figures {
         self.ways.ways.len() + self.reported.ways.ways.len()
     }
 
+    /// The networks that anybody has measured; one may come twice.
+    pub fn measured(&self) -> impl Iterator<Item = &Network> {
+        self.ways.ways.keys().chain(self.reported.ways.ways.keys())
+    }
+
     /// The same file's figures with what nodes have reported.
     pub fn with_reported(&self, reported: Arc<Reported>) -> Self {
         let of_file = |place| self.of_file.get(place).copied().unwrap_or_default();

@@ -2,9 +2,11 @@
 //! decision out of closed sets; whoever answers obeys, whoever explains shows the same decision.
 //!
 //! Lowest first: `model` (servers, policies) · `figures` (what was measured), `rendezvous` · `decide`, `forecast` · `steering`,
-//! which holds them all for an answer · `explain`, and `orders`, which an operator gives while it runs.
+//! which holds them all for an answer · `elsewhere` (who is better served where he is not), `explain`, and `orders`, which an
+//! operator gives while it runs.
 
 pub mod decide;
+pub mod elsewhere;
 pub mod explain;
 pub mod figures;
 pub mod forecast;

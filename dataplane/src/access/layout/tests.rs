@@ -17,6 +17,7 @@ fn full() -> AccessRecord<'static> {
         response_body_bytes: 1 << 40,
         class: 4,
         route: b"transatlantic",
+        redirected_to: b"nyc1",
         origin: b"origin-1",
         origin_address: Some("[2001:db8::1]:8080".parse().unwrap()),
         timings: Timings {
@@ -30,6 +31,7 @@ fn full() -> AccessRecord<'static> {
             id: u64::MAX,
             rule: Rule::SiteWildcard,
             attempts: 2,
+            reroutes: 1,
             connection_reused: true,
             compress: Some(false),
             cache: None,
@@ -74,6 +76,7 @@ fn what_is_too_long_is_cut_and_said_so() {
         route: &long,
         origin: &long,
         class_rule: &long,
+        redirected_to: &long,
         ..full()
     };
     let used = record.encode(&mut slot);

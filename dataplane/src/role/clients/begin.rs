@@ -12,7 +12,8 @@ use crate::http::{
 use crate::port::{Port, Reading};
 use crate::role::clients::client::{HEAD, Phase};
 use crate::role::clients::draft::draft;
-use crate::role::clients::exchange::{Down, Exchange, LINE_BYTES_MAX, Reframe};
+use crate::role::clients::exchange::{Down, Exchange, LINE_BYTES_MAX, Move, Reframe};
+use crate::role::clients::redirect::elsewhere;
 use crate::role::clients::refuse::Page;
 use crate::role::clients::state::Clients;
 use crate::rules::{RequestFacts, Verdict};
@@ -75,6 +76,7 @@ impl Clients {
         bytes: &[u8],
     ) -> usize {
         let blank = self.blank(now, handle, 0, self.plan.rules.unruled());
+        let date = self.date(now);
         let Some(client) = self.clients.get(handle) else { return bytes.len() };
         let (head, taken) = match parse_request(bytes, &self.limits.http, &mut self.table) {
             Parsed::Complete { head, bytes } => (head, bytes),
@@ -93,6 +95,14 @@ impl Clients {
         let host = if is_default { head.host.normalised(&mut name) } else { b"" };
         let (upgrade, body, is_head) = (head.upgrade, head.body, Asked::by(&head) == Asked::Head);
         if let Ok(exchange) = &mut drafted {
+            exchange.keep_alive &= !self.is_draining;
+            let sent_to = elsewhere(&self.redirects, &self.plan, exchange, &head, &date, &mut self.written);
+            if let Some(node) = sent_to {
+                self.send_elsewhere(now, port, handle, exchange, &node);
+                return taken;
+            }
+        }
+        if let Ok(exchange) = &mut drafted {
             exchange.way = self.plan.way_now(exchange.site, |way| up.is_up(way)).unwrap_or(exchange.way);
         }
         if let Ok(exchange) = &drafted
@@ -104,10 +114,7 @@ impl Clients {
         }
         self.counters.requests.add(1);
         let opened = match drafted {
-            Ok(mut exchange) => {
-                exchange.keep_alive &= !self.is_draining;
-                self.open(now, port, up, handle, exchange, host).map_err(Page::of_failure)
-            }
+            Ok(exchange) => self.open(now, port, up, handle, exchange, host).map_err(Page::of_failure),
             Err(page) => Err(page),
         };
         if let Err(page) = opened {
@@ -148,7 +155,7 @@ impl Clients {
             return Err(Failure::ShedClass);
         }
         let Some(client) = self.clients.get_mut(handle) else { return Err(Failure::Cancelled) };
-        let site = self.plan.sites[usize::from(exchange.site)].name.as_bytes();
+        let site = self.plan.sites[usize::from(exchange.site)].served_name().as_bytes();
         let envelope = OpeningEnvelope {
             kind: exchange.kind,
             decision: exchange.decision,
@@ -171,6 +178,9 @@ impl Clients {
                 exchange.served = served;
                 if self.written.is_empty() || up.ask(now, port, way, asker, served, Ask::Data(&self.written))
                 {
+                    let written = core::mem::take(&mut self.written);
+                    self.keep_opening(up, key, opening.envelope, &written);
+                    self.written = written;
                     return Ok(());
                 }
                 self.abandoned.push((way, asker, served));
@@ -207,6 +217,7 @@ impl Clients {
             site,
             decision: self.next_decision(),
             rule: Rule::None,
+            may_hint: false,
             room: 0,
             request_body: BodyReader::for_request(RequestBody::None),
             request_trailers: Trailers::new(&self.limits.http),
@@ -214,6 +225,10 @@ impl Clients {
             request_bytes: 0,
             is_sent: false,
             owes_finish: false,
+            is_repeatable: false,
+            kept: Chain::new(),
+            moving: Move::No,
+            reroutes: 0,
             down: Down::Envelope,
             owed: 0,
             asked: Asked::Ordinary,

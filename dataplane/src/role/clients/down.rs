@@ -22,6 +22,7 @@ impl Clients {
         exchange.owed += bytes.len() as u32;
         if exchange.first_byte.is_none() {
             exchange.first_byte = Some(now);
+            self.blocks.clear(&mut exchange.kept);
         }
         if exchange.held.is_empty() {
             self.take_answer(now, port, key, bytes);
@@ -146,13 +147,21 @@ impl Clients {
             (false, true) => ConnectionChoice::KeepAlive,
             (false, false) => ConnectionChoice::Close,
         };
+        let alternative = if exchange.may_hint && !head.is_interim() {
+            let site = self.plan.sites[usize::from(exchange.site)].name.as_bytes();
+            self.redirects.better(site, exchange.peer.ip()).map(|(_, target)| target.alternative.as_bytes())
+        } else {
+            None
+        };
+        let hint = [(&b"Alt-Svc"[..], alternative.unwrap_or_default())];
+        self.counters.alt_svc_hints.add(u64::from(alternative.is_some()));
         let emission = ResponseEmission {
             version: exchange.version,
             framing,
             connection,
             via: Some(self.plan.pseudonym.as_bytes()),
             date: (!head.is_interim()).then_some(&date[..]),
-            extra: &[],
+            extra: if alternative.is_some() { &hint } else { &[] },
         };
         self.written.clear();
         emit_response(&head, &emission, &mut self.written);

@@ -44,12 +44,14 @@ pub(crate) fn draft(
         return Err(Page::of_failure(Failure::WrongKind));
     }
     let fallback = if record.name == "*" { plan.pseudonym.as_bytes() } else { record.name.as_bytes() };
+    // The next hop knows the site, and not the names that single machines have for it.
+    let alias = record.alias_of.as_ref().map(|site| site.as_bytes());
     let is_trusted = plan.is_trusted_proxy(client.peer.ip());
     let behind = is_trusted.then(|| client_behind(head, |address| plan.is_trusted_proxy(address))).flatten();
     let is_websocket = head.upgrade == Upgrade::WebSocket;
     written.clear();
     let emission = RequestEmission {
-        host: if head.host.is_empty() { fallback } else { head.host.bytes },
+        host: alias.unwrap_or(if head.host.is_empty() { fallback } else { head.host.bytes }),
         forwarding: Forwarding {
             client: Some(HttpClient { address: client.peer.ip(), scheme: Scheme::Http }),
             trusted: is_trusted,
@@ -63,19 +65,26 @@ pub(crate) fn draft(
     // The port of a client behind a proxy is unknown.
     let peer = behind.map_or(client.peer, |address| SocketAddr::new(address, 0));
     let facts = RequestFacts {
-        site: if record.name == "*" { host } else { record.name.as_bytes() },
+        site: if record.name == "*" { host } else { record.served_name().as_bytes() },
         client: peer.ip(),
         port: plan.listeners[usize::from(client.listener)].address.port(),
         message: Some(MessageFacts::of(head)),
     };
+    let is_bodiless = matches!(head.body, RequestBody::None | RequestBody::Length(0));
     let mut exchange = Exchange {
         peer,
         way: record.way,
         site,
         verdict: rules.judge(&facts),
-        rule: if record.name == "*" { Rule::SiteDefault } else { Rule::SiteExact },
+        rule: match alias {
+            Some(_) => Rule::SiteAlias,
+            None if record.name == "*" => Rule::SiteDefault,
+            None => Rule::SiteExact,
+        },
+
         request_body: BodyReader::for_request(head.body),
         is_chunked: head.body == RequestBody::Chunked,
+        is_repeatable: is_bodiless && head.upgrade == Upgrade::None && head.method.is_idempotent(),
         asked: Asked::by(head),
         version: head.version,
         keep_alive: head.keep_alive,

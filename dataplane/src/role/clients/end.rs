@@ -277,7 +277,7 @@ impl Clients {
         self.clients.get(handle).is_some_and(|client| !client.stash.is_empty())
     }
 
-    fn after_answer(&mut self, now: Instant, port: &mut Port, exchange: &Exchange) {
+    pub(crate) fn after_answer(&mut self, now: Instant, port: &mut Port, exchange: &Exchange) {
         let handle = exchange.client;
         let Some(client) = self.clients.get_mut(handle) else { return };
         if !exchange.keep_alive || client.phase != Phase::Waiting {
@@ -299,6 +299,7 @@ impl Clients {
     fn remove_exchange(&mut self, key: Handle) -> Option<Exchange> {
         let mut exchange = self.exchanges.remove(key)?;
         self.blocks.clear(&mut exchange.held);
+        self.blocks.clear(&mut exchange.kept);
         if let Some(client) = self.clients.get_mut(exchange.client) {
             client.exchange = None;
         }
@@ -313,6 +314,11 @@ impl Clients {
     }
 
     fn log(&mut self, now: Instant, exchange: &Exchange) {
+        self.log_sent_to(now, exchange, "");
+    }
+
+    /// The same for an exchange whose client was sent to a node, if that has a name.
+    pub(crate) fn log_sent_to(&mut self, now: Instant, exchange: &Exchange, node: &str) {
         let plan = self.plan.clone();
         let unix_ms = (self.unix_origin_us + exchange.began.as_us()) / 1_000;
         let kind = match (exchange.kind, exchange.status) {
@@ -334,7 +340,9 @@ impl Clients {
         record.request_body_bytes = exchange.request_bytes;
         record.response_body_bytes = exchange.answer_bytes;
         record.class = exchange.verdict.class;
+        record.redirected_to = node.as_bytes();
         match exchange.way {
+            _ if !node.is_empty() => {}
             Way::Route(route) => record.route = plan.routes[usize::from(route)].name.as_bytes(),
             Way::Origin(origin) => record.origin = plan.origins[usize::from(origin)].label.as_bytes(),
         }
@@ -354,6 +362,7 @@ impl Clients {
         record.decision.compress = exchange.verdict.compress;
         record.decision.cache = exchange.verdict.cache;
         record.decision.attempts = exchange.reply.attempts;
+        record.decision.reroutes = exchange.reroutes;
         record.decision.connection_reused = exchange.reply.reused;
         self.put(&record);
     }

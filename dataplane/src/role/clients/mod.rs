@@ -11,7 +11,9 @@ mod down;
 mod draft;
 mod end;
 mod exchange;
+mod redirect;
 mod refuse;
+mod reroute;
 mod state;
 mod up;
 
@@ -19,3 +21,5 @@ pub use state::{Clients, ClientsOptions, RecordSink};
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_redirect;

@@ -9,10 +9,11 @@ use crate::exchange::link::{Answer, Ask, Asker, Downstream, Served, Upstream, Wa
 use crate::http::{FieldTable, ImfFixdate, format_imf_fixdate};
 use crate::port::{ListenerId, Port, Reading, TcpId, Token};
 use crate::role::clients::client::{Client, Phase};
-use crate::role::clients::exchange::Exchange;
+use crate::role::clients::exchange::{Exchange, Move};
 use crate::role::counters::Counters;
 use crate::role::limits::Limits;
 use crate::role::plan::Plan;
+use crate::role::redirects::Redirects;
 use crate::role::token::{self, Part};
 use crate::stdx::chain::{Blocks, Chain};
 use crate::stdx::slab::{Handle, Slab};
@@ -53,6 +54,7 @@ pub struct ClientsOptions {
 /// The clients of one worker.
 pub struct Clients {
     pub(crate) plan: Arc<Plan>,
+    pub(crate) redirects: Arc<Redirects>,
     pub(crate) limits: Arc<Limits>,
     /// As in the limits, until an operator changes it.
     shed_at_percent: [u32; RINGS],
@@ -101,6 +103,7 @@ impl Clients {
             date_second: 0,
             is_draining: false,
             plan: options.plan,
+            redirects: Arc::default(),
             counters: options.counters,
             worker: options.worker,
             unix_origin_us: options.unix_origin_us,
@@ -114,6 +117,11 @@ impl Clients {
     /// Takes a plan over: what begins from now on goes by it.
     pub fn take_plan(&mut self, plan: Arc<Plan>) {
         self.plan = plan;
+    }
+
+    /// Takes over where clients are better served.
+    pub fn take_redirects(&mut self, redirects: Arc<Redirects>) {
+        self.redirects = redirects;
     }
 
     /// Whether an exchange goes on that belongs to a site, or goes a way, that the plan has retired.
@@ -307,6 +315,12 @@ impl Clients {
         if client.phase == Phase::Opening {
             self.begin_tcp(now, port, up, handle);
         }
+        let exchange = self.clients.get(handle).and_then(|client| client.exchange);
+        if let Some(key) = exchange
+            && self.exchanges.get(key).is_some_and(|exchange| exchange.moving != Move::No)
+        {
+            self.reroute(now, port, up, key);
+        }
         self.pay(now, port, up, handle);
         self.go_on(now, port, up, handle);
     }
@@ -321,13 +335,17 @@ impl Downstream for Clients {
                 if let Some(exchange) = self.exchanges.get_mut(exchange) {
                     exchange.room += bytes;
                 }
+                self.has_left(exchange);
                 self.list(client);
             }
             Answer::Queued(us) => {
                 if let Some(exchange) = self.exchanges.get_mut(exchange) {
                     exchange.queue_us = Some(us);
                 }
+                self.has_left(exchange);
             }
+            Answer::Returned => self.take_back(exchange),
+            Answer::Failed(failure) if self.may_outlive(exchange, failure) => {}
             // Without a tunnel there is nothing to be first in.
             Answer::Class(_) => {}
             Answer::Data(bytes) => self.take_down(now, port, exchange, bytes),
