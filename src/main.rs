@@ -18,6 +18,7 @@ mod doctor;
 mod doctor_back;
 mod exit;
 mod explain;
+mod explain_probe;
 mod explain_route;
 mod figures_file;
 mod form;

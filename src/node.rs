@@ -212,6 +212,7 @@ impl Node {
                 Ok(lines) => Answer::done(lines),
                 Err(what) => Answer::wrong(vec![format!("explain: {what}")]),
             },
+            CtlCommand::ExplainProbe { .. } => control::not_here("explain-probe", "a name server"),
             CtlCommand::ExplainRoute { site } => self.explain_route(&site),
         }
     }
