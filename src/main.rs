@@ -66,6 +66,7 @@ mod tunnel_log;
 mod wan;
 mod watch;
 mod watch_endpoint;
+mod watch_page;
 mod watch_paths;
 mod watch_rings;
 

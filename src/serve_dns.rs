@@ -193,6 +193,8 @@ impl<'c> Running<'c> {
             listening: self.server.listening().iter().map(ToString::to_string).collect(),
             log_lines: self.log.as_ref().map(QueryLog::written),
             reports: self.reports.as_ref().map(Reports::ledger),
+            decisions: self.server.decisions(),
+            name: String::from_utf8_lossy(&self.config.server.settings.nsid).into_owned(),
         }
     }
 

@@ -213,7 +213,7 @@ pub const LEAVES: &[Leaf] = &[
     leaf(
         "node * probe requests",
         Form::Sockets,
-        Some("[\"0.0.0.0:7354\", \"[::]:7354\"]"),
+        Some("[\"0.0.0.0:7355\", \"[::]:7355\"]"),
         "Where its prober takes name servers' requests to probe resolvers, UDP, if `resolvers.probe` is on; they send to the first of `addresses` with this port.",
     ),
     leaf("server * domain", Form::Text, None, "What fails together with it. Its own name if not given."),

@@ -48,7 +48,8 @@ fn in_order(judged: &[Judged]) -> Vec<&Judged> {
     all
 }
 
-fn kind(kind: &Kind) -> &'static str {
+/// How a policy chooses, in words.
+pub fn kind(kind: &Kind) -> &'static str {
     match kind {
         Kind::Best(_) => "best: the lowest score",
         Kind::Weighted => "weighted: by shares",
@@ -58,7 +59,8 @@ fn kind(kind: &Kind) -> &'static str {
     }
 }
 
-fn rule(rule: Rule) -> &'static str {
+/// What made an answer, in words.
+pub fn rule(rule: Rule) -> &'static str {
     match rule {
         Rule::Policy => "the policy's own, among servers that are up",
         Rule::AmongUnknown => {
