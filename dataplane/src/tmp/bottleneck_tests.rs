@@ -249,7 +249,8 @@ fn urgent_answers_beside_bulk_arrive_the_first_time() {
     let later = Duration::from_secs(5);
     let (page, share, _) = beside_bulk(&wide_options(), line(50, 100, 1.0, 0), later, 600, 1);
     assert!(page.unfinished == 0 && page.p99 < 115.0 && share > 0.92, "{page:?} {share}");
-    let (page, share, repair_percent) = beside_bulk(&wide_options(), line(50, 100, 1.0, 10_000), later, 1_000, 2);
+    let (page, share, repair_percent) =
+        beside_bulk(&wide_options(), line(50, 100, 1.0, 10_000), later, 1_000, 2);
     assert!(page.unfinished == 0 && page.p99 < 130.0 && share > 0.92, "{page:?} {share}");
     assert!(repair_percent < 2.0, "{repair_percent}");
 }
