@@ -333,12 +333,7 @@ impl Controller {
             self.model.queue_grew();
             if self.setting.profile != Profile::Literal {
                 // HyStart compares whole rounds and so comes a round too late; the queue itself shows at once.
-                let was_starting = self.ensemble.is_starting();
                 self.ensemble.end_start();
-                if was_starting {
-                    let verdict = self.supervisor.start_ended(view.now);
-                    self.obey(verdict);
-                }
             }
         }
         (self.queue_us_min, self.queue_samples) = (u64::MAX, 0);

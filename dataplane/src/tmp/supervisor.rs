@@ -178,12 +178,6 @@ impl Supervisor {
         if at_once { self.enter_model(judged.now, Reason::QuietLosses) } else { Verdict::Stay }
     }
 
-    /// The ensemble's first slow start has filled a queue: most of it is our own, so it is emptied at once.
-    pub fn start_ended(&mut self, now: Instant) -> Verdict {
-        let is_own = self.profile == Profile::Balanced && self.mode == Mode::Ensemble;
-        if is_own { self.enter_model(now, Reason::Trial) } else { Verdict::Stay }
-    }
-
     /// A round trip has passed.
     pub fn round_ended(&mut self, judged: Judged) -> Verdict {
         let round_us = core::mem::replace(&mut self.round_us_min, u64::MAX);

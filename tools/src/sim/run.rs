@@ -131,6 +131,7 @@ impl Sim {
         let topology = match (options.given.topology, drawn) {
             _ if options.alone => Topology::Alone,
             (Some(TopologyGiven::Alone), _) | (None, 0) => Topology::Alone,
+            (Some(TopologyGiven::Twins(workers)), _) => Topology::Twins(workers.clamp(1, 2)),
             (Some(TopologyGiven::Pair(workers)), _) => Topology::Pair(workers.clamp(1, 2)),
             (None, 1) => Topology::Pair(2),
             (None, 2) => Topology::Twins(1 + (seed & 1) as u8),
@@ -139,7 +140,7 @@ impl Sim {
         let faults =
             if options.calm { Faults::NONE } else { Faults::draw(&mut dice, topology != Topology::Alone) };
         let faults = options.given.faults(faults);
-        let scenario = Scenario::draw(seed, topology, &faults);
+        let scenario = Scenario::draw(seed, topology, &faults, &options.given);
         let mut world = World::new(seed);
         if options.films {
             world.start_film();
@@ -242,6 +243,7 @@ impl Sim {
         for incident in &given.incidents {
             let action = match incident.trouble {
                 Trouble::Partition(span_us) => Action::Partition(0, None, span_us),
+                Trouble::DarkPath(path, span_us) => Action::Partition(0, Some(path), span_us),
                 Trouble::Shrink(bytes) => Action::Shrink(bytes),
                 Trouble::KillFront(down_us) => Action::Kill(0, down_us),
                 Trouble::KillBack(_) if self.scenario.processes() < 2 => continue,

@@ -32,6 +32,7 @@ use dataplane::tmp::spread::{PathUse, Spread};
 use crate::sim::client::Doors;
 use crate::sim::driver::Worker;
 use crate::sim::fault::{Fault, Faults};
+use crate::sim::given::Given;
 use crate::sim::message::{NOT_ALLOWED, TCP_SITE, UNRESOLVED};
 
 /// HTTP origins; the last one connects badly in some seeds. Behind them stands one for plain TCP.
@@ -126,7 +127,7 @@ pub(crate) fn listener_of(to: SocketAddr) -> Option<ListenerId> {
 
 impl Scenario {
     /// Draws one.
-    pub(crate) fn draw(seed: u64, shape: Shape, faults: &Faults) -> Self {
+    pub(crate) fn draw(seed: u64, shape: Shape, faults: &Faults, given: &Given) -> Self {
         let mut dice = Prng::new(seed ^ 0x5ce0);
         let second = |low: u64, high: u64, dice: &mut Prng| Duration::from_secs(dice.between(low, high));
         let few = faults.has(Fault::FewConnections);
@@ -208,6 +209,8 @@ impl Scenario {
             let limits = PathLimits { wait_us, ..PathLimits::default() };
             scenario.chosen = PathUse { spread: spreads[dice.below(4) as usize], limits };
         }
+        scenario.paths = given.paths.map_or(scenario.paths, |paths| paths.clamp(1, PATHS));
+        scenario.chosen.spread = given.route_mode.unwrap_or(scenario.chosen.spread);
         scenario.plans = [Arc::new(scenario.front_plan(owner)), Arc::new(scenario.back_plan())];
         scenario
     }
