@@ -19,6 +19,7 @@ mod doctor_back;
 mod duty_check;
 mod exit;
 mod explain;
+mod explain_probe;
 mod explain_route;
 mod figures_file;
 mod form;
