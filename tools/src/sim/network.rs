@@ -42,7 +42,7 @@ impl Network {
     pub(crate) fn draw(world: &mut World, faults: Faults, given: &PathGiven) -> Self {
         let dice = &mut world.dice.net;
         // The first path of each is as given; the others are up to twice as long, or shorter.
-        let latency_us = given.latency_us.unwrap_or(dice.between(50, 60_000));
+        let latency_us = given.latency_us.unwrap_or_else(|| dice.between(50, 60_000));
         let mut ways = [[Way::default(); PATHS]; BACKS];
         for (number, way) in ways.iter_mut().flat_map(|ways| ways.iter_mut().enumerate()) {
             way.latency_us =
