@@ -17,6 +17,7 @@ use dataplane::tmp::random::{Random, SystemRandom};
 use mio::net::UdpSocket;
 use mio::{Events, Interest, Poll, Token};
 use serde_json::{Map, Value, json};
+use socket2::{Domain, Protocol, Socket, Type};
 use std::io::{self, ErrorKind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
@@ -76,7 +77,7 @@ impl ResolverThread {
         let mut sockets = Vec::new();
         let mut listening = Vec::new();
         for address in &options.listen {
-            let socket = UdpSocket::bind(*address).map_err(|error| (*address, error))?;
+            let socket = ear(*address).map_err(|error| (*address, error))?;
             listening.push(socket.local_addr().map_err(|error| (*address, error))?);
             sockets.push(socket);
         }
@@ -109,6 +110,16 @@ impl ResolverThread {
         self.stop.store(true, Ordering::Release);
         self.thread.join().unwrap_or_else(|_| Err(io::Error::other("the thread of resolvers failed")))
     }
+}
+
+/// A socket for requests. Both families on one port, as by default, are two sockets: the second must not want the first one's part.
+fn ear(address: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM.nonblocking(), Some(Protocol::UDP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.bind(&address.into())?;
+    Ok(UdpSocket::from_std(socket.into()))
 }
 
 /// A probe under way.
@@ -320,5 +331,44 @@ impl ResolverWatch {
         for (why, count) in PassedOver::ALL.iter().zip(book.passed_over) {
             samples.value(&[("reason", &why.name())], count);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::key::Secret;
+    use std::sync::mpsc;
+
+    fn start(listen: Vec<SocketAddr>) -> Result<ResolverThread, (SocketAddr, io::Error)> {
+        let asked = Asked::new(Secret::new([1; 32]).of_node("p1"), 0, ["ns1".to_owned()]);
+        let (results, _taken) = mpsc::channel();
+        ResolverThread::start(ResolverOptions { listen, manners: Manners::default(), asked, results })
+    }
+
+    /// The default is both families on one port; the second once found the port in use.
+    #[test]
+    fn both_families_listen_on_one_port() {
+        let any = |port| vec![(Ipv4Addr::UNSPECIFIED, port).into(), (Ipv6Addr::UNSPECIFIED, port).into()];
+        for _ in 0..20 {
+            let free = start(vec![(Ipv4Addr::UNSPECIFIED, 0).into()]).unwrap();
+            let port = free.listening()[0].port();
+            free.stop().unwrap();
+            // Somebody else may have taken it in between.
+            if let Ok(thread) = start(any(port)) {
+                assert_eq!(thread.listening(), any(port));
+                return thread.stop().unwrap();
+            }
+        }
+        panic!("no port for both");
+    }
+
+    #[test]
+    fn an_address_that_is_taken_is_named() {
+        let first = start(vec![(Ipv4Addr::LOCALHOST, 0).into()]).unwrap();
+        let address = first.listening()[0];
+        let (named, error) = start(vec![address]).unwrap_err();
+        assert_eq!((named, error.kind()), (address, ErrorKind::AddrInUse));
+        first.stop().unwrap();
     }
 }
