@@ -148,9 +148,15 @@ pub const LEAVES: &[Leaf] = &[
     ),
     leaf(
         "node * front route_mode",
-        Form::Word(&["failover", "bond", "duplicate"]),
+        Form::Word(&["failover", "best", "bond", "duplicate"]),
         Some("\"failover\""),
         "How it uses the several paths to one back-end (`docs/routes.md`).",
+    ),
+    leaf(
+        "node * front route_limit",
+        Form::Text,
+        Some("\"off\""),
+        "When it leaves a path, or a back-end for the next one of a site: `rtt=150ms,loss=3%,queue=50ms,wait=200ms`, some of them, or `off` (`docs/routes.md`).",
     ),
     leaf(
         "node * front tunnel_from",
