@@ -48,6 +48,8 @@ pub struct ResolverOptions {
     pub asked: Asked,
     /// Where results go.
     pub results: Sender<ResolverEntry>,
+    /// What a thread before this one knows.
+    pub before: Option<ResolverBook>,
 }
 
 /// What is shown of it.
@@ -65,7 +67,7 @@ pub struct ResolverWatch(Arc<Mutex<Shown>>);
 /// The thread.
 #[derive(Debug)]
 pub struct ResolverThread {
-    thread: JoinHandle<io::Result<()>>,
+    thread: JoinHandle<io::Result<ResolverBook>>,
     stop: Arc<AtomicBool>,
     watch: ResolverWatch,
     listening: Vec<SocketAddr>,
@@ -105,8 +107,8 @@ impl ResolverThread {
         self.thread.is_finished()
     }
 
-    /// Ends it.
-    pub fn stop(self) -> io::Result<()> {
+    /// Ends it; what it knows.
+    pub fn stop(self) -> io::Result<ResolverBook> {
         self.stop.store(true, Ordering::Release);
         self.thread.join().unwrap_or_else(|_| Err(io::Error::other("the thread of resolvers failed")))
     }
@@ -144,17 +146,22 @@ struct Probing {
 
 impl Probing {
     fn new(mut sockets: Vec<UdpSocket>, options: ResolverOptions, watch: ResolverWatch) -> io::Result<Self> {
-        let ResolverOptions { manners, asked, results, .. } = options;
+        let ResolverOptions { manners, asked, results, before, .. } = options;
         let poll = Poll::new()?;
         for (place, socket) in sockets.iter_mut().enumerate() {
             poll.registry().register(socket, Token(place), Interest::READABLE)?;
+        }
+        let question = manners.question.clone();
+        let mut book = ResolverBook::new(manners, clock::now());
+        if let Some(before) = before {
+            book.inherit(before);
         }
         Ok(Self {
             poll,
             sockets,
             asked,
-            question: manners.question.clone(),
-            book: ResolverBook::new(manners, clock::now()),
+            question,
+            book,
             flights: (0..FLIGHTS_MAX).map(|_| None).collect(),
             results,
             watch,
@@ -162,7 +169,7 @@ impl Probing {
         })
     }
 
-    fn run(mut self, stop: &AtomicBool) -> io::Result<()> {
+    fn run(mut self, stop: &AtomicBool) -> io::Result<ResolverBook> {
         let mut events = Events::with_capacity(FLIGHTS_MAX);
         let mut late_at = clock::now() + TICK;
         while !stop.load(Ordering::Acquire) {
@@ -185,7 +192,7 @@ impl Probing {
             }
             self.show();
         }
-        Ok(())
+        Ok(self.book)
     }
 
     /// Takes requests.
@@ -343,7 +350,13 @@ mod tests {
     fn start(listen: Vec<SocketAddr>) -> Result<ResolverThread, (SocketAddr, io::Error)> {
         let asked = Asked::new(Secret::new([1; 32]).of_node("p1"), 0, ["ns1".to_owned()]);
         let (results, _taken) = mpsc::channel();
-        ResolverThread::start(ResolverOptions { listen, manners: Manners::default(), asked, results })
+        ResolverThread::start(ResolverOptions {
+            listen,
+            manners: Manners::default(),
+            asked,
+            results,
+            before: None,
+        })
     }
 
     /// The default is both families on one port; the second once found the port in use.
@@ -357,7 +370,8 @@ mod tests {
             // Somebody else may have taken it in between.
             if let Ok(thread) = start(any(port)) {
                 assert_eq!(thread.listening(), any(port));
-                return thread.stop().unwrap();
+                thread.stop().unwrap();
+                return;
             }
         }
         panic!("no port for both");
