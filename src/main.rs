@@ -21,6 +21,8 @@ mod figures_file;
 mod form;
 mod front;
 mod guide;
+mod holder;
+mod join;
 mod key;
 mod key_file;
 mod key_log;
@@ -180,6 +182,7 @@ fn enter(door: &Door, entrance: &Entrance<'_>) -> Exit {
         Door::Sim(args) => sim::run(args),
         Door::Plot(args) => plot::run(args),
         Door::Key(args) => key::run(args),
+        Door::Join(args) => join::run(args),
         Door::Tmp(args) => tmp_dump::run(args),
         Door::Rules(args) => rule_door::run(args),
         Door::Config(args) => tree::run(args),

@@ -3,6 +3,7 @@
 use crate::args::config::{ConfigArgs, ConfigDoor};
 use crate::args::door::Cli;
 use crate::exit::Exit;
+use crate::holder;
 use crate::show;
 use clap::{Arg, Command, CommandFactory};
 use controlplane::dns::load::Loaded;
@@ -26,6 +27,10 @@ pub(crate) fn run(args: &ConfigArgs) -> Exit {
         ConfigDoor::Get { file, path } => get(file, path),
         ConfigDoor::Set { file, path, value } => set(file, path, value),
         ConfigDoor::Diff { old, new } => diff(old, new),
+        ConfigDoor::Serve(args) => match holder::configure(args) {
+            Ok(config) => Ok(holder::run(config)),
+            Err(problems) => Err(problems.lines().to_vec()),
+        },
         ConfigDoor::Reference => {
             show::text(&reference::page());
             Ok(Exit::Done)
@@ -120,10 +125,16 @@ pub(crate) fn figures(path: &Path, steering: &Steering) -> Result<Figures, Lines
     Figures::read(&text, &names, written_s).map_err(|problems| problems.into_iter().map(wrong).collect())
 }
 
+/// Looks for everything that is wrong with a text that is to stand in `file`, and with what it names.
+pub(crate) fn check_text(file: &Path, text: String) -> Result<(Loaded, Steering), Lines> {
+    let opened = of_text(file, text)?;
+    check_duties(file, &opened)?;
+    load(&opened.network)
+}
+
 fn check(file: &Path) -> Result<Exit, Lines> {
     let opened = open(file)?;
-    check_duties(file, &opened)?;
-    let (loaded, steering) = load(&opened.network)?;
+    let (loaded, steering) = check_text(file, opened.text)?;
     for line in &loaded.warnings {
         eprintln!("  {line}");
     }

@@ -7,6 +7,7 @@ use crate::args::demo::DemoArgs;
 use crate::args::dns::DnsArgs;
 use crate::args::explain::ExplainArgs;
 use crate::args::front::FrontArgs;
+use crate::args::join::JoinArgs;
 use crate::args::key::KeyArgs;
 use crate::args::load::LoadArgs;
 use crate::args::origin::OriginArgs;
@@ -67,6 +68,7 @@ pub(crate) enum Door {
     Explain(ExplainArgs),
     Ctl(CtlArgs),
     Key(KeyArgs),
+    Join(Box<JoinArgs>),
     Tmp(TmpArgs),
     Rules(RuleDoorArgs),
     /// Tries what the data plane needs of this machine and says what to do about each

@@ -11,6 +11,7 @@ pub(crate) mod dns;
 pub(crate) mod door;
 pub(crate) mod explain;
 pub(crate) mod front;
+pub(crate) mod join;
 pub(crate) mod key;
 pub(crate) mod keys;
 pub(crate) mod load;
