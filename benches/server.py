@@ -67,6 +67,19 @@ def free_port(kind=socket.SOCK_STREAM):
         return probe.getsockname()[1]
 
 
+def free_port_of_both():
+    """A port that neither UDP nor TCP uses at the moment, as a name server needs it."""
+    for _ in range(1000):
+        port = free_port(socket.SOCK_DGRAM)
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                pass
+    raise Failure("no port is free for both UDP and TCP")
+
+
 def raise_descriptor_limit():
     """A thousand clients have several thousand descriptors; the children inherit the limit."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -7,6 +7,7 @@ use crate::form::given::take_all;
 use crate::problem::Problems;
 use core::net::SocketAddr;
 use dataplane::exchange::link::{Kind, Way};
+use dataplane::node::TunnelSocket;
 use dataplane::role::plan::{Peer, Plan, Site};
 use std::collections::HashSet;
 
@@ -64,6 +65,7 @@ pub(crate) fn configure_again(args: &BackArgs, running: Option<&NodeConfig>) -> 
         psk,
         key_log: args.keys.key_log.clone(),
         listen_udp,
+        may_grow: args.node.tree.config.is_some(),
         cores,
         driver,
         sockets,
@@ -147,7 +149,7 @@ fn sites(args: &BackArgs, origins: &Origins) -> Vec<Site> {
         .collect()
 }
 
-fn listen_udp(args: &BackArgs, problems: &mut Problems) -> Vec<SocketAddr> {
+fn listen_udp(args: &BackArgs, problems: &mut Problems) -> Vec<TunnelSocket> {
     problems.require(
         !args.listen.is_empty() || !args.http_listen.is_empty(),
         "--listen",
@@ -173,7 +175,7 @@ fn listen_udp(args: &BackArgs, problems: &mut Problems) -> Vec<SocketAddr> {
         problems.require(is_free, flag, "listens where another flag does", "give another address");
         addresses.push(address);
     }
-    addresses
+    addresses.into_iter().map(TunnelSocket::from).collect()
 }
 
 fn peers(args: &BackArgs, origins: &Origins, problems: &mut Problems) -> Vec<PeerConfig> {
@@ -235,7 +237,7 @@ mod tests {
         assert!(plan.is_allowed(0, b"mail.example") && !plan.is_allowed(0, b"other"));
         assert_eq!(plan.origin(b"mail.example", Kind::Tcp), Some(1));
         assert_eq!(plan.peers[0].label, example(1)[..8]);
-        assert_eq!(config.listen_udp, ["127.0.0.1:0".parse().unwrap()]);
+        assert_eq!(config.listen_udp, [SocketAddr::from(([127, 0, 0, 1], 0)).into()]);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::args::reporting::ReportConfig;
 use crate::rule_source::RuleSource;
 use controlplane::logs::daemon::Level;
 use core::net::SocketAddr;
+use dataplane::node::TunnelSocket;
 use dataplane::reactor::privileges::Identity;
 use dataplane::role::limits::Limits;
 use dataplane::role::plan::Plan;
@@ -54,8 +55,10 @@ pub(crate) struct NodeConfig {
     pub(crate) psk: Option<PresharedKey>,
     /// Where the secrets of sessions are written, if anywhere.
     pub(crate) key_log: Option<PathBuf>,
-    /// UDP addresses of the tunnels. A back-end listens there; a front-end sends from there (port 0: any).
-    pub(crate) listen_udp: Vec<SocketAddr>,
+    /// UDP sockets of the tunnels. A back-end listens there; a front-end sends from there (port 0: any).
+    pub(crate) listen_udp: Vec<TunnelSocket>,
+    /// It runs from a tree: a reload may bring the first origins, and the first tunnels if there is a key.
+    pub(crate) may_grow: bool,
     /// Workers and where they run.
     pub(crate) cores: Cores,
     /// The drivers' sizes and habits.

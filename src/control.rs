@@ -30,8 +30,13 @@ pub(crate) fn obey(order: &Order, carry_out: impl FnOnce(CtlCommand) -> Answer) 
     let (uid, pid) = (order.from.uid, order.from.pid);
     match CtlLine::try_parse_from(&order.words) {
         Ok(CtlLine { command }) => {
-            let looks_only =
-                matches!(command, CtlCommand::Show | CtlCommand::Status | CtlCommand::Explain { .. });
+            let looks_only = matches!(
+                command,
+                CtlCommand::Show
+                    | CtlCommand::Status
+                    | CtlCommand::Explain { .. }
+                    | CtlCommand::ExplainRoute { .. }
+            );
             let said = said(&order.words);
             let answer =
                 if order.may(command.name()) { carry_out(command) } else { not_yours(uid, &command) };

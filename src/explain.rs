@@ -1,6 +1,8 @@
 //! The door of explanations: the decision that a name server would make now, in words.
 
+use crate::args::ctl::{CtlArgs, CtlCommand};
 use crate::args::explain::{ExplainArgs, ExplainDoor};
+use crate::ctl;
 use crate::exit::Exit;
 use crate::guide;
 use crate::reports;
@@ -17,7 +19,14 @@ use dataplane::tmp::random::{Random, SystemRandom};
 
 /// Explains.
 pub(crate) fn run(args: &ExplainArgs) -> Exit {
-    match dns(&args.door) {
+    let found = match &args.door {
+        ExplainDoor::Route { site, control } => {
+            let command = CtlCommand::ExplainRoute { site: site.clone() };
+            return ctl::run(&CtlArgs { control: control.clone(), command });
+        }
+        door => dns(door),
+    };
+    match found {
         Ok(text) => {
             show::text(&text);
             Exit::Done
@@ -31,7 +40,9 @@ pub(crate) fn run(args: &ExplainArgs) -> Exit {
 }
 
 fn dns(door: &ExplainDoor) -> Result<String, Vec<String>> {
-    let ExplainDoor::Dns { name, client, config, figures, overrides, reports_state, r#type } = door;
+    let ExplainDoor::Dns { name, client, config, figures, overrides, reports_state, r#type } = door else {
+        return Err(vec!["is nothing that a name server answers".to_owned()]);
+    };
     let network = tree::open(config)?.network;
     let (loaded, mut steering) = tree::load(&network)?;
     if let Some(path) = figures {

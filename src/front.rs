@@ -7,7 +7,8 @@ use crate::form::given::take_all;
 use crate::form::site::{SiteWay, WayText};
 use crate::form::tcp::TcpListen;
 use crate::problem::{Problems, Wrong};
-use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use crate::tunnel_from;
+use core::net::SocketAddr;
 use dataplane::exchange::link::{Kind, Way};
 use dataplane::role::plan::{Plan, Site};
 use dataplane::tmp::limits::PATHS_MAX;
@@ -29,7 +30,10 @@ pub(crate) fn configure_again(
     let common = assemble::common(&args.node, &mut problems);
     let listeners = listeners(args, &mut sites, &mut problems);
     listeners.check_admin(common.seeing.admin, &mut problems);
-    let (key, psk) = assemble::keys(&args.keys, !args.route.is_empty(), running, &mut problems);
+    let may_grow = args.node.tree.config.is_some();
+    // Keys are read at the start alone, so one that is there is read for the tunnels that a reload may bring.
+    let may_have_tunnels = !args.route.is_empty() || may_grow && args.keys.key.is_some();
+    let (key, psk) = assemble::keys(&args.keys, may_have_tunnels, running, &mut problems);
     let hears: Vec<SocketAddr> =
         take_all(&args.reports, "reports", &mut problems).into_iter().map(|(_, at)| at).collect();
     let needs_key = !hears.is_empty() || args.report.has_fronts(&mut Problems::default());
@@ -39,7 +43,8 @@ pub(crate) fn configure_again(
     let report = args.report.config(report_as, report_identity.as_ref(), report_before, &mut problems);
     let far_ends = sites.routes.iter().map(|route| (format!("--route {}=…", route.name), &route.public_key));
     assemble::check_peers(key.as_ref(), far_ends, &mut problems);
-    let listen_udp = tunnel_from(args, &sites.routes, &mut problems);
+    let any_family = may_grow && may_have_tunnels;
+    let listen_udp = tunnel_from::sockets(&args.tunnel_from, &sites.routes, any_family, &mut problems);
     let plan = Plan {
         listeners: listeners.all,
         sites: sites.all.into(),
@@ -74,6 +79,7 @@ pub(crate) fn configure_again(
         psk,
         key_log: args.keys.key_log.clone(),
         listen_udp,
+        may_grow,
         cores,
         driver,
         sockets,
@@ -257,33 +263,6 @@ fn listeners(args: &FrontArgs, sites: &mut Sites, problems: &mut Problems) -> Li
     listeners
 }
 
-/// Where the tunnels' datagrams leave from: as given, or any address of each family that the routes use.
-fn tunnel_from(args: &FrontArgs, routes: &[RouteConfig], problems: &mut Problems) -> Vec<SocketAddr> {
-    let given: Vec<SocketAddr> = take_all(&args.tunnel_from, "tunnel_from", problems)
-        .into_iter()
-        .map(|(_, address)| address)
-        .collect();
-    for (index, address) in given.iter().enumerate().filter(|(_, address)| address.port() > 0) {
-        let is_new = !given[..index].contains(address);
-        let flag = format!("--tunnel-from {address}");
-        problems.require(is_new, flag, "is there twice", "give it once, or with port 0");
-    }
-    let uses =
-        |is_ipv6: bool| routes.iter().flat_map(|route| &route.addresses).any(|to| to.is_ipv6() == is_ipv6);
-    let mut from = Vec::new();
-    for (is_ipv6, any) in [(false, Ipv4Addr::UNSPECIFIED.into()), (true, Ipv6Addr::UNSPECIFIED.into())] {
-        if !uses(is_ipv6) {
-            continue;
-        }
-        let before = from.len();
-        from.extend(given.iter().filter(|address| address.is_ipv6() == is_ipv6));
-        if from.len() == before {
-            from.push(SocketAddr::new(any, 0));
-        }
-    }
-    from
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -322,7 +301,8 @@ mod tests {
         assert_eq!((plan.rules.requests.len(), plan.rules.class_default), (1, 3));
         assert_eq!((plan.routes.len(), plan.routes[1].addresses.len()), (2, 2));
         assert!(config.key.is_some() && config.psk.is_none());
-        assert_eq!(config.listen_udp, ["0.0.0.0:0".parse().unwrap(), "[::]:0".parse().unwrap()]);
+        let from: Vec<String> = config.listen_udp.iter().map(|socket| socket.address.to_string()).collect();
+        assert_eq!(from, ["0.0.0.0:0", "[::]:0"]);
     }
 
     #[test]
@@ -351,6 +331,6 @@ mod tests {
         let config =
             config(&["--tcp", "127.0.0.1:25=mail", "--route", &east, "--key", file.to_str().unwrap()]);
         assert_eq!((config.plan.sites.len(), config.plan.sites[0].way), (1, Way::Route(0)));
-        assert_eq!(config.listen_udp, ["0.0.0.0:0".parse().unwrap()]);
+        assert_eq!(config.listen_udp, [SocketAddr::from(([0; 4], 0)).into()]);
     }
 }

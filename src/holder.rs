@@ -15,7 +15,9 @@ use crate::tree;
 use controlplane::control::{Inbox, Word, ask};
 use controlplane::join::invitation::{Invitation, InvitationId, Ticket};
 use controlplane::join::registry::{Additions, Refusal, judge, register};
-use controlplane::join::request::{Answer, Gathering, Joined, LABEL, REQUEST_BYTES_MAX, Request, pieces};
+use controlplane::join::request::{
+    Answer, Gathering, Joined, LABEL, REQUEST_BYTES_MAX, Request, TooLong, pieces,
+};
 use controlplane::logs::daemon::{self, Level};
 use controlplane::notify;
 use controlplane::signal::{Signal, Signals};
@@ -51,7 +53,7 @@ const USED: &str = "used";
 
 /// What a holder is told.
 #[derive(Debug)]
-pub(crate) struct HolderConfig {
+struct HolderConfig {
     file: PathBuf,
     listen: Vec<SocketAddr>,
     key: PrivateKey,
@@ -63,8 +65,19 @@ pub(crate) struct HolderConfig {
     log_level: Level,
 }
 
+/// Serves, or says what is wrong.
+pub(crate) fn enter(args: &ServeArgs) -> Exit {
+    match configure(args) {
+        Ok(config) => run(config),
+        Err(problems) => {
+            problems.print("config serve");
+            Exit::Usage
+        }
+    }
+}
+
 /// Reads and checks all flags; everything that is wrong at once.
-pub(crate) fn configure(args: &ServeArgs) -> Result<HolderConfig, Problems> {
+fn configure(args: &ServeArgs) -> Result<HolderConfig, Problems> {
     let mut problems = Problems::default();
     let key = key_file::private(&args.key).map_err(|wrong| problems.add("--key", &wrong)).ok();
     if let Err(lines) = tree::open(&args.file) {
@@ -115,7 +128,7 @@ fn file_of(folder: &Path, id: InvitationId, end: &str) -> PathBuf {
 }
 
 /// Serves until it is told to stop.
-pub(crate) fn run(config: HolderConfig) -> Exit {
+fn run(config: HolderConfig) -> Exit {
     daemon::set_level_max(config.log_level);
     // Before any thread: they inherit what is blocked, so that only this thread hears signals.
     let inbox = Signals::block().and_then(|signals| Inbox::new(signals, None));
@@ -244,7 +257,7 @@ impl Holder {
             match gathering.take(&piece) {
                 Ok(Some(text)) => break Request::from_json(text),
                 Ok(None) => {}
-                Err(()) => break Err("the request is too long".to_owned()),
+                Err(TooLong) => break Err("the request is too long".to_owned()),
             }
         };
         let name = request.as_ref().map_or_else(|_| String::new(), |request| request.name.clone());

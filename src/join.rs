@@ -151,7 +151,7 @@ fn ask(ticket: &Ticket, key: &PrivateKey, request: &Request) -> Result<Joined, F
         let message = read_message(&mut stream).map_err(unreached)?;
         let text = conversation.open(&message).ok_or_else(stranger)?;
         let nonsense = || Failed::Refused("the holder's answer cannot be read".to_owned());
-        if let Some(text) = gathering.take(&text).map_err(|()| nonsense())? {
+        if let Some(text) = gathering.take(&text).map_err(|_| nonsense())? {
             return match Answer::from_json(text).ok_or_else(nonsense)? {
                 Answer::Joined(joined) => Ok(joined),
                 Answer::Refused(why) => Err(Failed::Refused(why)),

@@ -15,8 +15,10 @@ mod demo_pops;
 mod demo_wan;
 mod dns;
 mod doctor;
+mod doctor_back;
 mod exit;
 mod explain;
+mod explain_route;
 mod figures_file;
 mod form;
 mod front;
@@ -60,6 +62,7 @@ mod startup;
 mod tell;
 mod tmp_dump;
 mod tree;
+mod tunnel_from;
 mod tunnel_log;
 mod wan;
 mod watch;
@@ -185,9 +188,10 @@ fn enter(door: &Door, entrance: &Entrance<'_>) -> Exit {
         Door::Join(args) => join::run(args),
         Door::Tmp(args) => tmp_dump::run(args),
         Door::Rules(args) => rule_door::run(args),
-        Door::Config(args) => tree::run(args),
+        Door::Config(args) => tree::run(args, holder::enter),
         Door::Explain(args) => explain::run(args),
         Door::Ctl(args) => ctl::run(args),
-        Door::Doctor => doctor::run(),
+        Door::Doctor(args) if args.back.is_some() => doctor_back::run(args),
+        Door::Doctor(_) => doctor::run(),
     }
 }

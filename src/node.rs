@@ -18,10 +18,11 @@ use dataplane::role::counters::Counters;
 
 use crate::admin_page::AdminPage;
 use crate::args::ctl::CtlCommand;
-use crate::config::{AccessLog, NodeConfig};
+use crate::config::{AccessLog, End, NodeConfig};
 use crate::control;
 use crate::dns::TakenKeys;
 use crate::exit::{Exit, failed};
+use crate::explain_route;
 use crate::node_files::{NodeFiles, Renewed};
 use crate::node_tree::TreeSource;
 use crate::outfit;
@@ -211,6 +212,24 @@ impl Node {
                 Ok(lines) => Answer::done(lines),
                 Err(what) => Answer::wrong(vec![format!("explain: {what}")]),
             },
+            CtlCommand::ExplainRoute { site } => self.explain_route(&site),
+        }
+    }
+
+    /// The tunnels are looked at once more, so that what is told of them is of now.
+    fn explain_route(&mut self, site: &str) -> Answer {
+        if self.end != End::Front.name() {
+            return control::not_here("explain-route", "a front-end");
+        }
+        self.tunnel_log.look(self.watch.named_tunnels());
+        let plan = self.running.control().plan();
+        let tunnels = self.watch.sampled_by_name();
+        let is_up = |route| self.running.control().is_route_up(route);
+        let known =
+            explain_route::Known { plan: &plan, is_up: &is_up, tunnels: &tunnels, log: &self.tunnel_log };
+        match explain_route::text(&known, site) {
+            Ok(text) => Answer::done(text.lines().map(str::to_owned).collect()),
+            Err(wrong) => Answer::wrong(vec![wrong]),
         }
     }
 
@@ -324,7 +343,7 @@ fn start_workers(options: NodeOptions) -> Result<Running, Exit> {
         daemon::error("cannot start", &[("why", &error)]);
         match error {
             StartError::Bind(_, error) if error.kind() == io::ErrorKind::AddrInUse => Exit::TryAgain,
-            StartError::Bind(..) | StartError::System(_) => Exit::Failed,
+            StartError::Bind(..) | StartError::Device(..) | StartError::System(_) => Exit::Failed,
         }
     })
 }

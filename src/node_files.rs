@@ -8,6 +8,7 @@ use crate::args::reporting::ReportConfig;
 use crate::config::{NodeConfig, OriginAddress};
 use crate::key_file;
 use crate::node_tree::{Read, TreeSource};
+use crate::outfit;
 use crate::settings::Board;
 use controlplane::resolve::Resolver;
 use controlplane::tree::differ;
@@ -68,8 +69,12 @@ impl NodeFiles {
     pub(crate) fn new(config: &NodeConfig, tree: Option<&TreeSource>) -> Self {
         Self {
             abilities: Abilities {
-                origins: !config.plan.origins.is_empty(),
-                tunnel_addresses: config.key.iter().flat_map(|_| config.listen_udp.clone()).collect(),
+                origins: config.may_grow || !config.plan.origins.is_empty(),
+                tunnel_addresses: config
+                    .key
+                    .iter()
+                    .flat_map(|_| config.listen_udp.iter().map(|socket| socket.address))
+                    .collect(),
             },
             origins: config.origins.iter().cloned().map(Some).collect(),
             config: config.clone(),
@@ -153,9 +158,13 @@ impl NodeFiles {
         let mut waiting = waiting_flags(&tree.flags, &read.flags);
         waiting.extend(waiting_keys(&self.config, &read.flags));
         waiting.extend(succession.waiting.iter().map(|site| {
-            format!("site {site}: it needs a socket or a worker that this process was not started with")
+            format!("site {site}: it needs a key or a socket that this process was not started with")
         }));
         let said = told(&tree.text, &read, &succession.plan);
+        if config.origins.len() > self.config.origins.len() {
+            // Too few descriptors are warned of, as at the start.
+            let _warned = outfit::raise_descriptors(&config);
+        }
         running.publish_plan(Arc::new(succession.plan));
         match board.follow(&self.config, &config) {
             Ok(settings) => settings.into_iter().for_each(|settings| running.publish_settings(settings)),

@@ -31,6 +31,7 @@ pub(crate) fn options(config: &NodeConfig) -> Result<NodeOptions, Exit> {
     });
     Ok(NodeOptions {
         plan: Arc::new(config.plan.clone()),
+        may_ask_origins: config.may_grow,
         limits: Arc::new(config.limits.clone()),
         workers: workers.collect(),
         io: choose(config.driver.io)?,
@@ -97,7 +98,7 @@ fn tunnels(config: &NodeConfig) -> Result<Option<TunnelSetup>, Exit> {
     Ok(Some(TunnelSetup {
         key: key.clone(),
         psk: config.psk.clone(),
-        addresses: config.listen_udp.clone(),
+        sockets: config.listen_udp.clone(),
         transport: TunnelOptions {
             streams_max: tuning.streams_max,
             send_budget_bytes: tuning.send_budget_bytes,
@@ -131,7 +132,7 @@ fn descriptors(config: &NodeConfig) -> u64 {
 }
 
 /// Every connection takes a descriptor: the bounds must fit what the process may have.
-fn raise_descriptors(config: &NodeConfig) -> Result<(), Exit> {
+pub(crate) fn raise_descriptors(config: &NodeConfig) -> Result<(), Exit> {
     let wanted = descriptors(config);
     match machine::raise_descriptor_limit(wanted) {
         Ok(held) if held < wanted => {

@@ -328,6 +328,7 @@ impl<'c> Running<'c> {
             CtlCommand::Status => Answer::done(vec![format!("{:#}", self.watch().status())]),
             CtlCommand::Override { order: wanted } => self.guide.obey(order.from.uid, &wanted),
             CtlCommand::Figures { table } => self.guide.read_figures(&table),
+            CtlCommand::ExplainRoute { .. } => control::not_here("explain-route", "a front-end"),
             CtlCommand::Explain { name, client, r#type } => {
                 // What is explained is what is known now, not what was published last.
                 if let Some(reports) = &mut self.reports {

@@ -1,9 +1,8 @@
 //! The door of the configuration tree, and how other doors open one.
 
-use crate::args::config::{ConfigArgs, ConfigDoor};
+use crate::args::config::{ConfigArgs, ConfigDoor, ServeArgs};
 use crate::args::door::Cli;
 use crate::exit::Exit;
-use crate::holder;
 use crate::show;
 use clap::{Arg, Command, CommandFactory};
 use controlplane::dns::load::Loaded;
@@ -19,18 +18,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-/// Does what was asked.
-pub(crate) fn run(args: &ConfigArgs) -> Exit {
+/// Does what was asked; `serve` lets machines join.
+pub(crate) fn run(args: &ConfigArgs, serve: impl FnOnce(&ServeArgs) -> Exit) -> Exit {
     let done = match &args.door {
         ConfigDoor::Check { file } => check(file),
         ConfigDoor::Show { file, path } => show_values(file, path.as_deref()),
         ConfigDoor::Get { file, path } => get(file, path),
         ConfigDoor::Set { file, path, value } => set(file, path, value),
         ConfigDoor::Diff { old, new } => diff(old, new),
-        ConfigDoor::Serve(args) => match holder::configure(args) {
-            Ok(config) => Ok(holder::run(config)),
-            Err(problems) => Err(problems.lines().to_vec()),
-        },
+        ConfigDoor::Serve(args) => Ok(serve(args)),
         ConfigDoor::Reference => {
             show::text(&reference::page());
             Ok(Exit::Done)

@@ -114,6 +114,7 @@ fn local() -> SocketAddr {
 
 fn options(io: Io, plan: Plan, tunnels: TunnelSetup) -> NodeOptions {
     NodeOptions {
+        may_ask_origins: false,
         plan: Arc::new(plan),
         limits: Arc::new(Limits::default()),
         workers: vec![WorkerPlace { cpu: None, accepts: true, owns_tunnels: true }],
@@ -133,7 +134,7 @@ fn setup(key: PrivateKey) -> TunnelSetup {
     TunnelSetup {
         key,
         psk: None,
-        addresses: vec![local()],
+        sockets: vec![local().into()],
         transport: TunnelOptions::default(),
         blender: BlenderOptions::default(),
         turn_us: 250,

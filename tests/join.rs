@@ -283,7 +283,7 @@ fn who_is_not_invited_or_not_like_this_stays_out() {
     // None of this has used the invitation up.
     let (code, said) = guest.join(&front, "fra2", "front", &[]);
     assert_eq!(code, 0, "{said}");
-    let same_key = Guest { folder: Folder::new(), key: guest.key.clone(), public: guest.public.clone() };
+    let same_key = Guest { folder: Folder::new(), key: guest.key.clone(), public: guest.public };
     let again = holder.invite("again", &["--roles", "front"]);
     let (code, said) = same_key.join(&again, "fra4", "front", &[]);
     assert!(code == 1 && said.contains("fra2 has this key already"), "{said}");

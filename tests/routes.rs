@@ -3,10 +3,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 
+#[path = "routes/blocked.rs"]
+mod blocked;
+#[path = "routes/moves.rs"]
+mod moves;
 mod process;
 
 use process::{Folder, Node, each_driver, one_cpu, until};
 use serde_json::Value;
+use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::process::Command;
 use tools::origin::{OriginOptions, OriginThread};
@@ -98,6 +103,13 @@ impl World {
     }
 }
 
+/// What a command says, whichever way, and its status.
+fn said(words: &[&str]) -> (i32, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_longhaul")).args(words).output().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.code().unwrap(), String::from_utf8(text).unwrap())
+}
+
 /// A thousand exchanges over a path that flaps: every byte is right, and no connection is new.
 #[test]
 fn a_path_that_dies_and_comes_back_is_noticed_by_nobody() {
@@ -182,7 +194,6 @@ fn a_tunnel_goes_over_tcp_where_udp_is_blocked() {
 /// Whoever connects to a carrier's port and sends what is no datagram is cut off, and the tunnel goes on.
 #[test]
 fn strangers_at_a_carriers_port_disturb_nobody() {
-    use std::io::{Read, Write};
     let (origin, site) = origin();
     let Keys { folder, front: front_key, back: back_key, back_public, peer } = Keys::new();
     let (cpu, any) = (one_cpu(), "127.0.0.1:0");

@@ -80,7 +80,7 @@ pub(crate) enum ConfigDoor {
         new: PathBuf,
     },
     /// Let machines join that were invited (`longhaul key invite`, `longhaul join`)
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
     /// Print every key with form, default and meaning, as Markdown
     Reference,
     /// Print the JSON Schema, for editors

@@ -14,6 +14,7 @@ Examples:
   longhaul ctl --control /run/longhaul-front/ctl reload
   longhaul ctl --control /run/longhaul-dns/ctl override drain fra1 --reason 'new disks' --for 1h
   longhaul ctl --control /run/longhaul-dns/ctl explain shop.example --client 198.51.100.7
+  longhaul ctl --control /run/longhaul-front/ctl explain-route shop.example
 
 The process must run with --control PATH. The socket is its owner's and root's. docs/ctl.md has the protocol.
 What is set holds until the process ends; flags and files say what holds at the next start.
@@ -84,6 +85,12 @@ pub(crate) enum CtlCommand {
         #[arg(long, value_name = "TYPE", default_value = "A")]
         r#type: String,
     },
+    /// Tell which route a site's requests go over now, why, and what has changed of late (front)
+    ExplainRoute {
+        /// The site
+        #[arg(value_name = "SITE")]
+        site: String,
+    },
 }
 
 /// Orders about servers.
@@ -131,7 +138,8 @@ impl CtlCommand {
             Self::Status => "status",
             Self::Override { .. } => "override",
             Self::Figures { .. } => "figures",
-            Self::Explain { .. } => "explain",
+            // Who may hear why one thing is so may hear it of the other.
+            Self::Explain { .. } | Self::ExplainRoute { .. } => "explain",
         }
     }
 
@@ -147,6 +155,7 @@ impl CtlCommand {
             Self::Status => all(&["status"]),
             Self::Override { order } => order.words(),
             Self::Figures { table } => all(&["figures", "--", table]),
+            Self::ExplainRoute { site } => all(&["explain-route", "--", site]),
             Self::Explain { name, client, r#type } => {
                 let (client, qtype) = (format!("--client={client}"), format!("--type={type}"));
                 all(&["explain", &client, &qtype, "--", name])

@@ -5,6 +5,7 @@ use crate::args::config::ConfigArgs;
 use crate::args::ctl::CtlArgs;
 use crate::args::demo::DemoArgs;
 use crate::args::dns::DnsArgs;
+use crate::args::doctor::DoctorArgs;
 use crate::args::explain::ExplainArgs;
 use crate::args::front::FrontArgs;
 use crate::args::join::JoinArgs;
@@ -28,17 +29,6 @@ A first look:
   longhaul front --help         every flag with its unit and default";
     format!("{start}\n\n{}", exit::help())
 }
-
-/// What stands at the foot of the doctor's page.
-const DOCTOR: &str = "\
-One row per question: ok, warn (it runs, with the loss that the row names) or fail; what was found,
-and what to do about it. Everything is tried, not read off version numbers; it takes under two
-seconds and changes nothing.
-
-Example:
-  longhaul doctor && longhaul demo --check
-
-Exit statuses: 0 this machine will do, 4 it will not do as it is.";
 
 /// The command line.
 #[derive(clap::Parser, Debug)]
@@ -71,9 +61,7 @@ pub(crate) enum Door {
     Join(Box<JoinArgs>),
     Tmp(TmpArgs),
     Rules(RuleDoorArgs),
-    /// Tries what the data plane needs of this machine and says what to do about each
-    #[command(after_long_help = DOCTOR)]
-    Doctor,
+    Doctor(DoctorArgs),
     Origin(Box<OriginArgs>),
     Load(Box<LoadArgs>),
     Wan(Box<WanArgs>),

@@ -9,8 +9,11 @@ Examples:
   longhaul explain dns shop.example --client 198.51.100.7 --config longhaul.toml
   longhaul explain dns shop.example --client 2001:db8::7 --type AAAA --config longhaul.toml --figures new.json
 
-Every member of the policy with its score by parts, the age of each figure, and why it is or is not in the answer; made
-by the code that answers.";
+  longhaul explain route shop.example --control /run/longhaul-front/ctl
+
+dns: every member of the policy with its score by parts, the age of each figure, and why it is or is not in the answer;
+made by the code that answers. route: every route of the site and every path of each, as a front-end that runs knows
+them: why it is used or not, figures of now, what has changed of late.";
 
 /// Tells why something goes where it goes
 #[derive(clap::Args, Clone, Debug)]
@@ -47,5 +50,15 @@ pub(crate) enum ExplainDoor {
         /// A or AAAA
         #[arg(long, value_name = "TYPE", default_value = "A")]
         r#type: String,
+    },
+    /// Which route a site's requests go over now, and why; asked of a front-end that runs
+    #[command(after_long_help = EXAMPLES)]
+    Route {
+        /// The site
+        #[arg(value_name = "SITE")]
+        site: String,
+        /// The control socket of the front-end
+        #[arg(long, value_name = "PATH", visible_alias = "ctl")]
+        control: PathBuf,
     },
 }

@@ -5,6 +5,7 @@ use crate::args::node::NodeArgs;
 use crate::args::reporting::ReportArgs;
 use crate::config::CarrierKind;
 use crate::form::address::Address;
+use crate::form::departure::DepartureForm;
 use crate::form::given::Given;
 use crate::form::listen::Listen;
 use crate::form::network::Network;
@@ -74,10 +75,11 @@ pub(crate) struct FrontArgs {
     /// packet on the one on which it arrives first; `duplicate`, as failover, and urgent data on a second one, too
     #[arg(long, value_name = "MODE", default_value_t = Given::of(Spread::Failover))]
     pub(crate) route_mode: Given<Word<Spread>>,
-    /// Send the tunnels' datagrams from here; where there are several of a family, each path of a route leaves from another,
-    /// in turn; without it from any address and port; repeatable
-    #[arg(long, visible_alias = "bind", value_name = "ADDR")]
-    pub(crate) tunnel_from: Vec<Given<Address>>,
+    /// Send the tunnels' datagrams from here, an address or a network device (`%eth1`, `192.0.2.1:0%eth1`), whatever the routing
+    /// table says; where there are several of a family, each path of a route leaves from another, in turn; without it from any
+    /// address and port; repeatable
+    #[arg(long, visible_alias = "bind", value_name = "ADDR|%DEVICE")]
+    pub(crate) tunnel_from: Vec<Given<DepartureForm>>,
     /// Believe the forwarding fields (X-Forwarded-For, -Proto, -Host, Forwarded) of clients in this network, and append to
     /// them: a balancer of your own; everybody else's are replaced; repeatable
     #[arg(long, value_name = "CIDR")]

@@ -8,6 +8,7 @@ pub(crate) mod cores;
 pub(crate) mod ctl;
 pub(crate) mod demo;
 pub(crate) mod dns;
+pub(crate) mod doctor;
 pub(crate) mod door;
 pub(crate) mod explain;
 pub(crate) mod front;

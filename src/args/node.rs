@@ -30,7 +30,6 @@ pub(crate) struct TreeArgs {
 #[derive(clap::Args, Clone, Debug)]
 pub(crate) struct NodeArgs {
     #[command(flatten)]
-    #[allow(dead_code, reason = "read before the other flags are, by their names")]
     pub(crate) tree: TreeArgs,
     #[command(flatten)]
     pub(crate) tunnel: TunnelArgs,

@@ -7,6 +7,7 @@ pub(crate) mod buffers;
 pub(crate) mod class;
 pub(crate) mod count;
 pub(crate) mod cpus;
+pub(crate) mod departure;
 pub(crate) mod floor;
 pub(crate) mod given;
 pub(crate) mod ip;

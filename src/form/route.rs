@@ -15,6 +15,9 @@ pub(crate) struct Route;
 /// Before what is reached over TCP.
 const OVER_TCP: &str = "tcp+";
 
+// The tree says too many where it can name the key.
+const _: () = assert!(PATHS_MAX == controlplane::tree::duties::PATHS_MAX);
+
 /// Bytes of a route's name; it stands in every line of the access log.
 const NAME_BYTES_MAX: usize = 32;
 
@@ -52,6 +55,18 @@ impl Form for Route {
         let spread = Spread::default();
         let (name, public_key) = (route_name(name)?, key::read(key)?);
         Ok(RouteConfig { name, public_key, addresses, carriers, spread })
+    }
+}
+
+/// A back-end as a route names it, its name left out.
+pub(crate) struct Back;
+
+impl Form for Back {
+    type Value = RouteConfig;
+
+    fn read(text: &str) -> Result<RouteConfig, Wrong> {
+        let has_name = text.split_once('@').is_some_and(|(before, _)| before.contains('='));
+        if has_name { Route::read(text) } else { Route::read(&format!("back={text}")) }
     }
 }
 

@@ -143,3 +143,34 @@ fn a_node_must_be_named_where_several_could_be_meant() {
     let (status, said) = run(&["back", "--config", &missing]);
     assert!(status == 2 && said.contains("cannot be read"), "{said}");
 }
+
+/// A site of the tree with two back-ends, of which the first is not there; then the same over TCP alone.
+#[test]
+fn a_site_of_the_tree_goes_over_its_second_back_end_and_over_tcp() {
+    let pair = Pair::new();
+    let key = pair.folder.key("away.key").1;
+    let away = format!(
+        "[node.away]\nroles = [\"back\"]\npublic_key = \"{key}\"\nback.reach = [\"127.0.0.1:9\"]\n\n[node.home]"
+    );
+    pair.edit("[node.home]", &away);
+    pair.edit("back = [\"home\"]", "back = [\"away\", \"home\"]");
+    pair.edit(
+        "back.reach = [\"127.0.0.1:9\"]\nflags",
+        "back.carrier_listen = [\"127.0.0.1:0\"]\nback.reach = [\"127.0.0.1:9\"]\nback.carrier_reach = [\"127.0.0.1:8\"]\nflags",
+    );
+    let back = Node::launch(&["back", "--config", &pair.tree, "--node", "home"]);
+    let request = b"GET /bytes/128 HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n\r\n";
+    let served = |front: &Node| {
+        let answer = exchange(front.address(), request);
+        assert!(answer.text().starts_with("HTTP/1.1 200"), "{}", answer.text());
+    };
+    // Nothing answers at port 9, so that the tunnel comes up over TCP.
+    pair.edit("127.0.0.1:8\"", &format!("{}\"", back.address()));
+    served(&Node::launch(&["front", "--config", &pair.tree, "--node", "fra"]));
+    let (status, said) = run(&["front", "--config", &pair.tree, "--node", "fra", "--print-config"]);
+    assert!(status == 0 && said.contains("site = shop.example=away,home  # tree"), "{said}");
+    assert!(said.contains(&format!("@127.0.0.1:9,tcp+{}  # tree", back.address())), "{said}");
+    pair.edit("front.listen", "front.carrier = \"udp\"\nfront.tunnel_from = [\"127.0.0.1:0\"]\nfront.listen");
+    let (_, said) = run(&["front", "--config", &pair.tree, "--node", "fra", "--print-config"]);
+    assert!(!said.contains("tcp+") && said.contains("tunnel-from = 127.0.0.1:0  # tree"), "{said}");
+}

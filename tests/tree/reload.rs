@@ -326,18 +326,44 @@ fn what_cannot_change_while_it_runs_waits_and_is_said() {
     front.signal("HUP");
     until("it is read again", || (status(&front)["reload"]["done"] == 2).then_some(()));
     assert_eq!(status(&front)["settings"]["weights"]["value"], "5,4,3,2,1");
-    // A site that would need a tunnel, where the process has none, stays as it was.
-    let key = network.folder.key("home.key").1;
-    network.edit(
-        "[site.",
-        &format!(
-            "[node.home]\nroles = [\"back\"]\npublic_key = \"{key}\"\naddresses = [\"192.0.2.9\"]\n[site."
-        ),
-    );
-    network.edit("[site.\"a.example\"]\n", "[site.\"a.example\"]\nback = [\"home\"]\n");
-    let said = network.reloaded("fra");
-    assert!(said.contains("waits for a restart: site a.example: it needs a socket"), "{said}");
-    assert_eq!(get(&front, "a.example"), got("two"));
+    // A site that would need a tunnel, where the process has no key for one, stays as it was.
+    let keyless = Network::new(&["home"]);
+    keyless.edit("key = \"front.key\"\n", "");
+    keyless.sites(&[("a.example", "", &[&one], "")]);
+    let front = keyless.front(&[]);
+    keyless.sites(&[("a.example", "home", &[&two], "")]);
+    let said = keyless.reload("fra");
+    assert!(said.1.contains("waits for a restart: site a.example: it needs a key"), "{said:?}");
+    assert_eq!(get(&front, "a.example"), got("one"));
+}
+
+/// A front-end that had neither tunnels nor origins of its own gets its first ones without a restart.
+#[test]
+fn the_first_tunnel_and_the_first_origin_come_by_a_reload() {
+    each_driver(|io| {
+        for cpus in ["0", "0,1"] {
+            let [one, two] = ["one", "two"].map(Origin::named);
+            let network = Network::on(io, cpus, &["home"]);
+            network.sites(&[("a.example", "", &[&one], "")]);
+            let front = network.front(&[]);
+            assert_eq!(get(&front, "a.example"), got("one"));
+            network.sites(&[("a.example", "home", &[&two], ""), ("b.example", "", &[&one], "")]);
+            let _home = network.back("home");
+            let said = network.reloaded("fra");
+            assert!(!said.contains("waits for a restart"), "{said}");
+            assert_eq!((get(&front, "a.example"), get(&front, "b.example")), (got("two"), got("one")));
+
+            let network = Network::on(io, cpus, &["home"]);
+            network.sites(&[("a.example", "home", &[&two], "")]);
+            let _home = network.back("home");
+            let front = network.front(&[]);
+            assert_eq!(get(&front, "a.example"), got("two"));
+            network.sites(&[("a.example", "home", &[&two], ""), ("b.example", "", &[&one], "")]);
+            let said = network.reloaded("fra");
+            assert!(!said.contains("waits for a restart"), "{said}");
+            assert_eq!((get(&front, "a.example"), get(&front, "b.example")), (got("two"), got("one")));
+        }
+    });
 }
 
 #[test]

@@ -17,6 +17,7 @@ use crate::dns::policy::rendezvous::mixed;
 use crate::dns::policy::steering::{Choice, Steering};
 use crate::dns::query::{Query, Reading, read};
 use crate::dns::rate::{Kind, Limiter, Rate, Ruling};
+use crate::dns::recall::{Circumstances, Given, Plain, Recall};
 use crate::dns::subnets::Subnets;
 use crate::dns::writer::{Flags, OPT_BYTES, Opt, Owner, Section, Writer};
 use core::net::IpAddr;
@@ -55,6 +56,8 @@ pub struct Known<'a> {
     pub catalog: &'a Catalog,
     /// Where a policy's names lead.
     pub steering: &'a Steering,
+    /// The number of the generation of both, from 1: another one may have other answers.
+    pub generation: u64,
 }
 
 /// What all threads do alike.
@@ -120,6 +123,7 @@ enum Standing {
 pub struct Engine {
     settings: Arc<Settings>,
     limiter: Limiter,
+    recall: Recall,
     counters: Arc<Counters>,
     /// The last decision; its memory is used again.
     decision: Decision,
@@ -137,6 +141,12 @@ struct Reply<'m> {
     words: Words,
     scope: u8,
     is_tcp: bool,
+}
+
+impl<'m> Reply<'m> {
+    fn bare(edns: Option<Edns<'m>>) -> Self {
+        Self { edns, cookie: None, error: None, words: Words::NONE, scope: 0, is_tcp: false }
+    }
 }
 
 /// A short text of ours.
@@ -165,7 +175,8 @@ impl Engine {
         let limiter = Limiter::new(settings.rate, settings.rate_key);
         let [seed, _] = [0, 8]
             .map(|at| settings.rate_key[at..].first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes)));
-        Self { settings, limiter, counters, decision: Decision::default(), decisions: 0, seed }
+        let (recall, decision) = (Recall::default(), Decision::default());
+        Self { settings, limiter, recall, counters, decision, decisions: 0, seed }
     }
 
     /// Numbers its decisions otherwise than the other threads do.
@@ -186,14 +197,58 @@ impl Engine {
     /// Answers one request into `out`, which has room for the largest answer of its transport.
     pub fn answer(&mut self, known: Known<'_>, asked: &Asked<'_>, out: &mut [u8]) -> Outcome {
         self.count_request(asked);
-        let mut name = Name::ROOT;
-        let outcome = match read(asked.message, &mut name) {
-            Reading::Ignored => Outcome::SILENCE,
-            Reading::Bad(code, question, edns) => self.complaint(asked, code, question, edns, out),
-            Reading::Query(query) => self.query(known, asked, &query, out),
-        };
+        let plain = if asked.transport == Transport::Udp { Plain::read(asked.message) } else { None };
+        let recalled = plain.as_ref().and_then(|plain| self.recall(known, asked, plain, out));
+        let outcome = recalled.unwrap_or_else(|| self.compose_anew(known, asked, plain.as_ref(), out));
         self.count_outcome(&outcome);
         outcome
+    }
+
+    /// Gives an answer that was given before, if there is one that is still right.
+    fn recall(
+        &mut self,
+        known: Known<'_>,
+        asked: &Asked<'_>,
+        plain: &Plain<'_>,
+        out: &mut [u8],
+    ) -> Option<Outcome> {
+        let found = self.recall.find(plain, self.circumstances(known, plain))?;
+        let Given { zone, node } = found.given;
+        self.counters.count_type(plain.qtype());
+        let outcome = Outcome { zone: Some(zone), ..Outcome::SILENCE };
+        let bytes = match ruling(&self.settings, &mut self.limiter, asked, Kind::Name(u64::from(node))) {
+            Ruling::Send => found.write(plain, out),
+            Ruling::Drop => return Some(Outcome { limited: true, ..outcome }),
+            Ruling::Slip => {
+                let edns =
+                    plain.announced().map(|_| Edns { dnssec_ok: plain.dnssec_ok(), ..Edns::default() });
+                let reply = Reply::bare(edns);
+                let writer = Writer::begin(out, MESSAGE_BYTES_MAX, header(asked.message), plain.question());
+                let flags = Flags { authoritative: false, truncated: true, code: ResponseCode::NoError };
+                let bytes = self.end(writer, flags, &reply);
+                return Some(Outcome { bytes, limited: true, truncated: true, ..outcome });
+            }
+        };
+        Some(Outcome { bytes, ..outcome })
+    }
+
+    fn circumstances(&self, known: Known<'_>, plain: &Plain<'_>) -> Circumstances {
+        Circumstances { generation: known.generation, bytes_max: self.udp_bytes_max(plain.announced()) }
+    }
+
+    fn compose_anew(
+        &mut self,
+        known: Known<'_>,
+        asked: &Asked<'_>,
+        plain: Option<&Plain<'_>>,
+        out: &mut [u8],
+    ) -> Outcome {
+        let mut name = Name::ROOT;
+        match read(asked.message, &mut name) {
+            Reading::Ignored => Outcome::SILENCE,
+            Reading::Bad(code, question, edns) => self.complaint(asked, code, question, edns, out),
+            Reading::Query(query) => self.query(known, asked, (&query, plain), out),
+        }
     }
 
     fn complaint(
@@ -206,9 +261,8 @@ impl Engine {
     ) -> Outcome {
         let (standing, cookie) = self.standing(asked, edns.as_ref());
         let is_tcp = asked.transport == Transport::Tcp;
-        let reply = Reply { edns, cookie, error: None, words: Words::NONE, scope: 0, is_tcp };
-        let ruling = self.rule(asked, standing, Kind::Error);
-        if ruling == Ruling::Drop {
+        let reply = Reply { cookie, is_tcp, ..Reply::bare(edns) };
+        if self.rule(asked, standing, Kind::Error) == Ruling::Drop {
             return Outcome { limited: true, code, ..Outcome::SILENCE };
         }
         let writer = Writer::begin(out, MESSAGE_BYTES_MAX, header(asked.message), question);
@@ -216,12 +270,19 @@ impl Engine {
         Outcome { bytes: self.end(writer, flags, &reply), code, ..Outcome::SILENCE }
     }
 
-    fn query(&mut self, known: Known<'_>, asked: &Asked<'_>, query: &Query<'_>, out: &mut [u8]) -> Outcome {
+    /// `plain`: the same request, if it is of the form whose answers are kept.
+    fn query(
+        &mut self,
+        known: Known<'_>,
+        asked: &Asked<'_>,
+        (query, plain): (&Query<'_>, Option<&Plain<'_>>),
+        out: &mut [u8],
+    ) -> Outcome {
         self.counters.count_type(query.qtype);
         self.counters.subnets.add(u64::from(query.edns.is_some_and(|edns| edns.subnet.is_some())));
         let (standing, cookie) = self.standing(asked, query.edns.as_ref());
         let is_tcp = asked.transport == Transport::Tcp;
-        let mut reply = Reply { edns: query.edns, cookie, error: None, words: Words::NONE, scope: 0, is_tcp };
+        let mut reply = Reply { cookie, is_tcp, ..Reply::bare(query.edns) };
         let limit = self.bytes_max(asked, query) - self.opt_bytes(&reply);
         let mut writer = Writer::begin(out, limit, header(asked.message), query.question);
         let bare = writer.mark();
@@ -250,6 +311,15 @@ impl Engine {
             }
         }
         outcome.bytes = self.end(writer, flags, &reply);
+        let is_good = composed.code == ResponseCode::NoError && !outcome.truncated && !outcome.limited;
+        if let (Some(plain), Some(zone), None, Kind::Name(node), true) =
+            (plain, zone, policy, composed.kind, is_good)
+        {
+            let circumstances = self.circumstances(known, plain);
+            // A node's number has 32 bits.
+            let given = Given { zone, node: node as u32 };
+            self.recall.keep(plain, circumstances, given, &out[..outcome.bytes]);
+        }
         outcome
     }
 
@@ -356,20 +426,23 @@ impl Engine {
     }
 
     fn rule(&mut self, asked: &Asked<'_>, standing: Standing, kind: Kind) -> Ruling {
-        if standing == Standing::Proven || self.settings.rate.per_second == 0 {
-            return Ruling::Send;
+        match standing {
+            Standing::Proven => Ruling::Send,
+            Standing::Unproven | Standing::WithClientCookie => {
+                ruling(&self.settings, &mut self.limiter, asked, kind)
+            }
         }
-        if self.settings.rate_exempt.contain(asked.from) {
-            return Ruling::Send;
-        }
-        self.limiter.rule(asked.from, kind, asked.now)
     }
 
     fn bytes_max(&self, asked: &Asked<'_>, query: &Query<'_>) -> usize {
         if asked.transport == Transport::Tcp {
             return MESSAGE_BYTES_MAX;
         }
-        let announced = query.edns.map_or(UDP_BYTES_MIN, |edns| usize::from(edns.udp_bytes));
+        self.udp_bytes_max(query.edns.map(|edns| edns.udp_bytes))
+    }
+
+    fn udp_bytes_max(&self, announced: Option<u16>) -> usize {
+        let announced = announced.map_or(UDP_BYTES_MIN, usize::from);
         announced.min(usize::from(self.settings.udp_bytes_max)).max(UDP_BYTES_MIN)
     }
 
@@ -440,6 +513,14 @@ impl Engine {
             }
         }
     }
+}
+
+/// What the rate limit says about an answer to an address that nothing proves.
+fn ruling(settings: &Settings, limiter: &mut Limiter, asked: &Asked<'_>, kind: Kind) -> Ruling {
+    if settings.rate.per_second == 0 || settings.rate_exempt.contain(asked.from) {
+        return Ruling::Send;
+    }
+    limiter.rule(asked.from, kind, asked.now)
 }
 
 /// A delegation's signer is asked of the parent, if we serve both.

@@ -53,7 +53,7 @@ impl Bench {
                 now: Instant::from_us(1),
                 unix_s: 1_700_000_000,
             };
-            let known = Known { catalog: &self.catalog, steering: &self.steering };
+            let known = Known { catalog: &self.catalog, steering: &self.steering, generation: 1 };
             let outcome = self.engine.answer(known, &asked, &mut self.out);
             let answer = &self.out[..outcome.bytes];
             if answer.is_empty() {

@@ -1,7 +1,7 @@
 //! The authoritative name server: zones, the answers from them, and the threads that send them.
 //!
 //! Lowest first: `limits`, `code`, `name`, `subnets` · `edns`, `query`, `cookie`, `rate`, `writer` · `catalog`, `build`,
-//! `zone_file` · `answer` · `engine`, which joins them and is still without I/O · the drivers.
+//! `zone_file` · `recall` · `answer` · `engine`, which joins them and is still without I/O · the drivers.
 
 pub mod answer;
 pub mod build;
@@ -18,6 +18,7 @@ pub mod name;
 pub mod policy;
 pub mod query;
 pub mod rate;
+pub mod recall;
 pub mod server;
 pub mod subnets;
 pub mod writer;

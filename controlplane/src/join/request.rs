@@ -135,6 +135,10 @@ pub fn pieces(text: &str, most: usize) -> Vec<Vec<u8>> {
     whole.chunks(most).map(<[u8]>::to_vec).collect()
 }
 
+/// A text is longer than it may be, or than it said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooLong;
+
 /// Puts pieces together.
 #[derive(Debug)]
 pub struct Gathering {
@@ -149,13 +153,13 @@ impl Gathering {
     }
 
     /// Takes a piece; the text once it is whole. An error if it becomes too long, or is longer than it said.
-    pub fn take(&mut self, piece: &[u8]) -> Result<Option<&[u8]>, ()> {
+    pub fn take(&mut self, piece: &[u8]) -> Result<Option<&[u8]>, TooLong> {
         self.bytes.extend_from_slice(piece);
         let Some((length, text)) = self.bytes.split_first_chunk() else { return Ok(None) };
         let length = u32::from_be_bytes(*length) as usize;
         match text.len() {
-            _ if length > self.most => Err(()),
-            got if got > length => Err(()),
+            _ if length > self.most => Err(TooLong),
+            got if got > length => Err(TooLong),
             got => Ok((got == length).then_some(text)),
         }
     }
@@ -218,9 +222,9 @@ mod tests {
             assert_eq!(gathering.take(last), Ok(Some(text.as_bytes())));
         }
         let mut gathering = Gathering::new(999);
-        assert_eq!(gathering.take(&pieces(&text, 5_000)[0]), Err(()));
+        assert_eq!(gathering.take(&pieces(&text, 5_000)[0]), Err(TooLong));
         let mut gathering = Gathering::new(9);
-        assert_eq!(gathering.take(&[0, 0, 0, 1, 7, 7]), Err(()));
+        assert_eq!(gathering.take(&[0, 0, 0, 1, 7, 7]), Err(TooLong));
         assert_eq!(Gathering::new(9).take(&pieces("", 9)[0]), Ok(Some(&[][..])));
     }
 }

@@ -82,18 +82,29 @@ pub fn debug(message: &str, fields: Fields<'_>) {
     log(Level::Debug, message, fields);
 }
 
+/// The same words for whoever asks for them later: behind the time of now, without a level or a line end.
+pub fn dated(message: &str, fields: Fields<'_>) -> String {
+    let mut line = format!("{:.3} ", Timestamp::now());
+    push_words(&mut line, message, fields);
+    line
+}
+
 /// Without a time the line is the journal's.
 fn line(level: Level, time: Option<Timestamp>, message: &str, fields: Fields<'_>) -> String {
     let mut line = match time {
         None => format!("<{}>", level as u8),
         Some(time) => format!("{time:.3} {} ", level.name()),
     };
-    push_escaped(&mut line, message);
-    for (name, value) in fields {
-        push_field(&mut line, name, &value.to_string());
-    }
+    push_words(&mut line, message, fields);
     line.push('\n');
     line
+}
+
+fn push_words(line: &mut String, message: &str, fields: Fields<'_>) {
+    push_escaped(line, message);
+    for (name, value) in fields {
+        push_field(line, name, &value.to_string());
+    }
 }
 
 /// Quotes what would otherwise not be one word.

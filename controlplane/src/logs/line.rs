@@ -121,6 +121,9 @@ fn push_decision(object: &mut Object<'_>, decision: &Decision) {
     object.plain("id", format_args!("{:016x}", decision.id));
     object.plain("rule", decision.rule.name());
     object.bare("attempts", decision.attempts);
+    if decision.reroutes > 0 {
+        object.bare("reroutes", decision.reroutes);
+    }
     object.bare("connection_reused", decision.connection_reused);
     for (name, said) in [("compress", decision.compress), ("cache", decision.cache)] {
         if let Some(said) = said {
@@ -161,6 +164,7 @@ mod tests {
                 id: 0xabc,
                 rule: Rule::SiteExact,
                 attempts: 1,
+                reroutes: 1,
                 connection_reused: true,
                 compress: None,
                 cache: Some(false),
@@ -174,7 +178,7 @@ mod tests {
             "version": "HTTP/1.1", "status": 503, "request_body_bytes": 0, "response_body_bytes": 10, "class": 2, "class_rule": "checkout",
             "route": "west", "origin": "shop", "origin_address": "[2001:db8::1]:80", "total_us": 1500,
             "ended": "refused", "reason": "overload",
-            "decision": { "id": "0000000000000abc", "rule": "site_exact", "attempts": 1, "connection_reused": true, "cache": false },
+            "decision": { "id": "0000000000000abc", "rule": "site_exact", "attempts": 1, "reroutes": 1, "connection_reused": true, "cache": false },
         });
         assert_eq!(parse(&line), want);
     }

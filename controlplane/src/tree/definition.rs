@@ -147,6 +147,25 @@ pub const LEAVES: &[Leaf] = &[
         "Where it takes users' HTTP: `ADDR:PORT`, with `,proxy` behind it if a PROXY protocol header comes first.",
     ),
     leaf(
+        "node * front carrier",
+        Form::Word(&["auto", "udp"]),
+        Some("\"auto\""),
+        "Whether its tunnels go over TCP where no UDP passes, to back-ends that have a `carrier_listen`.",
+    ),
+    leaf(
+        "node * front route_mode",
+        Form::Word(&["failover", "bond", "duplicate"]),
+        Some("\"failover\""),
+        "How it uses the several paths to one back-end (`docs/routes.md`).",
+    ),
+    leaf(
+        "node * front tunnel_from",
+        Form::Texts,
+        Some("[]"),
+        "Where its tunnels' datagrams leave from, each path of a back-end from another in turn: `ADDR:PORT` (port 0: any), \
+         or a network device, `%eth1`.",
+    ),
+    leaf(
         "node * front url",
         Form::Text,
         None,
@@ -168,7 +187,20 @@ pub const LEAVES: &[Leaf] = &[
         "node * back reach",
         Form::Sockets,
         Some("[]"),
-        "Where front-ends reach it; at `addresses`, with the port of the first `listen`, if not given.",
+        "Where front-ends reach it, a path to each; at `addresses`, with the port of the first `listen`, if not given.",
+    ),
+    leaf(
+        "node * back carrier_listen",
+        Form::Sockets,
+        Some("[]"),
+        "Where it takes tunnels over TCP, too, from front-ends whose way lets no UDP through.",
+    ),
+    leaf(
+        "node * back carrier_reach",
+        Form::Sockets,
+        Some("[]"),
+        "Where front-ends reach it over TCP; at the first of `addresses`, with the port of the first `carrier_listen`, if not \
+         given.",
     ),
     leaf("node * flags *", Form::Text, None, "The flag's value."),
     leaf(
@@ -283,7 +315,8 @@ pub const LEAVES: &[Leaf] = &[
         "site * back",
         Form::Names("node"),
         Some("[]"),
-        "The back-end that its requests go over; without one its front-ends ask the origins themselves.",
+        "The back-ends that its requests go over, the first that can be reached; without one its front-ends ask the origins \
+         themselves.",
     ),
     leaf(
         "site * origins",

@@ -34,6 +34,12 @@ impl Duty {
     }
 }
 
+/// Addresses that a route takes, over UDP and TCP together.
+pub const PATHS_MAX: usize = 4;
+
+/// How paths are used where nothing else is said, here and on the command line.
+const ROUTE_MODE: &str = "failover";
+
 /// A flag without its dashes, and its value; those that repeat come several times.
 pub type Flag = (String, String);
 
@@ -129,17 +135,12 @@ impl<'t> Writing<'t> {
                 self.flag("site-class", format!("{site}={class}"));
             }
             let several = list(tree, &["site", site, "back"]);
-            if several.len() > 1 {
-                let what = format!(
-                    "site {site:?} goes over {}; give one, several are not chosen among yet",
-                    several.join(" and ")
-                );
-                self.problem(&["site", site, "back"], what);
-            }
-            if let Some(back) = several.into_iter().next() {
-                self.flag("site", format!("{site}={back}"));
-                if !backs.contains(&back) && self.backs.contains(&back.as_str()) {
-                    backs.push(back);
+            if !several.is_empty() {
+                self.flag("site", format!("{site}={}", several.join(",")));
+                for back in several {
+                    if !backs.contains(&back) && self.backs.contains(&back.as_str()) {
+                        backs.push(back);
+                    }
                 }
                 continue;
             }
@@ -150,6 +151,13 @@ impl<'t> Writing<'t> {
             origins.iter().for_each(|origin| self.flag("site", format!("{site}={origin}")));
         }
         backs.iter().for_each(|back| self.route(back));
+        for from in list(tree, &["node", self.node, "front", "tunnel_from"]) {
+            self.flag("tunnel-from", from);
+        }
+        let mode = text(tree, &["node", self.node, "front", "route_mode"]);
+        if let Some(mode) = mode.filter(|mode| mode != ROUTE_MODE) {
+            self.flag("route-mode", mode);
+        }
         self.redirects();
         self.reports();
     }
@@ -186,30 +194,62 @@ impl<'t> Writing<'t> {
 
     /// The way to a back-end: where it says that it is reached, or its addresses with the port that it listens on.
     fn route(&mut self, back: &str) {
-        let mut reach = list(self.tree, &["node", back, "back", "reach"]);
-        if reach.is_empty() {
-            let listens = list(self.tree, &["node", back, "back", "listen"]);
-            let port = listens.iter().find_map(|listen| Some(listen.parse::<SocketAddr>().ok()?.port()));
-            let addresses = list(self.tree, &["node", back, "addresses"]);
-            let addresses = addresses.iter().filter_map(|address| address.parse::<IpAddr>().ok());
-            let at = |port| addresses.map(|address| SocketAddr::new(address, port).to_string()).collect();
-            reach = port.map_or_else(Vec::new, at);
-        }
+        let mut reach = self.reach(back, "reach", "listen");
         if reach.is_empty() {
             let what = format!(
                 "nobody knows where {back} is reached; give its addresses, or node.{back}.back.reach"
             );
             return self.problem(&["node", back], what);
         }
+        let carriers = self.carriers(back, reach.len());
+        if reach.len() + carriers.len() > PATHS_MAX {
+            let what = format!(
+                "{back} is reached at {} addresses, and a front-end takes {PATHS_MAX}; name those to use in \
+                 node.{back}.back.reach and carrier_reach",
+                reach.len() + carriers.len()
+            );
+            return self.problem(&["node", back], what);
+        }
+        reach.extend(carriers.into_iter().map(|carrier| format!("tcp+{carrier}")));
         if let Some(key) = self.public_key(back) {
             self.flag("route", format!("{back}={key}@{}", reach.join(",")));
         }
+    }
+
+    /// Where a back-end says that it is reached, or else its addresses with the port of what it listens on.
+    fn reach(&self, back: &str, reach: &str, listen: &str) -> Vec<String> {
+        let given = list(self.tree, &["node", back, "back", reach]);
+        if !given.is_empty() {
+            return given;
+        }
+        let listens = list(self.tree, &["node", back, "back", listen]);
+        let port = listens.iter().find_map(|listen| Some(listen.parse::<SocketAddr>().ok()?.port()));
+        let addresses = list(self.tree, &["node", back, "addresses"]);
+        let addresses = addresses.iter().filter_map(|address| address.parse::<IpAddr>().ok());
+        let at = |port| addresses.map(|address| SocketAddr::new(address, port).to_string()).collect();
+        port.map_or_else(Vec::new, at)
+    }
+
+    /// Where it is reached over TCP: where it says so, or else at its first address, if that leaves room for it behind so
+    /// many over UDP.
+    fn carriers(&self, back: &str, over_udp: usize) -> Vec<String> {
+        if text(self.tree, &["node", self.node, "front", "carrier"]).as_deref() == Some("udp") {
+            return Vec::new();
+        }
+        let mut carriers = self.reach(back, "carrier_reach", "carrier_listen");
+        if list(self.tree, &["node", back, "back", "carrier_reach"]).is_empty() {
+            carriers.truncate(PATHS_MAX.saturating_sub(over_udp).min(1));
+        }
+        carriers
     }
 
     fn back(&mut self) {
         let tree = self.tree;
         for listen in list(tree, &["node", self.node, "back", "listen"]) {
             self.flag("listen", listen);
+        }
+        for listen in list(tree, &["node", self.node, "back", "carrier_listen"]) {
+            self.flag("carrier-listen", listen);
         }
         let mut peers: Vec<(&str, Vec<&str>)> = Vec::new();
         for site in tree.names(&["site"]) {
@@ -389,6 +429,43 @@ policy = "web"
             "--listen 0.0.0.0:7001\n--origin mail.test=tcp://127.0.0.1:25\n--origin shop.test=http://127.0.0.1:9000\n\
              --peer FRA=mail.test,shop.test\n--peer NYC=shop.test\n--psk /etc/longhaul/pair.psk"
         );
+    }
+
+    /// Several back-ends in order, over TCP where one takes it, by the front-end's own uplinks.
+    #[test]
+    fn routes_of_a_tree_are_what_flags_can_say() {
+        let tree = TREE
+            .replacen("back = [\"home\"]", "back = [\"home\", \"away\"]", 1)
+            .replacen("back.listen = [\"0.0.0.0:7001\"]", "back.listen = [\"0.0.0.0:7001\"]\nback.carrier_listen = [\"0.0.0.0:443\"]", 1)
+            .replacen(
+                "key = \"fra.key\"",
+                "key = \"fra.key\"\nfront.tunnel_from = [\"%eth1\", \"10.0.0.5:0\"]\nfront.route_mode = \"bond\"",
+                1,
+            );
+        let away = "[node.away]\nroles = [\"back\"]\npublic_key = \"AWAY\"\nback.reach = [\"203.0.113.9:7000\"]\n\
+                    back.carrier_listen = [\"0.0.0.0:7000\"]\nback.carrier_reach = [\"203.0.113.9:443\", \"203.0.113.10:443\"]\n";
+        let tree = format!("{tree}{away}");
+        let front = of(&tree, "fra", Duty::Front).unwrap();
+        for due in [
+            "--site shop.test=home,away",
+            "--route home=HOME@192.0.2.9:7001,[2001:db8::9]:7001,tcp+192.0.2.9:443",
+            "--route away=AWAY@203.0.113.9:7000,tcp+203.0.113.9:443,tcp+203.0.113.10:443",
+            "--tunnel-from %eth1\n--tunnel-from 10.0.0.5:0\n--route-mode bond",
+        ] {
+            assert!(front.contains(due), "{due}: {front}");
+        }
+        let back = of(&tree, "home", Duty::Back).unwrap();
+        assert!(back.starts_with("--listen 0.0.0.0:7001\n--carrier-listen 0.0.0.0:443\n"), "{back}");
+        assert!(
+            of(&tree, "away", Duty::Back).unwrap().contains("--origin shop.test="),
+            "the second serves it, too"
+        );
+        let udp = tree.replacen("front.route_mode", "front.carrier = \"udp\"\nfront.route_mode", 1);
+        assert!(!of(&udp, "fra", Duty::Front).unwrap().contains("tcp+"));
+        let crowd =
+            tree.replacen("203.0.113.9:7000\"", "203.0.113.9:1\", \"203.0.113.9:2\", \"203.0.113.9:3\"", 1);
+        let wrong = of(&crowd, "fra", Duty::Front).unwrap_err();
+        assert!(wrong[0].contains("away is reached at 5 addresses, and a front-end takes 4"), "{wrong:?}");
     }
 
     #[test]

@@ -38,8 +38,8 @@ pub const TARGET_BYTES_MIN: usize = SLOT_BYTES
     - RULE_BYTES_MAX
     - NODE_BYTES_MAX;
 
-const LAYOUT_VERSION: u8 = 1;
-const FIXED_BYTES: usize = 115;
+const LAYOUT_VERSION: u8 = 2;
+const FIXED_BYTES: usize = 116;
 const ADDRESS_BYTES: usize = 19;
 const ABSENT_US: u64 = u64::MAX;
 
@@ -115,7 +115,7 @@ impl<'a> AccessRecord<'a> {
         }
         out.put(&self.ended.codes());
         out.put(&self.decision.id.to_le_bytes());
-        out.put(&[self.decision.rule.code(), self.decision.attempts]);
+        out.put(&[self.decision.rule.code(), self.decision.attempts, self.decision.reroutes]);
     }
 }
 
@@ -138,9 +138,10 @@ fn decode_fixed(input: &mut Decoder<'_>, flags: u8) -> Option<AccessRecord<'stat
     record.timings.total_us = input.span()?;
     record.ended = Ended::from_codes(input.take()?)?;
     record.decision.id = input.number()?;
-    let [rule, attempts] = input.take()?;
+    let [rule, attempts, reroutes] = input.take()?;
     record.decision.rule = Rule::from_code(rule)?;
     record.decision.attempts = attempts;
+    record.decision.reroutes = reroutes;
     record.decision.connection_reused = flags & FLAG_REUSED != 0;
     record.decision.compress = said(flags >> SHIFT_COMPRESS);
     record.decision.cache = said(flags >> SHIFT_CACHE);

@@ -25,6 +25,8 @@ pub struct Decision {
     pub rule: Rule,
     /// Origins tried, the successful one included; 0 when none was.
     pub attempts: u8,
+    /// How often it went over another route, because the one before was down.
+    pub reroutes: u8,
     /// Whether the origin's connection had served an earlier exchange.
     pub connection_reused: bool,
     /// Whether to compress, where the rule that gave the class says it.
@@ -111,6 +113,7 @@ impl AccessRecord<'static> {
                 id: 0,
                 rule: Rule::None,
                 attempts: 0,
+                reroutes: 0,
                 connection_reused: false,
                 compress: None,
                 cache: None,

@@ -84,6 +84,9 @@ pub enum Ask<'a> {
     Abandon,
     /// So many more bytes may be answered.
     Grant(u32),
+    /// The asker would rather open it elsewhere: if nothing of it has left, it is forgotten and `Answer::Returned` said; else
+    /// this changes nothing.
+    TakeBack,
 }
 
 /// What the server says.
@@ -97,6 +100,8 @@ pub enum Answer<'a> {
     Enough,
     /// It went wrong; the server has forgotten the exchange.
     Failed(Failure),
+    /// Nothing of it has left, and the server has forgotten it: `Ask::TakeBack` was said in time.
+    Returned,
     /// So many more bytes may be sent.
     Room(u32),
     /// The request's first bytes waited so many µs for their packet. For the log: said once, or never.

@@ -8,6 +8,6 @@ mod running;
 mod start;
 mod worker;
 
-pub use options::{Io, NodeOptions, TunnelSetup, WorkerPlace};
+pub use options::{Io, NodeOptions, TunnelSetup, TunnelSocket, WorkerPlace};
 pub use running::{Running, WorkerView};
 pub use start::{StartError, start};

@@ -32,6 +32,21 @@ pub struct WorkerPlace {
     pub owns_tunnels: bool,
 }
 
+/// Where datagrams of tunnels come and go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TunnelSocket {
+    /// The address; port 0: a free one.
+    pub address: SocketAddr,
+    /// The network device that it is bound to by name, whatever the routing table says.
+    pub device: Option<String>,
+}
+
+impl From<SocketAddr> for TunnelSocket {
+    fn from(address: SocketAddr) -> Self {
+        Self { address, device: None }
+    }
+}
+
 /// The tunnels of a node.
 #[derive(Clone)]
 pub struct TunnelSetup {
@@ -39,8 +54,8 @@ pub struct TunnelSetup {
     pub key: PrivateKey,
     /// The secret shared with the peers, if any.
     pub psk: Option<PresharedKey>,
-    /// Our UDP addresses: a back-end is reached at them, paths of a front-end leave from them.
-    pub addresses: Vec<SocketAddr>,
+    /// Our UDP sockets: a back-end is reached at them, paths of a front-end leave from them.
+    pub sockets: Vec<TunnelSocket>,
     /// Sizes of a tunnel.
     pub transport: TunnelOptions,
     /// How streams share it.
@@ -58,6 +73,8 @@ pub struct TunnelSetup {
 pub struct NodeOptions {
     /// Sites, ways, listeners.
     pub plan: Arc<Plan>,
+    /// Plans that follow may have the first origins, so that there is room for connections to them.
+    pub may_ask_origins: bool,
     /// Bounds of each worker.
     pub limits: Arc<Limits>,
     /// The workers, at most 64.

@@ -8,14 +8,14 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use crate::access::SLOT_BYTES;
-use crate::node::options::NodeOptions;
+use crate::node::options::{NodeOptions, TunnelSocket};
 use crate::node::running::{Running, WorkerView};
 use crate::node::worker::{self, Outfit};
 use crate::reactor::counters::DriverCounters;
 use crate::reactor::lanes::{Receiver, Sender, lanes};
 use crate::reactor::options::Sockets;
 use crate::reactor::sleep::Sleep;
-use crate::reactor::socket::{self, Steering};
+use crate::reactor::socket::{self, Steering, UdpOptions};
 use crate::reactor::spsc::{Consumer, Producer, channel};
 use crate::reactor::wake::Waker;
 use crate::role::control::Control;
@@ -33,6 +33,8 @@ const _: () = assert!(RING_SLOT_BYTES > RECORD_BYTES + 1_500);
 pub enum StartError {
     /// An address could not be bound.
     Bind(SocketAddr, io::Error),
+    /// A network device could not be bound to by its name.
+    Device(String, io::Error),
     /// A thread, a descriptor or memory could not be had.
     System(io::Error),
 }
@@ -41,6 +43,15 @@ impl fmt::Display for StartError {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Bind(address, error) => write!(to, "cannot listen on {address}: {error}"),
+            Self::Device(device, error) => {
+                let cure = match error.kind() {
+                    io::ErrorKind::PermissionDenied => {
+                        "; give the process CAP_NET_RAW, or an address instead of the name"
+                    }
+                    _ => "; `ip link` lists the devices",
+                };
+                write!(to, "cannot use the network device {device}: {error}{cure}")
+            }
             Self::System(error) => write!(to, "the system refuses: {error}"),
         }
     }
@@ -127,17 +138,27 @@ fn bind(options: &NodeOptions) -> Result<Bound, StartError> {
         }
     }
     let mut tunnel_addresses = Vec::new();
-    for address in options.tunnels.iter().flat_map(|tunnels| tunnels.addresses.iter().copied()) {
+    for TunnelSocket { address, device } in options.tunnels.iter().flat_map(|tunnels| &tunnels.sockets) {
+        let address = *address;
+        let udp = UdpOptions { device: device.clone(), ..options.udp.clone() };
         // One socket per worker, steered by the owner byte: a worker that owns no tunnel gets no datagram either,
         // because no receiver id names it.
-        let group = socket::udp_group(address, count, &options.udp, &Steering::TUNNEL)
-            .map_err(|error| StartError::Bind(address, error))?;
+        let group =
+            socket::udp_group(address, count, &udp, &Steering::TUNNEL).map_err(|error| match device {
+                Some(device) if is_of_device(&error) => StartError::Device(device.clone(), error),
+                Some(_) | None => StartError::Bind(address, error),
+            })?;
         tunnel_addresses.push(bound_address(&group, address)?);
         for (worker, socket) in group.into_iter().enumerate() {
             sockets[worker].udp.push(socket);
         }
     }
     Ok(Bound { sockets, listening, tunnel_addresses })
+}
+
+/// The device is none, or not for us.
+fn is_of_device(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::PermissionDenied || error.raw_os_error() == Some(libc::ENODEV)
 }
 
 fn bound_address(group: &[OwnedFd], wanted: SocketAddr) -> Result<SocketAddr, StartError> {

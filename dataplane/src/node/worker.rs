@@ -55,7 +55,8 @@ pub(crate) fn run(outfit: Outfit) -> io::Result<usize> {
     }
     machine::set_timer_slack(TIMER_SLACK_NS)?;
     let limits = &options.limits;
-    let origins_max = if options.plan.origins.is_empty() { 0 } else { limits.origin_connections_max() };
+    let asks_origins = options.may_ask_origins || !options.plan.origins.is_empty();
+    let origins_max = if asks_origins { limits.origin_connections_max() } else { 0 };
     let carriers_max = if options.tunnels.is_some() { CARRIERS_MAX } else { 0 };
     let mut port = Port::new(&PortOptions {
         tcp_max: limits.connections_max + limits.shedding_max + origins_max + carriers_max,
@@ -144,8 +145,8 @@ fn trunk(options: &NodeOptions, worker: u8) -> io::Result<Option<Trunk>> {
         },
         Box::new(SystemRandom::new()),
     );
-    let sockets = setup.addresses.iter().enumerate();
-    let sockets = sockets.map(|(index, address)| (SocketId(index as u16), address.is_ipv4())).collect();
+    let sockets = setup.sockets.iter().enumerate();
+    let sockets = sockets.map(|(index, socket)| (SocketId(index as u16), socket.address.is_ipv4())).collect();
     let mut trunk = Trunk::new(
         endpoint,
         sockets,

@@ -11,7 +11,7 @@ pub const NAME_BYTES: usize = 28;
 const V4_BYTES: usize = 16;
 
 /// An address that the kernel may read or write; does not move while it does.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C, align(8))]
 pub struct Name {
     bytes: [u8; NAME_BYTES],

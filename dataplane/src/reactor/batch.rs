@@ -16,9 +16,17 @@ use crate::reactor::address::{NAME_BYTES, Name};
 use crate::reactor::socket::set_option;
 
 /// Bytes of the one control message that is asked for: a header of 16 and in6_pktinfo, padded.
-const CONTROL_BYTES: usize = 40;
-/// Where its data begins.
+const INFO_BYTES: usize = 40;
+/// Bytes of the one that says how long the answers of a train are (UDP_SEGMENT): a header of 16 and two bytes, padded.
+const SEGMENT_BYTES: usize = 24;
+/// Room for both.
+const CONTROL_BYTES: usize = INFO_BYTES + SEGMENT_BYTES;
+/// Where the data of a control message begins.
 const CONTROL_HEAD_BYTES: usize = 16;
+/// Answers of one train at most (UDP_MAX_SEGMENTS of older kernels).
+const TRAIN_ANSWERS_MAX: usize = 64;
+/// Bytes of one train at most: what one datagram may have, with IPv6's header, too.
+const TRAIN_BYTES_MAX: usize = 65_487;
 /// Between the rooms of two requests: with sizes that are powers of two the beginnings of all would share a few lines of
 /// the first cache.
 const GAP_BYTES: usize = 64;
@@ -35,6 +43,11 @@ struct ControlSpace([u8; CONTROL_BYTES]);
 pub struct Batch {
     slots: Vec<Slot>,
     messages: Vec<libc::mmsghdr>,
+    /// Where the answers lie, those of a train one behind the other; used by `send` alone.
+    vectors: Vec<libc::iovec>,
+    trains: Vec<Train>,
+    /// The kernel has taken every train so far.
+    joins: bool,
     requests: Vec<u8>,
     answers: Vec<u8>,
     request_bytes: usize,
@@ -43,7 +56,7 @@ pub struct Batch {
     used: usize,
 }
 
-// SAFETY: the raw pointers in `messages` and `slots` point into this struct's own heap memory, are set anew before
+// SAFETY: the raw pointers in `messages`, `vectors` and `slots` point into this struct's own heap memory, are set anew before
 // every system call, and are never read by anything else; no thread but the owner's can reach them.
 unsafe impl Send for Batch {}
 
@@ -58,6 +71,21 @@ struct Slot {
     request: usize,
     answer: usize,
     is_cut: bool,
+}
+
+/// Answers to one client that leave with one message: all as long as the first but for the last, which may be shorter.
+#[derive(Clone, Copy, Debug)]
+struct Train {
+    /// The slot of its first answer, whose name and control message all share.
+    head: usize,
+    /// Its first vector.
+    first: usize,
+    answers: usize,
+    /// Bytes of its first answer.
+    each: usize,
+    bytes: usize,
+    /// A shorter one was its last.
+    is_closed: bool,
 }
 
 /// What became of the answers of a batch.
@@ -87,6 +115,9 @@ impl Batch {
         Self {
             slots: (0..slots).map(|_| slot()).collect(),
             messages: (0..slots).map(|_| message()).collect(),
+            vectors: Vec::with_capacity(slots),
+            trains: Vec::with_capacity(slots),
+            joins: true,
             requests: vec![0; slots * (request_bytes + GAP_BYTES)],
             answers: vec![0; slots * answer_bytes],
             request_bytes,
@@ -114,7 +145,7 @@ impl Batch {
             header.msg_iov = &raw mut slot.vector;
             header.msg_iovlen = 1;
             header.msg_control = slot.control.0.as_mut_ptr().cast();
-            header.msg_controllen = CONTROL_BYTES as _;
+            header.msg_controllen = INFO_BYTES as _;
         }
         self.used = 0;
         // SAFETY: `messages` has this many entries, each pointing at a name, a vector, a control block and a request
@@ -137,7 +168,7 @@ impl Batch {
             slot.request = message.msg_len as usize;
             slot.answer = 0;
             slot.name_bytes = message.msg_hdr.msg_namelen;
-            slot.control_bytes = message.msg_hdr.msg_controllen.min(CONTROL_BYTES);
+            slot.control_bytes = message.msg_hdr.msg_controllen.min(INFO_BYTES);
             slot.is_cut = message.msg_hdr.msg_flags & libc::MSG_TRUNC != 0;
         }
         Ok(count)
@@ -159,41 +190,64 @@ impl Batch {
         self.slots[at].answer = bytes;
     }
 
-    /// Sends the answers of the first `count` datagrams, without waiting.
+    /// Sends the answers of the first `count` datagrams, without waiting. Answers that follow each other to the same client
+    /// leave as a train, for which the kernel looks up the way once: a resolver or a balancer that asks much from one port
+    /// costs less than as many clients.
     pub fn send(&mut self, socket: BorrowedFd<'_>, count: usize) -> Sent {
-        let mut filled = 0;
-        let answers = self.answers.chunks_exact_mut(self.answer_bytes);
-        for (slot, answer) in self.slots.iter_mut().zip(answers).take(count) {
-            if slot.answer == 0 {
-                continue;
+        self.couple(count);
+        let Self { slots, messages, vectors, trains, .. } = self;
+        for (train, message) in trains.iter().zip(messages.iter_mut()) {
+            let slot = &mut slots[train.head];
+            let mut control_bytes = slot.control_bytes;
+            if train.answers > 1 {
+                write_segment(&mut slot.control.0[control_bytes..], train.each as u16);
+                control_bytes += SEGMENT_BYTES;
             }
-            slot.vector.iov_base = answer.as_mut_ptr().cast();
-            slot.vector.iov_len = slot.answer;
-            turn_round(&mut slot.control.0[..slot.control_bytes]);
-            let header = &mut self.messages[filled].msg_hdr;
+            let header = &mut message.msg_hdr;
             header.msg_name = slot.name.as_mut_ptr().cast();
             header.msg_namelen = slot.name_bytes;
-            header.msg_iov = &raw mut slot.vector;
-            header.msg_iovlen = 1;
-            header.msg_control = if slot.control_bytes == 0 {
-                core::ptr::null_mut()
-            } else {
-                slot.control.0.as_mut_ptr().cast()
+            header.msg_iov = vectors[train.first..].as_mut_ptr();
+            header.msg_iovlen = train.answers as _;
+            header.msg_control = match control_bytes {
+                0 => core::ptr::null_mut(),
+                _ => slot.control.0.as_mut_ptr().cast(),
             };
-            header.msg_controllen = slot.control_bytes as _;
+            header.msg_controllen = control_bytes as _;
             header.msg_flags = 0;
-            filled += 1;
         }
-        self.push_out(socket, filled)
+        self.push_out(socket)
+    }
+
+    /// Makes the trains of the answers.
+    fn couple(&mut self, count: usize) {
+        let Self { slots, vectors, trains, joins, answers, answer_bytes, .. } = self;
+        vectors.clear();
+        trains.clear();
+        let rooms = answers.chunks_exact_mut(*answer_bytes);
+        for (at, room) in rooms.enumerate().take(count) {
+            let slot = &mut slots[at];
+            let bytes = slot.answer;
+            if bytes == 0 {
+                continue;
+            }
+            turn_round(&mut slot.control.0[..slot.control_bytes]);
+            vectors.push(libc::iovec { iov_base: room.as_mut_ptr().cast(), iov_len: bytes });
+            let last = trains.last_mut().filter(|_| *joins);
+            match last.filter(|train| train.has_room(bytes) && slots[train.head].is_towards(&slots[at])) {
+                Some(train) => train.add(bytes),
+                None => trains.push(Train::new(at, vectors.len() - 1, bytes)),
+            }
+        }
     }
 
     /// sendmmsg stops at the first that fails; that one is passed over.
-    fn push_out(&mut self, socket: BorrowedFd<'_>, filled: usize) -> Sent {
+    fn push_out(&mut self, socket: BorrowedFd<'_>) -> Sent {
         let mut done = Sent::default();
-        while done.sent + done.failed < filled {
-            let rest = &mut self.messages[done.sent + done.failed..filled];
-            // SAFETY: each of these entries was just filled with pointers at a name, a vector, a control block and an
-            // answer of this struct with their true lengths; all live and stay in place through the call.
+        let mut next = 0;
+        while next < self.trains.len() {
+            let rest = &mut self.messages[next..self.trains.len()];
+            // SAFETY: each of these entries was just filled with pointers at a name, vectors, a control block and
+            // answers of this struct with their true lengths; all live and stay in place through the call.
             let sent = unsafe {
                 libc::sendmmsg(
                     socket.as_raw_fd(),
@@ -202,18 +256,90 @@ impl Batch {
                     libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL,
                 )
             };
-            match usize::try_from(sent) {
-                Ok(sent) if sent > 0 => done.sent += sent,
-                Ok(_) => done.failed += 1,
-                // A full buffer: the rest is lost, as datagrams may be, and clients ask again.
-                Err(_) if io::Error::last_os_error().kind() == io::ErrorKind::WouldBlock => {
-                    done.failed = filled - done.sent;
-                }
-                Err(_) => done.failed += 1,
+            if let Some(sent) = usize::try_from(sent).ok().filter(|sent| *sent > 0) {
+                done.sent += self.trains[next..next + sent].iter().map(|train| train.answers).sum::<usize>();
+                next += sent;
+                continue;
             }
+            let error = io::Error::last_os_error();
+            // A full buffer: the rest is lost, as datagrams may be, and clients ask again.
+            if error.kind() == io::ErrorKind::WouldBlock {
+                done.failed += self.trains[next..].iter().map(|train| train.answers).sum::<usize>();
+                return done;
+            }
+            let answers = self.trains[next].answers;
+            // No trains on this way: a device that cannot take sums (EIO), or whose packets are shorter (EINVAL, EMSGSIZE).
+            let is_train = answers > 1
+                && matches!(error.raw_os_error(), Some(libc::EIO | libc::EINVAL | libc::EMSGSIZE));
+            let sent = if is_train { self.send_apart(socket, next) } else { 0 };
+            done.sent += sent;
+            done.failed += answers - sent;
+            next += 1;
         }
         done
     }
+
+    /// Sends the answers of a train that the kernel refuses one by one, and makes no more trains; how many it took.
+    fn send_apart(&mut self, socket: BorrowedFd<'_>, at: usize) -> usize {
+        self.joins = false;
+        let Train { head, first, answers, .. } = self.trains[at];
+        let slot = &self.slots[head];
+        let mut header = self.messages[at].msg_hdr;
+        header.msg_iovlen = 1;
+        header.msg_controllen = slot.control_bytes as _;
+        if slot.control_bytes == 0 {
+            header.msg_control = core::ptr::null_mut();
+        }
+        let vectors = &mut self.vectors[first..first + answers];
+        let mut sent = 0;
+        for vector in vectors {
+            header.msg_iov = vector;
+            // SAFETY: a name, one vector, perhaps a control block and an answer of this struct with their true lengths;
+            // all live and stay in place through the call.
+            let done = unsafe {
+                libc::sendmsg(socket.as_raw_fd(), &raw const header, libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL)
+            };
+            sent += usize::from(done >= 0);
+        }
+        sent
+    }
+}
+
+impl Train {
+    fn new(head: usize, first: usize, bytes: usize) -> Self {
+        Self { head, first, answers: 1, each: bytes, bytes, is_closed: false }
+    }
+
+    fn has_room(&self, bytes: usize) -> bool {
+        !self.is_closed
+            && bytes <= self.each
+            && self.answers < TRAIN_ANSWERS_MAX
+            && self.bytes + bytes <= TRAIN_BYTES_MAX
+    }
+
+    fn add(&mut self, bytes: usize) {
+        self.answers += 1;
+        self.bytes += bytes;
+        self.is_closed = bytes < self.each;
+    }
+}
+
+impl Slot {
+    /// Whether both answers go to the same client, from the same address of ours.
+    fn is_towards(&self, other: &Self) -> bool {
+        self.name_bytes == other.name_bytes
+            && self.name == other.name
+            && self.control.0[..self.control_bytes] == other.control.0[..other.control_bytes]
+    }
+}
+
+/// Says that the kernel is to cut what it gets into datagrams of so many bytes.
+fn write_segment(control: &mut [u8], bytes: u16) {
+    const DATA_BYTES: usize = 2;
+    control[..8].copy_from_slice(&(CONTROL_HEAD_BYTES + DATA_BYTES).to_ne_bytes());
+    control[8..12].copy_from_slice(&libc::SOL_UDP.to_ne_bytes());
+    control[12..16].copy_from_slice(&libc::UDP_SEGMENT.to_ne_bytes());
+    control[CONTROL_HEAD_BYTES..][..DATA_BYTES].copy_from_slice(&bytes.to_ne_bytes());
 }
 
 /// Makes of "it came to this address, over this interface" the order "send it from this address". The way back is the
@@ -327,6 +453,59 @@ mod tests {
         serve(&mut Batch::new(4, 16, 16), &socket, 1);
         let mut answer = [0; 16];
         assert_eq!(client.recv(&mut answer).unwrap(), 2);
+    }
+
+    /// Runs of equal length, a shorter one behind them, a longer one, another client between: whatever leaves together
+    /// comes apart as it was meant, from an unspecified address, too.
+    #[test]
+    fn answers_that_leave_together_arrive_apart() {
+        for address in ["127.0.0.1:0", "[::1]:0", "0.0.0.0:0"] {
+            let socket = answering_socket(address.parse().unwrap(), 1 << 20).unwrap();
+            let port = local_address(socket.as_fd()).unwrap().port();
+            let loopback = if address.starts_with('[') { "[::1]" } else { "127.0.0.1" };
+            let clients = [0, 1].map(|_| client(&format!("{loopback}:0")));
+            clients.iter().for_each(|client| client.connect(format!("{loopback}:{port}")).unwrap());
+            let sizes = [9, 9, 9, 5, 9, 12, 12, 3];
+            let mut sent: [Vec<Vec<u8>>; 2] = [Vec::new(), Vec::new()];
+            for (number, size) in sizes.iter().cycle().take(80).enumerate() {
+                let who = usize::from(number % 11 == 10);
+                let question: Vec<u8> = (0..*size).map(|at| (number + at) as u8).collect();
+                clients[who].send(&question).unwrap();
+                sent[who].push(question);
+            }
+            let mut batch = Batch::new(80, 16, 16);
+            serve(&mut batch, &socket, 80);
+            assert!(batch.trains.len() < 80, "nothing left together");
+            for (client, sent) in clients.iter().zip(&sent) {
+                for question in sent {
+                    let mut answer = [0; 32];
+                    let bytes = client.recv(&mut answer).unwrap();
+                    answer[..bytes].reverse();
+                    assert_eq!(&answer[..bytes], question, "{address}");
+                }
+            }
+        }
+    }
+
+    /// A train that is refused leaves as single answers, and there are no more trains.
+    #[test]
+    fn a_train_that_is_refused_leaves_apart() {
+        let socket = answering_socket("127.0.0.1:0".parse().unwrap(), 1 << 20).unwrap();
+        // Without sums the kernel makes no trains.
+        set_option(socket.as_fd(), libc::SOL_SOCKET, libc::SO_NO_CHECK, 1).unwrap();
+        let to = local_address(socket.as_fd()).unwrap();
+        let client = client("127.0.0.1:0");
+        let mut batch = Batch::new(4, 16, 16);
+        for _ in 0..2 {
+            (0..3).for_each(|_| assert_eq!(client.send_to(b"ab", to).unwrap(), 2));
+            serve(&mut batch, &socket, 3);
+            for _ in 0..3 {
+                let mut answer = [0; 16];
+                assert_eq!(client.recv(&mut answer).unwrap(), 2);
+                assert_eq!(&answer[..2], b"ba");
+            }
+        }
+        assert!(!batch.joins);
     }
 
     #[test]

@@ -103,6 +103,8 @@ pub struct UdpOptions {
     pub gro: bool,
     /// IPV6_V6ONLY; IPv4 senders would otherwise appear as ::ffff:a.b.c.d.
     pub v6_only: bool,
+    /// SO_BINDTODEVICE: the network device that everything comes and goes by, whatever the routing table says.
+    pub device: Option<String>,
 }
 
 impl Default for UdpOptions {
@@ -114,6 +116,7 @@ impl Default for UdpOptions {
             send_buffer_bytes: 8 << 20,
             gro: true,
             v6_only: true,
+            device: None,
         }
     }
 }
@@ -185,6 +188,9 @@ pub fn udp(address: SocketAddr, options: &UdpOptions) -> io::Result<OwnedFd> {
     if options.gro {
         // Kernels before 5.0 lack it: they hand datagrams over one by one, which is only slower.
         let _ = set_option(socket.as_fd(), libc::SOL_UDP, libc::UDP_GRO, 1);
+    }
+    if let Some(device) = &options.device {
+        socket.bind_device(Some(device.as_bytes()))?;
     }
     socket.bind(&address.into())?;
     if opens_later {

@@ -40,6 +40,8 @@ pub struct Control {
     plan: Mutex<Arc<Plan>>,
     /// A bit for each route whose tunnel is up, written by the worker that owns it.
     routes_up: Box<[AtomicU64]>,
+    /// Changes of these so far.
+    routes_generation: AtomicU64,
     /// For each worker, the newest plan of whose retired numbers it uses none any more.
     settled: Vec<AtomicU64>,
     settings_generation: AtomicU64,
@@ -60,6 +62,7 @@ impl Control {
             plan_generation: AtomicU64::new(plan.generation),
             plan: Mutex::new(plan),
             routes_up: (0..ROUTES_MAX / 64).map(|_| AtomicU64::new(0)).collect(),
+            routes_generation: AtomicU64::new(0),
             settled: (0..workers).map(|_| AtomicU64::new(0)).collect(),
             settings_generation: AtomicU64::new(0),
             settings: Mutex::new(None),
@@ -153,6 +156,12 @@ impl Control {
         } else {
             word.fetch_and(!bit, Ordering::Release);
         }
+        self.routes_generation.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// How often a route has come up or gone down.
+    pub fn routes_generation(&self) -> u64 {
+        self.routes_generation.load(Ordering::Acquire)
     }
 
     /// Whether the tunnel of a route is up.

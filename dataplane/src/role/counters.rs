@@ -63,6 +63,7 @@ counters! {
     answers: "answers", Total, "Exchanges that were answered completely.";
     failures: "failures", Total, "Exchanges that ended with an error of ours (4xx or 5xx page, or a cut body).";
     aborts: "client_aborts", Total, "Exchanges that the client gave up.";
+    reroutes: "reroutes", Total, "Exchanges that went over another route because theirs was down.";
     tcp_streams: "tcp_streams", Total, "Plain TCP connections carried.";
     origin_connections: "origin_connections", Gauge, "Connections to origins open.";
     origin_connects: "origin_connects", Total, "Connections to origins made.";

@@ -33,12 +33,14 @@ const DATA: u8 = 2;
 const FINISH: u8 = 3;
 const ABANDON: u8 = 4;
 const GRANT: u8 = 5;
+const TAKE_BACK: u8 = 6;
 const ANSWER_DATA: u8 = 16;
 const ANSWER_FINISH: u8 = 17;
 const ANSWER_FAILED: u8 = 18;
 const ANSWER_ROOM: u8 = 19;
 const ANSWER_ENOUGH: u8 = 20;
 const ANSWER_QUEUED: u8 = 21;
+const ANSWER_RETURNED: u8 = 22;
 
 /// The rings between this worker and the others.
 pub struct Crossing {
@@ -172,6 +174,7 @@ impl Crossing {
             FINISH => ask(Ask::Finish),
             ABANDON => ask(Ask::Abandon),
             GRANT => ask(Ask::Grant(number)),
+            TAKE_BACK => ask(Ask::TakeBack),
             ANSWER_DATA => answer(now, port, down, asker, Answer::Data(bytes)),
             ANSWER_FINISH => answer(now, port, down, asker, Answer::Finish),
             ANSWER_ENOUGH => answer(now, port, down, asker, Answer::Enough),
@@ -180,6 +183,7 @@ impl Crossing {
             }
             ANSWER_ROOM => answer(now, port, down, asker, Answer::Room(number)),
             ANSWER_QUEUED => answer(now, port, down, asker, Answer::Queued(number)),
+            ANSWER_RETURNED => answer(now, port, down, asker, Answer::Returned),
             _ => debug_assert!(false, "records come from this file"),
         }
     }
@@ -258,6 +262,7 @@ impl Upstream for Crossing {
             Ask::Finish => (FINISH, 0, &[]),
             Ask::Abandon => (ABANDON, 0, &[]),
             Ask::Grant(bytes) => (GRANT, bytes, &[]),
+            Ask::TakeBack => (TAKE_BACK, 0, &[]),
         };
         self.write(self.owner(route), class, Head { word, detail: 0, route, asker: asker.0, number }, bytes)
     }
@@ -275,6 +280,7 @@ impl Downstream for Crossing {
             Answer::Failed(failure) => (ANSWER_FAILED, u32::from(failure.code()), &[]),
             Answer::Room(bytes) => (ANSWER_ROOM, bytes, &[]),
             Answer::Queued(us) => (ANSWER_QUEUED, us, &[]),
+            Answer::Returned => (ANSWER_RETURNED, 0, &[]),
             // Said by origins to a tunnel of their own worker; a client has no ring to change.
             Answer::Class(_) => return true,
         };

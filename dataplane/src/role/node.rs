@@ -71,6 +71,7 @@ pub struct Node {
     /// This worker has said that it has clients.
     reports_clients: bool,
     settings_seen: u64,
+    routes_seen: u64,
     redirects_seen: u64,
     /// Nothing uses a number any more that the plan has retired, and that has been said.
     is_settled: bool,
@@ -109,6 +110,7 @@ impl Node {
             retry_at: None,
             reports_clients,
             settings_seen: 0,
+            routes_seen: 0,
             redirects_seen: 0,
             is_settled: true,
             is_finished: false,
@@ -207,6 +209,10 @@ impl Node {
         let plan = parts.control.plan();
         if let Some(origins) = &mut parts.origins {
             origins.take_plan(port, plan.clone());
+        } else if !plan.origins.is_empty() {
+            let NodeParts { limits, counters, control, .. } = &*parts;
+            let origins = Origins::new(plan.clone(), limits.clone(), counters.clone(), control.clone());
+            parts.origins = Some(origins);
         }
         if let Some(clients) = &mut parts.clients {
             clients.take_plan(plan.clone());
@@ -241,6 +247,29 @@ impl Node {
         if let Some(clients) = &mut self.parts.clients {
             clients.shed_at(settings.shed_at_percent);
         }
+    }
+
+    /// Tells other workers which routes are up, and moves what waits for one that is down.
+    fn follow_routes(&mut self, now: Instant, port: &mut Port) {
+        let NodeParts { worker, control, clients, trunk, origins, crossing, sleeps, .. } = &mut self.parts;
+        if trunk.as_mut().is_some_and(|trunk| trunk.report_routes(control)) {
+            let others = (0..sleeps.len() as u8).filter(|other| other != worker);
+            others.for_each(|other| port.wake(other));
+        }
+        let generation = control.routes_generation();
+        if generation == self.routes_seen {
+            return;
+        }
+        self.routes_seen = generation;
+        let Some(clients) = clients else { return };
+        let mut up = Servers {
+            worker: *worker,
+            trunk: trunk.as_mut(),
+            origins: origins.as_mut(),
+            crossing: Some(crossing),
+            is_draining: self.stage != Stage::Running,
+        };
+        clients.follow_routes(now, port, &mut up);
     }
 
     fn adopt_redirects(&mut self) {
@@ -436,9 +465,7 @@ impl Role for Node {
                 break;
             }
         }
-        if let Some(trunk) = &mut self.parts.trunk {
-            trunk.report_routes(&self.parts.control);
-        }
+        self.follow_routes(now, port);
         self.advance_stage(now, port);
         self.transmit(now, port);
         // What has left gives others room, and they may have waited for it.
@@ -473,7 +500,9 @@ impl Role for Node {
     fn may_sleep(&mut self) -> bool {
         let parts = &self.parts;
         parts.sleeps[usize::from(parts.worker)].prepare();
-        parts.crossing.is_empty() && parts.control.stage() <= self.stage
+        parts.crossing.is_empty()
+            && parts.control.stage() <= self.stage
+            && parts.control.routes_generation() == self.routes_seen
     }
 
     fn awake(&mut self) {

@@ -3,8 +3,8 @@
 //! A retired number is free again when every worker has said that it uses none of the plan that retired it any more
 //! (`Control::settled`). Peers keep theirs for ever, as the tunnels' endpoint does. Pure: reads two plans, makes a third.
 //!
-//! A worker that was made without origins cannot have any later, and datagrams need a socket of their family: a site
-//! that would need what is not there stays as it was until the process starts anew.
+//! A process that was made for flags alone may have no room for connections to origins, and datagrams need a socket of
+//! their family: a site that would need what is not there stays as it was until the process starts anew.
 
 use core::net::SocketAddr;
 use std::collections::HashMap;

@@ -75,6 +75,7 @@ struct Bench {
     engine: Engine,
     catalog: Catalog,
     steering: Steering,
+    generation: u64,
 }
 
 impl Bench {
@@ -83,6 +84,7 @@ impl Bench {
             engine: Engine::new(Arc::new(settings), Arc::default()),
             catalog: catalog(),
             steering: Steering::default(),
+            generation: 1,
         }
     }
 
@@ -96,7 +98,7 @@ impl Bench {
             unix_s: 1_700_000_000,
         };
         let room = if transport == Transport::Udp { 1_232 } else { MESSAGE_BYTES_MAX };
-        let known = Known { catalog: &self.catalog, steering: &self.steering };
+        let known = Known { catalog: &self.catalog, steering: &self.steering, generation: self.generation };
         let outcome = self.engine.answer(known, &asked, &mut out[..room]);
         out.truncate(outcome.bytes);
         (outcome, out)
@@ -329,8 +331,66 @@ fn any_name() -> impl Strategy<Value = String> {
     prop::collection::vec(label, 0..4).prop_map(|labels| labels.join(".") + ".example.test")
 }
 
+/// A request that is asked again: the same rate, the same slips, as if each answer were composed anew.
+#[test]
+fn a_flood_of_what_was_answered_before_is_held_as_well() {
+    let rate = Rate { per_second: 5, slip: 2 };
+    for edns in [None, Some(&[][..])] {
+        let mut bench = Bench::new(Settings { rate, ..settings() });
+        let plain = question("www.example.test", 1, 1, edns);
+        let outcomes: Vec<(Outcome, Vec<u8>)> = (0..9).map(|_| bench.send(&plain, Transport::Udp)).collect();
+        assert!(outcomes[..5].iter().all(|(outcome, out)| !outcome.limited && *out == outcomes[0].1));
+        let slips: Vec<_> = outcomes[5..].iter().filter(|(outcome, _)| outcome.bytes > 0).collect();
+        assert_eq!(slips.len(), 2);
+        for (outcome, out) in slips {
+            assert!(outcome.limited && outcome.truncated && out.len() <= plain.len());
+            assert_eq!(shown(&Message::from_vec(out).unwrap()), "NoError tc |  |  | ");
+        }
+    }
+}
+
+#[test]
+fn another_generation_has_its_own_answers() {
+    let mut bench = Bench::new(settings());
+    let asked = question("www.example.test", 28, 1, None);
+    let (_, before) = bench.send(&asked, Transport::Udp);
+    let mut builder = Builder::new();
+    let apex = Name::from_text("example.test").unwrap();
+    let zone = builder.zone(&apex).unwrap();
+    let text = "@ 60 SOA ns1 hostmaster 8 3600 600 86400 60\n@ 60 NS ns1.elsewhere.test.\nwww 60 AAAA 2001:db8::81\n";
+    zone_file::load(&mut builder, zone, &apex, "zone", text.as_bytes(), &mut |_, _| Err("no".into()));
+    bench.catalog = builder.finish().0;
+    assert_eq!(
+        bench.send(&asked, Transport::Udp).1,
+        before,
+        "the generation has not been said to be another"
+    );
+    bench.generation = 2;
+    let (_, after) = bench.send(&asked, Transport::Udp);
+    assert_eq!(
+        shown(&Message::from_vec(&after).unwrap()),
+        "NoError aa | www.example.test. AAAA 2001:db8::81 |  | "
+    );
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    /// What is answered again is what was answered, and what a server that remembers nothing answers, whatever was asked
+    /// between.
+    #[test]
+    fn answers_stay_the_same(asked in prop::collection::vec((any_name(), prop::sample::select(vec![1u16, 2, 5, 15, 28, 65, 255]), any::<bool>(), any::<[bool; 2]>()), 1..12)) {
+        let mut bench = Bench::new(settings());
+        for (name, qtype, edns, flags) in asked.iter().chain(&asked) {
+            let mut message = question(name, *qtype, 1, edns.then_some(&[][..]));
+            message[2] = u8::from(flags[0]);
+            message[3] = u8::from(flags[1]) << 4;
+            let (outcome, out) = bench.send(&message, Transport::Udp);
+            let (fresh, due) = Bench::new(settings()).send(&message, Transport::Udp);
+            prop_assert_eq!(&out, &due);
+            prop_assert_eq!((outcome.zone, outcome.code, outcome.truncated), (fresh.zone, fresh.code, fresh.truncated));
+        }
+    }
 
     /// Whatever is asked, the answer is a message that another implementation reads, is no longer than announced, and
     /// has the question as it was; over TCP it is never cut.

@@ -47,7 +47,8 @@ impl Queries {
     ) -> usize {
         let unix_s = (self.unix_us / 1_000_000) as u32;
         let asked = Asked { message, from: from.ip().to_canonical(), transport, now: self.now, unix_s };
-        let known = Known { catalog: &self.world.catalog, steering: &self.world.steering };
+        let World { catalog, steering, generation, .. } = &*self.world;
+        let known = Known { catalog, steering, generation: *generation };
         let outcome = self.engine.answer(known, &asked, out);
         if let (Some(foreteller), Some(_)) = (&mut self.foreteller, outcome.policy) {
             let taken =

@@ -31,6 +31,7 @@ fn full() -> AccessRecord<'static> {
             id: u64::MAX,
             rule: Rule::SiteWildcard,
             attempts: 2,
+            reroutes: 1,
             connection_reused: true,
             compress: Some(false),
             cache: None,

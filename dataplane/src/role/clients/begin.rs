@@ -12,7 +12,7 @@ use crate::http::{
 use crate::port::{Port, Reading};
 use crate::role::clients::client::{HEAD, Phase};
 use crate::role::clients::draft::draft;
-use crate::role::clients::exchange::{Down, Exchange, LINE_BYTES_MAX, Reframe};
+use crate::role::clients::exchange::{Down, Exchange, LINE_BYTES_MAX, Move, Reframe};
 use crate::role::clients::redirect::elsewhere;
 use crate::role::clients::refuse::Page;
 use crate::role::clients::state::Clients;
@@ -178,6 +178,9 @@ impl Clients {
                 exchange.served = served;
                 if self.written.is_empty() || up.ask(now, port, way, asker, served, Ask::Data(&self.written))
                 {
+                    let written = core::mem::take(&mut self.written);
+                    self.keep_opening(up, key, opening.envelope, &written);
+                    self.written = written;
                     return Ok(());
                 }
                 self.abandoned.push((way, asker, served));
@@ -222,6 +225,10 @@ impl Clients {
             request_bytes: 0,
             is_sent: false,
             owes_finish: false,
+            is_repeatable: false,
+            kept: Chain::new(),
+            moving: Move::No,
+            reroutes: 0,
             down: Down::Envelope,
             owed: 0,
             asked: Asked::Ordinary,

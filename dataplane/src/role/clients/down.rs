@@ -22,6 +22,7 @@ impl Clients {
         exchange.owed += bytes.len() as u32;
         if exchange.first_byte.is_none() {
             exchange.first_byte = Some(now);
+            self.blocks.clear(&mut exchange.kept);
         }
         if exchange.held.is_empty() {
             self.take_answer(now, port, key, bytes);

@@ -70,6 +70,7 @@ pub(crate) fn draft(
         port: plan.listeners[usize::from(client.listener)].address.port(),
         message: Some(MessageFacts::of(head)),
     };
+    let is_bodiless = matches!(head.body, RequestBody::None | RequestBody::Length(0));
     let mut exchange = Exchange {
         peer,
         way: record.way,
@@ -83,6 +84,7 @@ pub(crate) fn draft(
 
         request_body: BodyReader::for_request(head.body),
         is_chunked: head.body == RequestBody::Chunked,
+        is_repeatable: is_bodiless && head.upgrade == Upgrade::None && head.method.is_idempotent(),
         asked: Asked::by(head),
         version: head.version,
         keep_alive: head.keep_alive,

@@ -299,6 +299,7 @@ impl Clients {
     fn remove_exchange(&mut self, key: Handle) -> Option<Exchange> {
         let mut exchange = self.exchanges.remove(key)?;
         self.blocks.clear(&mut exchange.held);
+        self.blocks.clear(&mut exchange.kept);
         if let Some(client) = self.clients.get_mut(exchange.client) {
             client.exchange = None;
         }
@@ -361,6 +362,7 @@ impl Clients {
         record.decision.compress = exchange.verdict.compress;
         record.decision.cache = exchange.verdict.cache;
         record.decision.attempts = exchange.reply.attempts;
+        record.decision.reroutes = exchange.reroutes;
         record.decision.connection_reused = exchange.reply.reused;
         self.put(&record);
     }

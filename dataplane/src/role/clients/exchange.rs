@@ -4,6 +4,7 @@ use core::net::SocketAddr;
 
 use crate::access::{Ended, Rule};
 use crate::exchange::envelope::ReplyEnvelope;
+use crate::exchange::failure::Failure;
 use crate::exchange::link::{Kind, Served, Way};
 use crate::http::{Asked, BodyReader, Trailers, Version};
 use crate::rules::Verdict;
@@ -42,6 +43,20 @@ pub(crate) enum Reframe {
     Nothing,
 }
 
+/// Where an exchange stands that may move.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Move {
+    /// It stays.
+    #[default]
+    No,
+    /// The ring to its server was full when it was asked for.
+    Owed,
+    /// Its server has failed it.
+    Failed(Failure),
+    /// Its server has given it back: nothing of it has left.
+    Returned,
+}
+
 /// One exchange.
 #[derive(Debug)]
 pub(crate) struct Exchange {
@@ -70,6 +85,13 @@ pub(crate) struct Exchange {
     /// The last byte was sent; the word that it was the last may still be owed.
     pub(crate) is_sent: bool,
     pub(crate) owes_finish: bool,
+    /// Idempotent and without a body: may be sent a second time.
+    pub(crate) is_repeatable: bool,
+    /// What was sent, to be sent over another route: see `reroute`.
+    pub(crate) kept: Chain,
+    pub(crate) moving: Move,
+    /// How often it went over another route than before.
+    pub(crate) reroutes: u8,
 
     // the way down
     pub(crate) down: Down,

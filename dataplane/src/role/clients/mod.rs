@@ -13,6 +13,7 @@ mod end;
 mod exchange;
 mod redirect;
 mod refuse;
+mod reroute;
 mod state;
 mod up;
 

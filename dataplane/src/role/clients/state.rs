@@ -9,7 +9,7 @@ use crate::exchange::link::{Answer, Ask, Asker, Downstream, Served, Upstream, Wa
 use crate::http::{FieldTable, ImfFixdate, format_imf_fixdate};
 use crate::port::{ListenerId, Port, Reading, TcpId, Token};
 use crate::role::clients::client::{Client, Phase};
-use crate::role::clients::exchange::Exchange;
+use crate::role::clients::exchange::{Exchange, Move};
 use crate::role::counters::Counters;
 use crate::role::limits::Limits;
 use crate::role::plan::Plan;
@@ -315,6 +315,12 @@ impl Clients {
         if client.phase == Phase::Opening {
             self.begin_tcp(now, port, up, handle);
         }
+        let exchange = self.clients.get(handle).and_then(|client| client.exchange);
+        if let Some(key) = exchange
+            && self.exchanges.get(key).is_some_and(|exchange| exchange.moving != Move::No)
+        {
+            self.reroute(now, port, up, key);
+        }
         self.pay(now, port, up, handle);
         self.go_on(now, port, up, handle);
     }
@@ -329,13 +335,17 @@ impl Downstream for Clients {
                 if let Some(exchange) = self.exchanges.get_mut(exchange) {
                     exchange.room += bytes;
                 }
+                self.has_left(exchange);
                 self.list(client);
             }
             Answer::Queued(us) => {
                 if let Some(exchange) = self.exchanges.get_mut(exchange) {
                     exchange.queue_us = Some(us);
                 }
+                self.has_left(exchange);
             }
+            Answer::Returned => self.take_back(exchange),
+            Answer::Failed(failure) if self.may_outlive(exchange, failure) => {}
             // Without a tunnel there is nothing to be first in.
             Answer::Class(_) => {}
             Answer::Data(bytes) => self.take_down(now, port, exchange, bytes),

@@ -19,6 +19,10 @@ use crate::tmp::random::PredictableRandom;
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
+const EAST: Way = Way::Route(0);
+const WEST: Way = Way::Route(1);
+const PUT: &[u8] = b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n";
+
 struct NoRecords;
 
 impl RecordSink for NoRecords {
@@ -36,9 +40,18 @@ struct Server {
     finished: usize,
     /// The ring to it is full.
     is_full: bool,
+    /// Where each exchange went, in the order of `opened`.
+    ways: Vec<Way>,
+    down: Vec<Way>,
+    abandoned: Vec<Asker>,
+    asked_back: Vec<Asker>,
 }
 
 impl Upstream for Server {
+    fn is_up(&self, way: Way) -> bool {
+        !self.down.contains(&way)
+    }
+
     fn can_open(&mut self, _: Way, _: u8, _: usize) -> bool {
         !self.is_full
     }
@@ -47,24 +60,27 @@ impl Upstream for Server {
         &mut self,
         _: Instant,
         _: &mut Port,
-        _: Way,
+        way: Way,
         asker: Asker,
         opening: &Opening<'_>,
     ) -> Result<Served, Failure> {
         self.opened.push(asker);
+        self.ways.push(way);
         let Parsed::Complete(envelope, _) = OpeningEnvelope::parse(opening.envelope) else { panic!() };
         self.sites.push(envelope.site.to_vec());
         Ok(Served::default())
     }
 
-    fn ask(&mut self, _: Instant, _: &mut Port, _: Way, _: Asker, _: Served, ask: Ask<'_>) -> bool {
+    fn ask(&mut self, _: Instant, _: &mut Port, _: Way, asker: Asker, _: Served, ask: Ask<'_>) -> bool {
         if self.is_full {
             return false;
         }
         match ask {
             Ask::Data(bytes) => self.data.extend_from_slice(bytes),
             Ask::Finish => self.finished += 1,
-            Ask::Abandon | Ask::Grant(_) => {}
+            Ask::Abandon => self.abandoned.push(asker),
+            Ask::TakeBack => self.asked_back.push(asker),
+            Ask::Grant(_) => {}
         }
         true
     }
@@ -158,6 +174,33 @@ impl World {
             clients.on_wrote(*now, port, server, handle);
         }
         clients.flush(*now, port, server);
+    }
+
+    /// Gives its site a second route.
+    fn with_two_routes(mut self) -> Self {
+        let plan = Arc::make_mut(&mut self.clients.plan);
+        plan.sites = vec![Site { others: vec![WEST], ..plan.sites[0].clone() }].into();
+        plan.routes.push(Route { name: "west".to_owned(), ..plan.routes[0].clone() });
+        self
+    }
+
+    /// Routes that are down from now on.
+    fn down(&mut self, ways: &[Way]) {
+        self.server.down = ways.to_vec();
+        let Self { clients, port, server, now } = self;
+        clients.follow_routes(*now, port, server);
+        clients.flush(*now, port, server);
+    }
+
+    fn say(&mut self, asker: Asker, answer: Answer<'_>) {
+        let Self { clients, port, server, now } = self;
+        assert!(clients.answer(*now, port, asker, answer));
+        clients.flush(*now, port, server);
+    }
+
+    fn page(&self, tcp: TcpId) -> String {
+        let bytes: Vec<u8> = self.port.outgoing(tcp).flatten().copied().collect();
+        String::from_utf8_lossy(&bytes).into_owned()
     }
 
     fn pass(&mut self, span: Duration) {
@@ -332,4 +375,107 @@ fn a_client_that_still_sends_is_not_reset_while_it_reads_its_last_answer() {
         world.read(handle, b"and more");
     }
     assert_eq!(world.clients.clients(), 0, "but not for ever");
+}
+
+#[test]
+fn a_request_that_may_be_sent_twice_leaves_a_route_that_goes_down() {
+    let mut world = World::new().with_two_routes();
+    let (tcp, handle) = world.accept();
+    world.read(handle, GET);
+    let (first, sent) = (world.server.opened[0], core::mem::take(&mut world.server.data));
+    world.down(&[EAST]);
+    assert_eq!((&world.server.ways[..], &world.server.abandoned[..]), (&[EAST, WEST][..], &[first][..]));
+    assert_eq!((world.server.data.clone(), world.server.finished), (sent, 2), "the same request, whole");
+    assert_eq!(world.server.sites, [b"a", b"a"]);
+    // What the old route still says is nobody's.
+    world.say(first, Answer::Failed(Failure::TunnelTimeout));
+    assert_eq!(world.port.queued_bytes(tcp), 0);
+    world.answer(3);
+    assert!(world.page(tcp).starts_with("HTTP/1.1 200 OK"), "{}", world.page(tcp));
+    assert_eq!(world.clients.held_blocks(), 0, "nothing is kept of what is answered");
+}
+
+#[test]
+fn it_moves_when_its_stream_fails_and_not_for_ever() {
+    let mut world = World::new().with_two_routes();
+    let (tcp, handle) = world.accept();
+    world.read(handle, GET);
+    for turn in 0..3 {
+        let way = *world.server.ways.last().unwrap();
+        world.server.down = vec![way];
+        let asker = *world.server.opened.last().unwrap();
+        world.say(asker, Answer::Failed(Failure::Restarted));
+        assert_eq!(world.server.ways.len(), turn + 2);
+    }
+    let (way, asker) = (*world.server.ways.last().unwrap(), *world.server.opened.last().unwrap());
+    world.server.down = vec![way];
+    world.say(asker, Answer::Failed(Failure::Restarted));
+    assert!(world.page(tcp).starts_with("HTTP/1.1 502 "), "{}", world.page(tcp));
+    assert_eq!(world.clients.held_blocks(), 0);
+}
+
+#[test]
+fn what_must_not_be_sent_twice_stays_unless_nothing_of_it_has_left() {
+    let mut world = World::new().with_two_routes();
+    let (tcp, handle) = world.accept();
+    // Over a route that is up it is kept nowhere.
+    world.read(handle, &[PUT, b"full"].concat());
+    world.down(&[EAST]);
+    assert_eq!((world.server.ways.len(), world.server.asked_back.len()), (1, 0));
+    world.say(world.server.opened[0], Answer::Failed(Failure::TunnelTimeout));
+    assert!(world.page(tcp).starts_with("HTTP/1.1 504 "), "{}", world.page(tcp));
+
+    // Both routes are down: it waits at the first. Then the second is up, and what has come of it so far goes there.
+    let mut world = World::new().with_two_routes();
+    world.server.down = vec![EAST, WEST];
+    let (tcp, handle) = world.accept();
+    world.read(handle, PUT);
+    world.read(handle, b"fu");
+    let first = world.server.opened[0];
+    world.down(&[EAST]);
+    assert_eq!((&world.server.asked_back[..], world.server.ways.len()), (&[first][..], 1));
+    world.server.data.clear();
+    world.say(first, Answer::Returned);
+    assert_eq!(world.server.ways, [EAST, WEST]);
+    assert!(world.server.data.ends_with(b"\r\n\r\nfu"), "{:?}", world.server.data);
+    world.read(handle, b"ll");
+    assert!(world.server.data.ends_with(b"\r\n\r\nfull"), "{:?}", world.server.data);
+    world.answer(0);
+    assert!(world.page(tcp).starts_with("HTTP/1.1 200 OK"), "{}", world.page(tcp));
+    assert_eq!(world.clients.held_blocks(), 0);
+
+    // Its first bytes have left: it is not asked for any more.
+    let mut world = World::new().with_two_routes();
+    world.server.down = vec![EAST, WEST];
+    let (_, handle) = world.accept();
+    world.read(handle, PUT);
+    world.say(world.server.opened[0], Answer::Queued(5));
+    world.down(&[EAST]);
+    assert_eq!((world.server.asked_back.len(), world.server.ways.len()), (0, 1));
+}
+
+#[test]
+fn a_move_waits_for_room_in_the_ring() {
+    let mut world = World::new().with_two_routes();
+    let (_, handle) = world.accept();
+    world.read(handle, GET);
+    world.server.is_full = true;
+    world.down(&[EAST]);
+    assert_eq!(world.server.ways.len(), 1);
+    assert!(world.clients.has_work(), "it is looked at again by itself");
+    world.server.is_full = false;
+    world.pass(Duration::from_millis(1));
+    assert_eq!((&world.server.ways[..], world.server.finished), (&[EAST, WEST][..], 2));
+}
+
+#[test]
+fn a_plain_connection_that_has_said_nothing_yet_moves_too() {
+    let mut world = World::of("mail", Some(0)).with_two_routes();
+    world.server.down = vec![EAST, WEST];
+    let (_, handle) = world.accept();
+    world.read(handle, b"EHLO");
+    world.down(&[EAST]);
+    world.server.data.clear();
+    world.say(world.server.opened[0], Answer::Returned);
+    assert_eq!((&world.server.ways[..], &world.server.data[..]), (&[EAST, WEST][..], &b"EHLO"[..]));
 }

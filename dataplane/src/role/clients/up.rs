@@ -7,6 +7,7 @@ use crate::http::{CHUNK_END, CHUNK_PREFIX_BYTES_MAX, Step, Trailers, chunk_prefi
 use crate::port::{Port, Reading};
 use crate::role::clients::client::{Client, HEAD, Phase};
 use crate::role::clients::refuse::Page;
+use crate::role::clients::reroute::keep_more;
 use crate::role::clients::state::Clients;
 use crate::role::clients::state::bound;
 use crate::role::proxy_protocol::{self, Header};
@@ -285,6 +286,7 @@ impl Clients {
         // The end of a chunked body may add a few trailers beyond the credit; they are bounded.
         exchange.room = exchange.room.saturating_sub(outgoing.len() as u32);
         exchange.request_bytes += data.len() as u64;
+        keep_more(&mut self.blocks, &mut exchange.kept, outgoing);
         self.await_body(now, handle);
         if done {
             self.request_is_whole(now, port, up, handle, key);
@@ -315,6 +317,7 @@ impl Clients {
         }
         exchange.room -= taken as u32;
         exchange.request_bytes += taken as u64;
+        keep_more(&mut self.blocks, &mut exchange.kept, &bytes[..taken]);
         self.set_deadline(handle, now + self.limits.stall_timeout);
         taken
     }
@@ -339,7 +342,7 @@ impl Clients {
     }
 
     /// Says that the last byte was the last.
-    fn say_finish(&mut self, now: Instant, port: &mut Port, up: &mut dyn Upstream, key: Handle) {
+    pub(crate) fn say_finish(&mut self, now: Instant, port: &mut Port, up: &mut dyn Upstream, key: Handle) {
         let asker = self.asker(key);
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
         exchange.is_sent = true;

@@ -283,6 +283,8 @@ impl Upstream for Origins {
             Ask::Data(bytes) => self.take_up(now, port, handle, bytes),
             Ask::Finish => self.finish_up(port, handle),
             Ask::Abandon => self.abandon(port, handle),
+            // Without a tunnel there is no other way.
+            Ask::TakeBack => {}
             Ask::Grant(bytes) => {
                 if let Some(fetch) = self.fetches.get_mut(handle) {
                     fetch.credit += bytes;

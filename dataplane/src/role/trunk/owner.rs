@@ -64,8 +64,8 @@ pub struct Trunk {
     /// The stream of each asker: row = worker, column = slot of its handle.
     askers: Vec<Vec<Option<(Asker, u32, StreamId)>>>,
     pub(crate) next_look: Instant,
-    /// Last words to askers on other cores, while the ring to them was full: the end, or a failure.
-    pub(crate) unsaid: Vec<(Asker, Option<Failure>)>,
+    /// Last words to askers that are still to be said: the ring to another core was full, or it was asked for just now.
+    pub(crate) unsaid: Vec<(Asker, Answer<'static>)>,
     /// Room could not be said to an asker on another core, because the ring to it was full.
     pub(crate) owes_room: bool,
     pub(crate) streams_opened: u64,
@@ -212,15 +212,18 @@ impl Trunk {
         }
     }
 
-    /// Tells all workers which routes are up, where that has changed.
-    pub fn report_routes(&mut self, control: &Control) {
+    /// Tells all workers which routes are up, where that has changed; whether it has.
+    pub fn report_routes(&mut self, control: &Control) -> bool {
+        let mut has_changed = false;
         for line in self.lines.iter_mut().flatten() {
             let is_up = line.is_up();
             if let Some(route) = line.route.filter(|_| line.told_up != Some(is_up)) {
                 line.told_up = Some(is_up);
                 control.report_route(route, is_up);
+                has_changed = true;
             }
         }
+        has_changed
     }
 
     /// Streams open, in all tunnels.
@@ -465,6 +468,14 @@ impl Upstream for Trunk {
                 self.forget_asker(asker);
                 self.abandon(slot, id, Failure::Cancelled);
             }
+            Ask::TakeBack => {
+                let stream = self.both(slot).and_then(|(_, line)| line.streams.get_mut(id));
+                if stream.is_some_and(|stream| stream.queued == Queued::Waiting) {
+                    self.forget_asker(asker);
+                    self.abandon(slot, id, Failure::Cancelled);
+                    self.unsaid.push((asker, Answer::Returned));
+                }
+            }
         }
         true
     }
@@ -496,8 +507,8 @@ impl Downstream for Trunk {
                 stream.class = class;
                 tunnel.set_class(id, class);
             }
-            // Origins send at once; only a tunnel lets bytes wait.
-            Answer::Queued(_) => {}
+            // Origins send at once; only a tunnel lets bytes wait, or gives them back.
+            Answer::Queued(_) | Answer::Returned => {}
         }
         true
     }

@@ -273,7 +273,7 @@ impl Trunk {
         match stream.end {
             End::Asker(asker) => {
                 if !parts.down.answer(now, port, asker, Answer::Finish) {
-                    self.unsaid.push((asker, None));
+                    self.unsaid.push((asker, Answer::Finish));
                 }
             }
             End::Server(way, served) => {
@@ -362,7 +362,7 @@ impl Trunk {
                 if !stream.is_told_end
                     && !parts.down.answer(now, port, asker, Answer::Failed(Failure::Cancelled))
                 {
-                    self.unsaid.push((asker, Some(Failure::Cancelled)));
+                    self.unsaid.push((asker, Answer::Failed(Failure::Cancelled)));
                 }
             }
             End::Server(way, served) if !stream.is_told_end => {

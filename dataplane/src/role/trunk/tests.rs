@@ -35,7 +35,12 @@ impl Downstream for Others {
             _ if self.is_full => return false,
             Answer::Failed(_) => self.failed.push(asker),
             Answer::Room(bytes) => self.rooms.push(bytes),
-            Answer::Queued(_) | Answer::Class(_) | Answer::Data(_) | Answer::Finish | Answer::Enough => {}
+            Answer::Returned
+            | Answer::Queued(_)
+            | Answer::Class(_)
+            | Answer::Data(_)
+            | Answer::Finish
+            | Answer::Enough => {}
         }
         true
     }

@@ -77,7 +77,7 @@ impl Trunk {
         match end {
             End::Asker(asker) => {
                 if !parts.down.answer(now, port, asker, Answer::Failed(failure)) {
-                    self.unsaid.push((asker, Some(failure)));
+                    self.unsaid.push((asker, Answer::Failed(failure)));
                 }
             }
             End::Server(way, served) => {
@@ -95,9 +95,6 @@ impl Trunk {
 
     /// Says what could not be said before.
     pub(crate) fn say_unsaid(&mut self, now: Instant, port: &mut Port, parts: &mut Parts<'_>) {
-        self.unsaid.retain(|(asker, failure)| {
-            let answer = failure.map_or(Answer::Finish, Answer::Failed);
-            !parts.down.answer(now, port, *asker, answer)
-        });
+        self.unsaid.retain(|(asker, answer)| !parts.down.answer(now, port, *asker, *answer));
     }
 }
