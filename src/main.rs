@@ -11,7 +11,9 @@ mod config;
 mod control;
 mod ctl;
 mod demo;
+mod demo_dns;
 mod demo_pops;
+mod demo_sour;
 mod demo_wan;
 mod dns;
 mod doctor;
@@ -166,6 +168,7 @@ fn enter(door: &Door, entrance: &Entrance<'_>) -> Exit {
         },
         Door::Demo(args) => {
             let run = |config: &DemoConfig| match &config.wan {
+                Some(wan) if config.check => demo_sour::run(config, wan),
                 Some(wan) => demo_wan::run(config, wan),
                 None => demo::run(config),
             };
