@@ -21,8 +21,9 @@ use dataplane::role::waits::Waits;
 use dataplane::time::Instant as Now;
 use dataplane::tmp::id::PathId;
 use dataplane::tmp::limits::DATA_OVERHEAD_BYTES;
+use dataplane::tmp::place::Bearer;
 use dataplane::tmp::seal::{Cipher, OpenKey, SealKey};
-use dataplane::tmp::spread::Spread;
+use dataplane::tmp::spread::PathUse;
 use dataplane::tmp::{Carrier, Ecn, Fill, Handled, Side, StreamId, Tunnel, TunnelOptions};
 
 /// How long a row is warmed up and measured: all of them together take a minute.
@@ -292,7 +293,9 @@ impl Ends {
         let options = TunnelOptions { streams_max: 1_024, ..TunnelOptions::default() };
         let mut tunnels =
             [Side::Initiator, Side::Acceptor].map(|side| Tunnel::new(&options, side, Now::ORIGIN));
-        tunnels.iter_mut().for_each(|tunnel| tunnel.on_connected(Now::ORIGIN, PathId(0), Spread::Failover));
+        tunnels.iter_mut().for_each(|tunnel| {
+            tunnel.on_connected(Now::ORIGIN, (PathId(0), Bearer::Datagrams), PathUse::default())
+        });
         let stream = tunnels[0].open(2, 0).expect("a new tunnel has room for a stream");
         let (bytes, payload) = ([0x5a; PAYLOAD_BYTES], [0; 2 * PAYLOAD_BYTES]);
         Self { tunnels, now_us: 0, stream, bytes, payload }

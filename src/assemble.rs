@@ -197,8 +197,8 @@ pub(crate) fn networks(given: &[Given<Network>], field: &str, problems: &mut Pro
 /// The routes with the workers that own their tunnels: the owners in turn.
 pub(crate) fn routes(cores: &Cores, routes: Vec<RouteConfig>) -> Vec<Route> {
     let route = |(route, owner): (RouteConfig, u8)| {
-        let RouteConfig { name, public_key, addresses, carriers, spread } = route;
-        Route { name, public_key, addresses, carriers, spread, owner, retired: None }
+        let RouteConfig { name, public_key, addresses, carriers, chosen } = route;
+        Route { name, public_key, addresses, carriers, chosen, owner, retired: None }
     };
     routes.into_iter().zip(cores.owners().into_iter().cycle()).map(route).collect()
 }

@@ -16,7 +16,7 @@ use dataplane::role::plan::Plan;
 use dataplane::time::Duration;
 use dataplane::tmp::key::{PresharedKey, PrivateKey, PublicKey};
 use dataplane::tmp::profile::{Profile, WindowFloor};
-use dataplane::tmp::spread::Spread;
+use dataplane::tmp::spread::PathUse;
 use std::path::PathBuf;
 
 /// Which end of the tunnel a node is.
@@ -108,7 +108,7 @@ pub(crate) struct RouteConfig {
     /// Where it takes tunnels over TCP: further paths.
     pub(crate) carriers: Vec<SocketAddr>,
     /// How the paths are used.
-    pub(crate) spread: Spread,
+    pub(crate) chosen: PathUse,
 }
 
 /// One front-end that a back-end lets in.

@@ -4,6 +4,7 @@ use crate::args::ctl::{CtlArgs, CtlCommand};
 use crate::args::explain::{ExplainArgs, ExplainDoor};
 use crate::ctl;
 use crate::exit::Exit;
+use crate::explain_probe;
 use crate::guide;
 use crate::reports;
 use crate::show;
@@ -16,6 +17,7 @@ use controlplane::dns::policy::steering::Steering;
 use core::net::IpAddr;
 use dataplane::reactor::clock;
 use dataplane::tmp::random::{Random, SystemRandom};
+use std::path::Path;
 
 /// Explains.
 pub(crate) fn run(args: &ExplainArgs) -> Exit {
@@ -23,6 +25,13 @@ pub(crate) fn run(args: &ExplainArgs) -> Exit {
         ExplainDoor::Route { site, control } => {
             let command = CtlCommand::ExplainRoute { site: site.clone() };
             return ctl::run(&CtlArgs { control: control.clone(), command });
+        }
+        ExplainDoor::Probe { name, control: Some(control), .. } => {
+            let command = CtlCommand::ExplainProbe { name: name.clone() };
+            return ctl::run(&CtlArgs { control: control.clone(), command });
+        }
+        ExplainDoor::Probe { name, config, reports_state, .. } => {
+            probe(name, config, reports_state.as_deref())
         }
         door => dns(door),
     };
@@ -37,6 +46,14 @@ pub(crate) fn run(args: &ExplainArgs) -> Exit {
             Exit::Usage
         }
     }
+}
+
+/// What was kept of a target, in words.
+fn probe(name: &str, config: &Path, kept: Option<&Path>) -> Result<String, Vec<String>> {
+    let network = tree::open(config)?.network;
+    let Some(kept) = kept else { return Err(vec!["--reports-state: is missing".to_owned()]) };
+    let ledger = reports::kept_ledger(kept, &network, &network.servers)?;
+    explain_probe::text(&ledger, &network.probes, name, clock::unix_us())
 }
 
 fn dns(door: &ExplainDoor) -> Result<String, Vec<String>> {

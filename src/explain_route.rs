@@ -5,17 +5,18 @@ use crate::tunnel_log::TunnelLog;
 use crate::watch_paths::address_text;
 use controlplane::nearest::nearest;
 use core::fmt::Write;
-use dataplane::exchange::link::Way;
+use dataplane::exchange::link::{Standing, Way};
 use dataplane::role::plan::{Plan, Route, Site};
 use dataplane::role::status::TunnelStatus;
+use dataplane::tmp::forecast::{Forecast, Quality};
 use dataplane::tmp::spread::Spread;
 use dataplane::tmp::stats::PathSnapshot;
 
 /// What is known of the routes.
 pub(crate) struct Known<'k> {
     pub(crate) plan: &'k Plan,
-    /// What all workers know: which routes are up, by number.
-    pub(crate) is_up: &'k dyn Fn(u16) -> bool,
+    /// What all workers know: how routes stand, by number.
+    pub(crate) standing: &'k dyn Fn(u16) -> Standing,
     /// The tunnels, each with the name of its far end.
     pub(crate) tunnels: &'k [(String, TunnelStatus)],
     pub(crate) log: &'k TunnelLog,
@@ -40,12 +41,14 @@ pub(crate) fn text(known: &Known<'_>, name: &str) -> Result<String, String> {
         let _ = writeln!(text, "goes      straight to {}, over no route", labels.join(", "));
         return Ok(text);
     }
-    let used = routes.iter().position(|(number, _)| (known.is_up)(*number));
+    let standings: Vec<Standing> = routes.iter().map(|(number, _)| (known.standing)(*number)).collect();
+    let best = standings.iter().max().copied().filter(|best| *best != Standing::Down);
+    let used = best.and_then(|best| standings.iter().position(|standing| *standing == best));
     let names: Vec<&str> = routes.iter().map(|(_, route)| route.name.as_str()).collect();
-    let _ = writeln!(text, "goes      {}", goes(&names, used));
-    for (place, (number, route)) in routes.iter().enumerate() {
+    let _ = writeln!(text, "goes      {}", goes(&names, used, best == Some(Standing::Good)));
+    for (place, (_, route)) in routes.iter().enumerate() {
         let _ = writeln!(text);
-        let standing = standing(&names, used, place, (known.is_up)(*number));
+        let standing = standing(&names, used, place, standings[place]);
         describe(known, &mut text, route, &standing);
     }
     Ok(text)
@@ -67,12 +70,19 @@ fn tunnel<'k>(known: &Known<'k>, route: &Route) -> Option<&'k TunnelStatus> {
     known.tunnels.iter().find(|(to, _)| *to == route.name).map(|(_, tunnel)| tunnel)
 }
 
-fn goes(routes: &[&str], used: Option<usize>) -> String {
+fn goes(routes: &[&str], used: Option<usize>, is_good: bool) -> String {
     match (routes, used) {
         ([only], Some(_)) => format!("over {only}, its only route"),
         ([only], None) => format!("nowhere: {only}, its only route, is down, and requests wait for it"),
-        (_, Some(used)) => {
+        (_, Some(used)) if is_good => {
             format!("over {}, the first of its {} routes that is up", routes[used], routes.len())
+        }
+        (_, Some(used)) => {
+            format!(
+                "over {}, the first of its {} routes that is up, all beyond a limit",
+                routes[used],
+                routes.len()
+            )
         }
         (_, None) => format!(
             "nowhere: none of its {} routes is up, and requests wait for the first that is",
@@ -82,11 +92,19 @@ fn goes(routes: &[&str], used: Option<usize>) -> String {
 }
 
 /// What is said behind a route's name.
-fn standing(routes: &[&str], used: Option<usize>, place: usize, is_up: bool) -> String {
-    match used {
-        Some(used) if used == place => "up: used".to_owned(),
-        Some(used) if is_up => format!("up, not used: {} stands before it and is up, too", routes[used]),
-        Some(_) | None => "down: nothing comes through, and it is tried for ever".to_owned(),
+fn standing(routes: &[&str], used: Option<usize>, place: usize, standing: Standing) -> String {
+    match (used, standing) {
+        (_, Standing::Down) | (None, _) => "down: nothing comes through, and it is tried for ever".to_owned(),
+        (Some(used), Standing::Good) if used == place => "up: used".to_owned(),
+        (Some(used), Standing::Strained) if used == place => {
+            "up, beyond a limit: used all the same, no other is better".to_owned()
+        }
+        (Some(used), Standing::Good) => {
+            format!("up, not used: {} stands before it and is up, too", routes[used])
+        }
+        (Some(used), Standing::Strained) => {
+            format!("up, beyond a limit: not used for what is new, {} is", routes[used])
+        }
     }
 }
 
@@ -100,6 +118,9 @@ fn describe(known: &Known<'_>, text: &mut String, route: &Route, standing: &str)
             if let Some(path) = path {
                 let _ = writeln!(text, "  path {number}  {address}  {}", path_standing(tunnel, number, path));
                 let _ = writeln!(text, "          {}", figures(path));
+                if let Some(forecast) = &path.forecast {
+                    let _ = writeln!(text, "          {}", outcome(forecast));
+                }
             } else if !address.is_empty() {
                 let _ = writeln!(text, "  path {number}  {address}  not used: it has not been opened yet");
             }
@@ -119,6 +140,7 @@ fn describe(known: &Known<'_>, text: &mut String, route: &Route, standing: &str)
 const fn mode(spread: Spread) -> &'static str {
     match spread {
         Spread::Failover => "failover: everything on the first path that is good",
+        Spread::Best => "best: everything on the good path with the shortest round trip",
         Spread::Bond => "bond: each packet on the path on which it arrives first",
         Spread::Duplicate => {
             "duplicate: everything on the first path that is good, urgent data on a second one, too"
@@ -140,12 +162,26 @@ fn path_standing(tunnel: &TunnelStatus, number: usize, path: &PathSnapshot) -> S
     match (path.is_active, tunnel.transport.spread, active) {
         (true, ..) => "good: used".to_owned(),
         (false, Spread::Bond, _) => "good: used for what arrives earlier over it".to_owned(),
+        (false, Spread::Best, _) => "good: not used, its round trip is not clearly shorter".to_owned(),
         (false, Spread::Duplicate, _) => "good: used for copies of urgent data".to_owned(),
         (false, Spread::Failover, Some(active)) if active < number => {
             format!("good: not used, path {active} stands before it and is good")
         }
         (false, Spread::Failover, _) => "good: not used yet, it must stay so for a while".to_owned(),
     }
+}
+
+/// What was expected of the last move to a path, and what came.
+fn outcome(forecast: &Forecast) -> String {
+    let words = |quality: &Quality| {
+        format!("rtt {:.1} ms, {:.1} Mbit/s", quality.rtt_us as f64 / 1e3, quality.bytes_per_s as f64 * 8e-6)
+    };
+    let came = forecast.came.as_ref().map_or_else(|| "not known yet".to_owned(), words);
+    format!(
+        "last moved to from path {}: expected {}; came {came}",
+        forecast.from.index(),
+        words(&forecast.expected)
+    )
 }
 
 fn figures(path: &PathSnapshot) -> String {

@@ -12,7 +12,8 @@ use core::net::SocketAddr;
 use dataplane::exchange::link::{Kind, Way};
 use dataplane::role::plan::{Plan, Site};
 use dataplane::tmp::limits::PATHS_MAX;
-use dataplane::tmp::spread::Spread;
+use dataplane::tmp::path_limits::PathLimits;
+use dataplane::tmp::spread::{PathUse, Spread};
 use std::collections::HashMap;
 
 /// Reads, checks and joins all flags; everything that is wrong at once.
@@ -110,10 +111,13 @@ struct Sites {
 impl Sites {
     fn new(args: &FrontArgs, problems: &mut Problems) -> Self {
         let mut routes: Vec<RouteConfig> = Vec::new();
-        let spread = args.route_mode.take_or("route_mode", problems, Spread::default());
+        let chosen = PathUse {
+            spread: args.route_mode.take_or("route_mode", problems, Spread::default()),
+            limits: args.route_limit.take_or("route_limit", problems, PathLimits::default()),
+        };
         let kind = args.carrier.take_or("carrier", problems, CarrierKind::Udp);
         for (text, mut route) in take_all(&args.route, "route", problems) {
-            route.spread = spread;
+            route.chosen = chosen;
             let first = route.addresses.first().copied().filter(|_| kind == CarrierKind::Auto);
             let has_room = route.addresses.len() + route.carriers.len() < PATHS_MAX;
             let is_new = first.is_some_and(|first| !route.carriers.contains(&first));

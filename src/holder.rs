@@ -23,6 +23,7 @@ use controlplane::notify;
 use controlplane::signal::{Signal, Signals};
 use controlplane::tree::duties;
 use controlplane::tree::read::Tree;
+use controlplane::view::page::{self, Cell, Column, Page, Table};
 use controlplane::view::{Health, MetricsText, Source, Unit};
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -155,8 +156,8 @@ fn run(config: HolderConfig) -> Exit {
     }
     let (admin, hosts) = (config.admin, config.admin_hosts.clone());
     let holder = Arc::new(Holder::new(config));
-    let page = match AdminPage::start(admin, &hosts, HolderWatch(holder.clone())) {
-        Ok(page) => page,
+    let served = match AdminPage::start(admin, &hosts, HolderWatch(holder.clone())) {
+        Ok(served) => served,
         Err(exit) => return exit,
     };
     let listening: Vec<String> =
@@ -173,8 +174,8 @@ fn run(config: HolderConfig) -> Exit {
         listeners.iter().for_each(|listener| holder.let_in(listener));
     }
     notify::stopping();
-    if let Some(page) = page {
-        page.stop();
+    if let Some(served) = served {
+        served.stop();
     }
     daemon::notice("ended", &[("end", &"config")]);
     Exit::Done
@@ -392,6 +393,9 @@ impl Holder {
     }
 }
 
+/// The columns of its table.
+const JOINS: &[Column] = &[page::text("What came of it"), page::number("Machines")];
+
 /// What operators see.
 struct HolderWatch(Arc<Holder>);
 
@@ -413,6 +417,19 @@ impl Source for HolderWatch {
         let counts: serde_json::Map<String, Value> =
             self.0.counts().into_iter().map(|(outcome, count)| (outcome.to_owned(), count.into())).collect();
         json!({ "version": env!("CARGO_PKG_VERSION"), "end": "config", "key": self.0.config.key.public().to_text(), "joins": counts })
+    }
+
+    fn page(&mut self) -> Page {
+        let holder = &self.0;
+        let mut page = Page::new("Holder of the tree");
+        page.fact("Key", Cell::of(holder.config.key.public()))
+            .fact("Version", Cell::of(env!("CARGO_PKG_VERSION")));
+        let about = ("joins", "Machines that wanted to join", "Nobody has come yet.");
+        let came = holder.counts().into_iter().filter(|(_, count)| *count > 0);
+        page.table(Table::of(about, JOINS, came, |(outcome, count)| {
+            vec![Cell::of(outcome), Cell::of(count)]
+        }));
+        page
     }
 
     fn health(&mut self) -> Health {

@@ -20,6 +20,7 @@ mod doctor;
 mod doctor_back;
 mod exit;
 mod explain;
+mod explain_probe;
 mod explain_route;
 mod figures_file;
 mod form;
@@ -69,6 +70,7 @@ mod tunnel_log;
 mod wan;
 mod watch;
 mod watch_endpoint;
+mod watch_page;
 mod watch_paths;
 mod watch_rings;
 

@@ -212,6 +212,7 @@ impl Node {
                 Ok(lines) => Answer::done(lines),
                 Err(what) => Answer::wrong(vec![format!("explain: {what}")]),
             },
+            CtlCommand::ExplainProbe { .. } => control::not_here("explain-probe", "a name server"),
             CtlCommand::ExplainRoute { site } => self.explain_route(&site),
         }
     }
@@ -224,9 +225,13 @@ impl Node {
         self.tunnel_log.look(self.watch.named_tunnels());
         let plan = self.running.control().plan();
         let tunnels = self.watch.sampled_by_name();
-        let is_up = |route| self.running.control().is_route_up(route);
-        let known =
-            explain_route::Known { plan: &plan, is_up: &is_up, tunnels: &tunnels, log: &self.tunnel_log };
+        let standing = |route| self.running.control().standing(route);
+        let known = explain_route::Known {
+            plan: &plan,
+            standing: &standing,
+            tunnels: &tunnels,
+            log: &self.tunnel_log,
+        };
         match explain_route::text(&known, site) {
             Ok(text) => Answer::done(text.lines().map(str::to_owned).collect()),
             Err(wrong) => Answer::wrong(vec![wrong]),

@@ -22,12 +22,13 @@ use dataplane::role::succession::{Abilities, NUMBERS_MAX, Succession};
 use std::sync::Arc;
 
 /// Flags whose values are taken over; sites and ways that need sockets or workers of another kind wait all the same.
-const LIVE: [&str; 17] = [
+const LIVE: [&str; 18] = [
     "site",
     "origin",
     "route",
     "peer",
     "route-mode",
+    "route-limit",
     "trusted-proxy",
     "name",
     "class",

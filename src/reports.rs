@@ -2,6 +2,7 @@
 
 use crate::dns::{ReportsConfig, TakenKeys};
 use crate::exit::Exit;
+use crate::explain_probe;
 use crate::tree;
 use controlplane::dns::policy::figures::{Reported, Ways};
 use controlplane::dns::policy::forecast::Told;
@@ -15,6 +16,7 @@ use controlplane::report::kept;
 use controlplane::report::key::Secret;
 use controlplane::report::ledger::Ledger;
 use controlplane::tree::network::Network;
+use controlplane::tree::probes::Probe;
 use core::net::SocketAddr;
 use core::time::Duration;
 use dataplane::reactor::clock;
@@ -37,6 +39,8 @@ const KEEP: Duration = Duration::from_secs(10);
 pub(crate) struct Reports {
     config: ReportsConfig,
     telling: Telling,
+    /// What the tree has probed: what is explained.
+    probes: Vec<Probe>,
     intake: Intake,
     ledger: SharedLedger,
     ways: Arc<Ways>,
@@ -71,6 +75,7 @@ impl Reports {
         let mut reports = Self {
             config: config.clone(),
             telling: telling.clone(),
+            probes: network.probes.clone(),
             intake,
             ledger,
             ways: Arc::default(),
@@ -111,6 +116,11 @@ impl Reports {
         Arc::new(Reported { sources, ..Reported::clone(&self.now()) })
     }
 
+    /// What is believed of a target, in words.
+    pub(crate) fn explain_probe(&self, name: &str) -> Result<String, Vec<String>> {
+        explain_probe::text(&self.ledger.lock(), &self.probes, name, clock::unix_us())
+    }
+
     /// What is believed now, if that is worth publishing: something has changed, or it is a while ago.
     pub(crate) fn look(&mut self) -> Option<Arc<Reported>> {
         let now = Instant::now();
@@ -129,6 +139,7 @@ impl Reports {
     pub(crate) fn replace(&mut self, network: &Network) -> Arc<Reported> {
         let expected = self.config.keys.expected(network, &network.servers);
         self.ledger.lock().replace(expected);
+        self.probes.clone_from(&network.probes);
         self.ask_of(network);
         self.make_ways(Instant::now());
         self.now()
@@ -187,20 +198,26 @@ fn restore(file: &Path, ledger: &mut Ledger) {
     }
 }
 
-/// What was kept in a file comes to, for explanations.
-pub(crate) fn kept_figures(
-    file: &Path,
-    network: &Network,
-    servers: &[Server],
-) -> Result<Arc<Reported>, Vec<String>> {
+/// What was kept in a file, for explanations.
+pub(crate) fn kept_ledger(file: &Path, network: &Network, servers: &[Server]) -> Result<Ledger, Vec<String>> {
     let wrong = |what: String| vec![format!("--reports-state {}: {what}", file.display())];
     let text = fs::read_to_string(file).map_err(|error| wrong(format!("cannot be read: {error}")))?;
     // Nobody signs what was kept: any secret will do.
     let keys = TakenKeys::Secret(Secret::new([0; 32]));
     let mut ledger = Ledger::new(keys.expected(network, servers));
     kept::read(&text, &mut ledger).map_err(wrong)?;
+    ledger.tick(clock::unix_us());
+    Ok(ledger)
+}
+
+/// What that comes to.
+pub(crate) fn kept_figures(
+    file: &Path,
+    network: &Network,
+    servers: &[Server],
+) -> Result<Arc<Reported>, Vec<String>> {
+    let ledger = kept_ledger(file, network, servers)?;
     let now_us = clock::unix_us();
-    ledger.tick(now_us);
     let ways = Arc::new(findings::ways(&ledger, now_us));
     let sources = findings::sources(&ledger, now_us);
     Ok(Arc::new(Reported { sources, ..findings::reported(&ledger, ways, now_us) }))

@@ -193,6 +193,8 @@ impl<'c> Running<'c> {
             listening: self.server.listening().iter().map(ToString::to_string).collect(),
             log_lines: self.log.as_ref().map(QueryLog::written),
             reports: self.reports.as_ref().map(Reports::ledger),
+            decisions: self.server.decisions(),
+            name: String::from_utf8_lossy(&self.config.server.settings.nsid).into_owned(),
         }
     }
 
@@ -329,6 +331,12 @@ impl<'c> Running<'c> {
             CtlCommand::Override { order: wanted } => self.guide.obey(order.from.uid, &wanted),
             CtlCommand::Figures { table } => self.guide.read_figures(&table),
             CtlCommand::ExplainRoute { .. } => control::not_here("explain-route", "a front-end"),
+            CtlCommand::ExplainProbe { name } => match &self.reports {
+                None => Answer::wrong(vec!["explain-probe: nobody reports to this name server".to_owned()]),
+                Some(reports) => reports.explain_probe(&name).map_or_else(Answer::wrong, |text| {
+                    Answer::done(text.lines().map(str::to_owned).collect())
+                }),
+            },
             CtlCommand::Explain { name, client, r#type } => {
                 // What is explained is what is known now, not what was published last.
                 if let Some(reports) = &mut self.reports {

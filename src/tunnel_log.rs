@@ -53,6 +53,7 @@ impl TunnelLog {
                 let address = tunnel.places[path].map(address_text).unwrap_or_default();
                 if let (Some(was), Some(is)) = (before.paths[path], seen.paths[path]) {
                     self.tell_path(&to, path, &address, was, is);
+                    self.tell_outcome(&to, path, was, is);
                 }
             }
             now.insert(key, seen);
@@ -91,6 +92,20 @@ impl TunnelLog {
             let paths: Fields<'_> = &[("from_path", &was), ("to_path", &is)];
             self.tell(Level::Notice, to, "a tunnel has changed its path", paths);
         }
+    }
+
+    /// What was expected where all data moved to a path, and what came in the first seconds.
+    fn tell_outcome(&mut self, to: &str, path: usize, was: PathSnapshot, is: PathSnapshot) {
+        let Some(forecast) = is.forecast.filter(|_| is.forecast != was.forecast) else { return };
+        let Some(came) = forecast.came else { return };
+        let fields: Fields<'_> = &[
+            ("path", &path),
+            ("expected_rtt_us", &forecast.expected.rtt_us),
+            ("rtt_us", &came.rtt_us),
+            ("expected_bytes_per_s", &forecast.expected.bytes_per_s),
+            ("bytes_per_s", &came.bytes_per_s),
+        ];
+        self.tell(Level::Notice, to, "what came of a change of path", fields);
     }
 
     fn tell_path(&mut self, to: &str, path: usize, address: &str, was: PathSnapshot, is: PathSnapshot) {

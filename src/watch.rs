@@ -5,6 +5,7 @@ use std::sync::Arc;
 use controlplane::logs::RecordStats;
 use controlplane::report::pressure;
 use controlplane::resolve::ResolveStats;
+use controlplane::view::page::Page;
 use controlplane::view::{Health, MetricsText, Reloads, Source, Unit};
 use dataplane::exchange::link::Way;
 use dataplane::node::{Running, WorkerView};
@@ -18,12 +19,15 @@ use crate::config::NodeConfig;
 use crate::redirect_board::RedirectBoard;
 use crate::settings::Board;
 use crate::watch_endpoint;
+use crate::watch_page;
 use crate::watch_paths;
 use crate::watch_rings;
 
 /// The page's source.
 pub(crate) struct Watch {
     end: &'static str,
+    /// Its name in the tree, if it has one.
+    node: String,
     workers: Vec<WorkerView>,
     control: Arc<Control>,
     records: Arc<RecordStats>,
@@ -44,6 +48,7 @@ impl Watch {
     ) -> Self {
         Self {
             end: config.end.name(),
+            node: name(config),
             workers: running.views().to_vec(),
             control: running.control().clone(),
             records,
@@ -317,6 +322,11 @@ impl Watch {
     }
 }
 
+/// What the tree calls this node, as far as reports are made in its name.
+fn name(config: &NodeConfig) -> String {
+    config.report.as_ref().map(|report| report.node.clone()).unwrap_or_default()
+}
+
 impl Source for Watch {
     fn metrics(&mut self, text: &mut MetricsText) {
         text.info(
@@ -362,6 +372,21 @@ impl Source for Watch {
             "settings": self.board.status(),
             "reload": self.reloads.status(),
             "redirects": self.redirects.status(),
+        })
+    }
+
+    fn page(&mut self) -> Page {
+        let tunnels = self.tunnels().into_iter();
+        watch_page::page(watch_page::Shown {
+            end: self.end,
+            node: &self.node,
+            control: &self.control,
+            workers: &self.workers,
+            listening: &self.listening,
+            reloads: &self.reloads,
+            tunnels: tunnels
+                .map(|(_, tunnel)| (self.far_end(&tunnel), self.is_closing(&tunnel), tunnel))
+                .collect(),
         })
     }
 

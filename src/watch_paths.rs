@@ -2,8 +2,8 @@
 
 use controlplane::view::{MetricsText, Unit};
 use dataplane::role::status::TunnelStatus;
-use dataplane::role::trunk::CARRIER_SOCKET;
-use dataplane::tmp::place::Place;
+use dataplane::tmp::forecast::Quality;
+use dataplane::tmp::place::{Bearer, Place};
 use dataplane::tmp::stats::PathSnapshot;
 use serde_json::{Value, json};
 
@@ -60,8 +60,12 @@ pub(crate) fn metrics(tunnels: &[Named<'_>], text: &mut MetricsText) {
 
 /// Where a path leads to, as a route names it.
 pub(crate) fn address_text(place: Place) -> String {
-    let over = if place.socket == CARRIER_SOCKET { "tcp+" } else { "" };
+    let over = if place.bearer() == Bearer::Stream { "tcp+" } else { "" };
     format!("{over}{}", place.address)
+}
+
+fn quality(quality: Quality) -> Value {
+    json!({ "rtt_us": quality.rtt_us, "bytes_per_s": quality.bytes_per_s })
 }
 
 /// The paths of a tunnel for `/status`.
@@ -76,6 +80,9 @@ pub(crate) fn status(tunnel: &TunnelStatus) -> Vec<Value> {
             "in_flight_bytes": path_of.in_flight_bytes, "delivery_bytes_per_s": path_of.delivery_bytes_per_s,
             "queue_us": path_of.queue_us, "loss_ppm": path_of.loss_ppm,
             "sent_bytes": path_of.sent_bytes, "received_bytes": path_of.received_bytes,
+            "moved_here": path_of.forecast.map(|forecast| json!({
+                "from_path": forecast.from.index(), "expected": quality(forecast.expected), "came": forecast.came.map(quality),
+            })),
         }))
     };
     paths.filter_map(one).collect()

@@ -26,7 +26,7 @@ use dataplane::role::plan::{Listener, Origin, Peer, Plan, Route, Site};
 use dataplane::tmp::key::{PrivateKey, PublicKey};
 use dataplane::tmp::options::TunnelOptions;
 use dataplane::tmp::random::SystemRandom;
-use dataplane::tmp::spread::Spread;
+use dataplane::tmp::spread::PathUse;
 use tools::load::LoadOptions;
 use tools::origin::OriginOptions;
 
@@ -177,7 +177,7 @@ fn front(io: Io, key: PrivateKey, back: PublicKey, tunnel: SocketAddr) -> Runnin
             public_key: back,
             addresses: vec![tunnel],
             carriers: Vec::new(),
-            spread: Spread::Failover,
+            chosen: PathUse::default(),
             owner: 0,
             retired: None,
         }],

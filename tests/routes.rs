@@ -262,3 +262,40 @@ fn a_site_of_two_routes_is_served_while_either_is_up() {
         drop(origin);
     });
 }
+
+/// A route that is up but beyond a limit of the operator's gives way to the next one of its site, and comes back.
+#[test]
+fn a_route_beyond_a_limit_gives_way_to_the_next_one() {
+    let (origin, site) = origin();
+    let folder = Folder::new();
+    let (front_key, front_public) = folder.key("front.key");
+    let (cpu, any) = (one_cpu(), "127.0.0.1:0");
+    let (peer, fixed) = (format!("{front_public}=*"), ["--cpus", &cpu, "--admin", any]);
+    let keys = ["east.key", "west.key"].map(|name| folder.key(name));
+    let backs = [0, 1].map(|which| {
+        let own = ["back", "--listen", any, "--key", &keys[which].0, "--peer", &peer, "--origin", &site];
+        Node::start(&[&own[..], &fixed].concat())
+    });
+    let (udp, steering) = (format!("127.0.0.1:0={}", backs[0].tunnel()), folder.path("wan.sock"));
+    let relay = Node::launch(&["wan", "--udp", &udp, "--path", "rtt=2ms", "--control", &steering]);
+    let (control, near) = (folder.path("ctl"), relay.word_after("relaying "));
+    let east = format!("east={}@{near}", keys[0].1);
+    let west = format!("west={}@{}", keys[1].1, backs[1].tunnel());
+    let own = ["front", "--listen", any, "--key", &front_key, "--site", "*=east,west", "--control", &control];
+    let more = ["--route", &east, "--route", &west, "--route-limit", "rtt=300ms"];
+    let front = Node::start(&[&own[..], &more, &fixed].concat());
+    let goes_over = |words: &str| {
+        until("the site goes elsewhere", || {
+            let request = b"GET /b128 HTTP/1.1\r\nHost: any\r\nConnection: close\r\n\r\n";
+            assert!([200, 503, 504].contains(&process::exchange(front.address(), request).status));
+            said(&["explain", "route", "any", "--control", &control]).1.contains(words).then_some(())
+        });
+    };
+    goes_over("goes      over east, the first of its 2 routes that is up");
+    assert_eq!(said(&["wan", "ctl", &steering, "set", "rtt=900ms"]).0, 0);
+    goes_over("goes      over west, the first of its 2 routes that is up");
+    goes_over("route     east  up, beyond a limit: not used for what is new, west is");
+    front.wait_for("why=rtt_limit");
+    drop(backs);
+    drop(origin);
+}

@@ -85,6 +85,12 @@ pub(crate) enum CtlCommand {
         #[arg(long, value_name = "TYPE", default_value = "A")]
         r#type: String,
     },
+    /// Tell what is believed of a target that is probed, who says so, and who says otherwise (dns)
+    ExplainProbe {
+        /// A target, or all of a probe, of a server, or that a node looks at
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
     /// Tell which route a site's requests go over now, why, and what has changed of late (front)
     ExplainRoute {
         /// The site
@@ -139,7 +145,7 @@ impl CtlCommand {
             Self::Override { .. } => "override",
             Self::Figures { .. } => "figures",
             // Who may hear why one thing is so may hear it of the other.
-            Self::Explain { .. } | Self::ExplainRoute { .. } => "explain",
+            Self::Explain { .. } | Self::ExplainProbe { .. } | Self::ExplainRoute { .. } => "explain",
         }
     }
 
@@ -155,6 +161,7 @@ impl CtlCommand {
             Self::Status => all(&["status"]),
             Self::Override { order } => order.words(),
             Self::Figures { table } => all(&["figures", "--", table]),
+            Self::ExplainProbe { name } => all(&["explain-probe", "--", name]),
             Self::ExplainRoute { site } => all(&["explain-route", "--", site]),
             Self::Explain { name, client, r#type } => {
                 let (client, qtype) = (format!("--client={client}"), format!("--type={type}"));

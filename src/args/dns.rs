@@ -116,7 +116,7 @@ pub(crate) struct DnsArgs {
     #[arg(long, value_name = "FILE", default_value = "auto", help_heading = "Against abuse")]
     pub(crate) cookies: PathBuf,
 
-    /// Serve /metrics, /status and /healthz here, read-only; meant for loopback or a management network
+    /// Serve a page, /metrics, /status and /healthz here, read-only; meant for loopback or a management network
     #[arg(long, value_name = "ADDR", default_value = "off", help_heading = "Seeing it")]
     pub(crate) admin: Given<Otherwise<Off, Address>>,
     /// Another name that the admin server answers to, beside loopback names and its own address; repeatable

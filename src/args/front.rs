@@ -7,6 +7,7 @@ use crate::config::CarrierKind;
 use crate::form::address::Address;
 use crate::form::departure::DepartureForm;
 use crate::form::given::Given;
+use crate::form::limits::Limits;
 use crate::form::listen::Listen;
 use crate::form::network::Network;
 use crate::form::route::Route;
@@ -15,6 +16,7 @@ use crate::form::site_alias::SiteAlias;
 use crate::form::tcp::Tcp;
 use crate::form::word::Word;
 use clap::{Args, Command, FromArgMatches};
+use dataplane::tmp::path_limits::PathLimits;
 use dataplane::tmp::spread::Spread;
 use std::ffi::OsString;
 
@@ -71,10 +73,16 @@ pub(crate) struct FrontArgs {
     /// networks that let no UDP through: `auto` or `udp`
     #[arg(long, value_name = "KIND", default_value_t = Given::of(CarrierKind::Udp))]
     pub(crate) carrier: Given<Word<CarrierKind>>,
-    /// How routes of several addresses use their paths: `failover`, everything on the first that is good; `bond`, each
-    /// packet on the one on which it arrives first; `duplicate`, as failover, and urgent data on a second one, too
+    /// How routes of several addresses use their paths: `failover`, everything on the first that is good; `best`, on the one
+    /// with the shortest round trip; `bond`, each packet on the one on which it arrives first; `duplicate`, as failover, and
+    /// urgent data on a second one, too
     #[arg(long, value_name = "MODE", default_value_t = Given::of(Spread::Failover))]
     pub(crate) route_mode: Given<Word<Spread>>,
+    /// When a path is left for another, or a route of a site for its next one, besides being dead or four times slower than it
+    /// was: some of `rtt=150ms`, `loss=3%` (of ten seconds) and `queue=50ms` (on the way), with commas; and `wait=200ms`, when it
+    /// is full (what waits to be sent takes so long) and others take what is beyond; or `off`
+    #[arg(long, value_name = "LIMITS", default_value_t = Given::of(PathLimits::default()))]
+    pub(crate) route_limit: Given<Limits>,
     /// Send the tunnels' datagrams from here, an address or a network device (`%eth1`, `192.0.2.1:0%eth1`), whatever the routing
     /// table says; where there are several of a family, each path of a route leaves from another, in turn; without it from any
     /// address and port; repeatable

@@ -57,7 +57,7 @@ pub(crate) struct ProbeArgs {
     pub(crate) name_server: Vec<Given<Address>>,
     #[command(flatten)]
     pub(crate) report: ReportArgs,
-    /// Serve /metrics, /status and /healthz here, read-only; meant for loopback or a management network
+    /// Serve a page, /metrics, /status and /healthz here, read-only; meant for loopback or a management network
     #[arg(long, value_name = "ADDR", default_value = "off", help_heading = "Seeing it")]
     pub(crate) admin: Given<Otherwise<Off, Address>>,
     /// Another name that the admin server answers to, beside loopback names and its own address; repeatable

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 #[derive(clap::Args, Clone, Debug)]
 #[command(next_help_heading = "Seeing it")]
 pub(crate) struct SeeingArgs {
-    /// Serve /metrics, /status and /healthz here, read-only; meant for loopback or a management network
+    /// Serve a page, /metrics, /status and /healthz here, read-only; meant for loopback or a management network
     #[arg(long, value_name = "ADDR", default_value = "off")]
     pub(crate) admin: Given<Otherwise<Off, Address>>,
     /// Another name that the admin server answers to, beside loopback names and its own address; repeatable

@@ -12,6 +12,7 @@ pub(crate) mod floor;
 pub(crate) mod given;
 pub(crate) mod ip;
 pub(crate) mod key;
+pub(crate) mod limits;
 pub(crate) mod listen;
 pub(crate) mod network;
 pub(crate) mod networks;

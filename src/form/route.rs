@@ -7,7 +7,7 @@ use crate::form::given::Form;
 use crate::form::key;
 use crate::problem::Wrong;
 use dataplane::tmp::limits::PATHS_MAX;
-use dataplane::tmp::spread::Spread;
+use dataplane::tmp::spread::PathUse;
 
 /// A route.
 pub(crate) struct Route;
@@ -52,9 +52,9 @@ impl Form for Route {
         if is_twice(&addresses) || is_twice(&carriers) {
             return Err(Wrong::new("has an address twice", "give each once: a path leads to each"));
         }
-        let spread = Spread::default();
+        let chosen = PathUse::default();
         let (name, public_key) = (route_name(name)?, key::read(key)?);
-        Ok(RouteConfig { name, public_key, addresses, carriers, spread })
+        Ok(RouteConfig { name, public_key, addresses, carriers, chosen })
     }
 }
 

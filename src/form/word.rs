@@ -69,8 +69,12 @@ impl Words for Profile {
 }
 
 impl Words for Spread {
-    const WORDS: &[(&str, Self)] =
-        &[("failover", Self::Failover), ("bond", Self::Bond), ("duplicate", Self::Duplicate)];
+    const WORDS: &[(&str, Self)] = &[
+        ("failover", Self::Failover),
+        ("best", Self::Best),
+        ("bond", Self::Bond),
+        ("duplicate", Self::Duplicate),
+    ];
 }
 
 impl Words for CarrierKind {

@@ -167,6 +167,28 @@ fn a_probe_that_lies_is_outvoted_and_named() {
     let (code, said, _) = explain(&["shop.test", "--client", "192.0.2.9"]);
     assert!(code == 0 && said.contains("web/a: up for"), "{said}");
     assert!(said.contains("p3 says down (body)") && said.contains("OUTVOTED"), "{said}");
+    // The same of a target, of all that a probe, a server or a node has to do with.
+    let control = network.folder.path("ctl");
+    let probe = |name: &str| run(&["explain", "probe", name, "--control", &control]);
+    let (code, said, _) = probe("web/a");
+    assert!(code == 0 && said.contains("target    web/a: http://127.0.0.1:"), "{said}");
+    assert!(said.contains("holds     up for") && said.contains("3 of 3 heard"), "{said}");
+    let liar =
+        said.lines().find(|line| line.starts_with("  p3: down (body), ")).unwrap_or_else(|| panic!("{said}"));
+    assert!(liar.contains("OUTVOTED for"), "{said}");
+    assert!(said.lines().any(|line| line.starts_with("  p1: up, ") && line.contains("connection")), "{said}");
+    assert!(said.contains("how they are heard") && said.contains("0 lost"), "{said}");
+    for all in ["web", "p3"] {
+        let (code, said, _) = probe(all);
+        assert!(code == 0 && said.matches("target    web/").count() == 2, "{said}");
+    }
+    let (code, said, _) = probe("b");
+    assert!(
+        code == 0 && said.matches("target    web/").count() == 1 && said.contains("the state of b"),
+        "{said}"
+    );
+    let (code, _, said) = probe("webb");
+    assert!(code != 0 && said.contains("webb is no target") && said.contains("web is near"), "{code} {said}");
 }
 
 #[test]
@@ -239,6 +261,13 @@ fn what_is_not_in_order_is_refused_and_what_was_known_outlives_a_restart() {
         &state,
     ]);
     assert!(status_code == 0 && said.contains("web/a: up for"), "{said}");
+    let (status_code, said, _) =
+        run(&["explain", "probe", "web/a", "--config", &network.tree, "--reports-state", &state]);
+    assert!(
+        status_code == 0 && said.contains("  p1: up, ") && said.contains("  p2: has said nothing"),
+        "{said}"
+    );
+    assert!(said.contains("p1: not since this name server began"), "{said}");
     let (again, to) = network.dns(&["--reports-state", &state]);
     again.wait_for("what was reported before is known again");
     assert_eq!(again.metric("longhaul_report_target_up{target=\"web/a\"}"), Some(1.0));

@@ -145,7 +145,12 @@ fn the_demonstration_sours_a_way_and_moves_its_users() {
     assert!(code == 0 && said.contains("check passed") || is_late, "{code}: {said}{wrong}");
     let moved = said.lines().find(|line| line.starts_with("users are sent to east after"));
     println!("{}", moved.unwrap());
-    for due in ["begins to lose: loss=5%", "east serves them", "were answered, every byte right", "users return 60 s"] {
+    for due in [
+        "begins to lose: loss=5%",
+        "east serves them",
+        "were answered, every byte right",
+        "users return 60 s",
+    ] {
         assert!(said.contains(due), "{due}: {said}");
     }
 }

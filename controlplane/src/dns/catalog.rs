@@ -108,6 +108,15 @@ impl Catalog {
         self.data(set).next()?.first_chunk().map(|bytes| u32::from_be_bytes(*bytes))
     }
 
+    /// The names that policies answer, each with its policy.
+    pub fn steered(&self) -> impl Iterator<Item = (Name, u32)> {
+        (0..self.nodes.len()).filter_map(|place| {
+            let node = NodeId(place as u32);
+            let data = self.data(self.set(node, rtype::POLICY)?).next()?;
+            Some((self.name(node), u32::from_be_bytes(*data.first_chunk()?)))
+        })
+    }
+
     /// The zone that answers for `name`: the one with the longest apex.
     pub fn zone_of(&self, name: &Name) -> Option<ZoneId> {
         let mut found = self.apex(ROOT_HASH, &[0]);

@@ -2,7 +2,7 @@
 //!
 //! Lowest first: `limits`, `url`, `outcome` · `expect`, `target`, `step`, `content` · the dialogues without I/O, `http`, `ftp`,
 //! `dns_question` · `schedule`, `state`, `board` · `tls`, `names`, `talk`, `wire` · `flight`, one probe under way · `prober` ·
-//! `manners`, `resolvers`, `resolver_thread`: how far users' resolvers are, for name servers that ask · `watch`, the page.
+//! `manners`, `resolvers`, `resolver_thread`: how far users' resolvers are, for name servers that ask · `tables`, `watch`, the page.
 
 pub mod board;
 pub mod content;
@@ -21,6 +21,7 @@ pub mod resolvers;
 pub mod schedule;
 pub mod state;
 pub mod step;
+pub mod tables;
 pub mod talk;
 pub mod target;
 pub mod tls;

@@ -8,6 +8,7 @@ use crate::report::asked::Asked;
 use crate::report::limits::REPORT_BYTES_MAX;
 use crate::report::refusal::{Refusal, Refused};
 use crate::report::wire::ResolverEntry;
+use crate::view::page::{Cell, count};
 use crate::view::{MetricsText, Unit};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use dataplane::reactor::clock;
@@ -269,6 +270,18 @@ impl Probing {
 impl ResolverWatch {
     fn shown(&self) -> Shown {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// As a fact of the page.
+    pub fn cell(&self) -> Cell {
+        let Shown { book, .. } = self.shown();
+        let [silent, answered, unreachable] = book.ended;
+        let passed_over: u64 = book.passed_over.iter().sum();
+        Cell::of(count(silent + answered + unreachable)).detail(format!(
+            "{} silent, {} passed over",
+            count(silent),
+            count(passed_over)
+        ))
     }
 
     /// As JSON.

@@ -3,8 +3,10 @@
 use crate::probe::board::{Board, Entry};
 use crate::probe::outcome::{Cause, Outcome, hex};
 use crate::probe::resolver_thread::ResolverWatch;
+use crate::probe::tables;
 use crate::probe::target::Target;
 use crate::report::pressure;
+use crate::view::page::{Cell, Page, Tone, count, percent};
 use crate::view::{Health, MetricsText, Source, Unit};
 use dataplane::reactor::clock;
 use dataplane::time::Instant;
@@ -225,6 +227,34 @@ impl Source for ProbeWatch {
             "probes": self.telling.started.load(Ordering::Relaxed), "late": self.telling.late.load(Ordering::Relaxed),
             "targets": board.lines().map(|(target, entry)| line(target, entry, now)).collect::<Vec<_>>(),
         })
+    }
+
+    fn page(&mut self) -> Page {
+        let told = |counter: &AtomicU64| count(counter.load(Ordering::Relaxed));
+        let telling = &self.telling;
+        let mut page = Page::new(format!("Prober {}", self.node.as_deref().unwrap_or_default()).trim_end());
+        let unsent = telling.reports_failed.load(Ordering::Relaxed);
+        let tone = if unsent > 0 { Tone::Warn } else { Tone::Plain };
+        page.fact(
+            "Probes",
+            Cell::of(told(&telling.started)).detail(format!("{} began late", told(&telling.late))),
+        )
+        .fact(
+            "Reports",
+            Cell::of(told(&telling.reports))
+                .detail(format!("{} datagrams not sent", count(unsent)))
+                .tone(tone),
+        );
+        if let Some(resolvers) = telling.resolvers() {
+            page.fact("Resolvers probed", resolvers.cell());
+        }
+        page.fact(
+            "Waits for a processor",
+            Cell::maybe(pressure::read().cpu.map(|share| percent(share.into()))),
+        )
+        .fact("Version", Cell::of(self.version));
+        page.table(tables::targets(&telling.board(), clock::now()));
+        page
     }
 
     fn health(&mut self) -> Health {

@@ -145,7 +145,7 @@ pub fn ways(ledger: &Ledger, now_us: u64) -> Ways {
     for (node, network, latency) in ledger.latencies().all() {
         let ms = Figure { value: (latency.rtt_us / 1e3) as f32, at_s: latency.at_us / 1_000_000 };
         let basis = if latency.is_resolver { Basis::Resolver } else { Basis::Own };
-        seen.entry(network).or_default().insert(expected.nodes[node].name.clone(), Way { ms, basis });
+        seen.entry(network).or_default().insert(expected.nodes[node].name.clone(), Way::measured(ms, basis));
     }
     let mut legs = Legs::new();
     for (target, poll) in expected.targets.iter().zip(ledger.polls()) {

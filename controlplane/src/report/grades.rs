@@ -41,6 +41,23 @@ pub struct Fates {
     pub refused: u64,
 }
 
+/// How good one kind of forecasts of one server was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grade {
+    /// Forecasts graded so far.
+    pub graded: u64,
+    /// Of these, those of the last ten to twenty minutes, of which the quantiles are.
+    pub recent: u64,
+    /// Those that said less than was measured, of all.
+    pub too_low: u64,
+    /// The sum of all errors, µs.
+    pub sum_us: u64,
+    /// The error at p50 and p90, µs.
+    pub error_us: [u64; 2],
+    /// The same as a share of what was measured, per mille.
+    pub permille: [u64; 2],
+}
+
 /// The errors of one kind of forecasts of one server.
 #[derive(Clone, Debug)]
 struct Errors {
@@ -152,45 +169,44 @@ impl Grades {
         self.swept_us = now_us;
     }
 
-    fn all(&self) -> impl Iterator<Item = (&String, Basis, &Errors)> {
+    /// The grades by server and by what the forecast rested on, of those that there are.
+    pub fn all(&self) -> impl Iterator<Item = (&String, Basis, Grade)> {
         self.servers.iter().zip(&self.errors).flat_map(|(server, errors)| {
             let of_basis = Basis::ALL.into_iter().zip(errors);
-            of_basis.filter_map(move |(basis, errors)| Some((server, basis, &**errors.as_ref()?)))
+            of_basis.filter_map(move |(basis, errors)| Some((server, basis, errors.as_ref()?.grade())))
         })
     }
 
-    /// A server's errors in words.
+    /// A server's grades in words.
     pub fn words(&self, server: usize) -> Vec<String> {
-        let of_basis = Basis::ALL.into_iter().zip(&self.errors[server]);
-        let words = |(basis, errors): (Basis, &Option<Box<Errors>>)| {
-            let errors = errors.as_ref()?;
-            let ([p50_us, p90_us], [p50, p90]) = (errors.absolute(), errors.share());
-            Some(format!(
+        let own = self.all().filter(|(name, ..)| **name == self.servers[server]);
+        own.map(|(_, basis, grade)| {
+            let Grade { error_us, permille, .. } = grade;
+            format!(
                 "latency foretold ({}): off by {:.1} ms (p50), {:.1} ms (p90), {:.0} % and {:.0} % of what was measured; {} of late, \
                  too low {:.0} % of the time",
                 basis.words(),
-                p50_us as f64 / 1e3,
-                p90_us as f64 / 1e3,
-                p50 as f64 / 10.0,
-                p90 as f64 / 10.0,
-                errors.recent(),
-                errors.too_low as f64 * 100.0 / errors.count.max(1) as f64
-            ))
-        };
-        of_basis.filter_map(words).collect()
+                error_us[0] as f64 / 1e3,
+                error_us[1] as f64 / 1e3,
+                permille[0] as f64 / 10.0,
+                permille[1] as f64 / 10.0,
+                grade.recent,
+                grade.too_low as f64 * 100.0 / grade.graded.max(1) as f64
+            )
+        })
+        .collect()
     }
 
     /// All of it as JSON.
     pub fn status(&self) -> Value {
         let Fates { graded, superseded, expired, refused } = self.fates;
         let mut by_server = Map::new();
-        for (server, basis, errors) in self.all() {
-            let ([p50_us, p90_us], [p50, p90]) = (errors.absolute(), errors.share());
+        for (server, basis, grade) in self.all() {
             let of_server = by_server.entry(server.clone()).or_insert_with(|| json!({}));
             of_server[basis.name()] = json!({
-                "graded": errors.count, "recent": errors.recent(), "too_low": errors.too_low,
-                "error_p50_us": p50_us, "error_p90_us": p90_us,
-                "error_p50_ratio": p50 as f64 / 1e3, "error_p90_ratio": p90 as f64 / 1e3,
+                "graded": grade.graded, "recent": grade.recent, "too_low": grade.too_low,
+                "error_p50_us": grade.error_us[0], "error_p90_us": grade.error_us[1],
+                "error_p50_ratio": grade.permille[0] as f64 / 1e3, "error_p90_ratio": grade.permille[1] as f64 / 1e3,
             });
         }
         json!({
@@ -212,16 +228,15 @@ impl Grades {
         }
         let help = "Foretold latency against the one measured then, of the last ten to twenty minutes; sum and count are of all time.";
         let mut samples = text.summary("longhaul_dns_forecast_error_seconds", Unit::Seconds, help);
-        for (server, basis, errors) in self.all() {
-            let at = errors.absolute().map(|us| us as f64 / 1e6);
-            let quantiles = [(QUANTILES[0], at[0]), (QUANTILES[1], at[1])];
+        for (server, basis, grade) in self.all() {
+            let at = QUANTILES.into_iter().zip(grade.error_us.map(|us| us as f64 / 1e6));
             let labels: [(&str, &dyn core::fmt::Display); 2] = [("server", server), ("basis", &basis.name())];
-            samples.value(&labels, &quantiles, errors.sum_us as f64 / 1e6, errors.count);
+            samples.value(&labels, &at.collect::<Vec<_>>(), grade.sum_us as f64 / 1e6, grade.graded);
         }
         let help = "The same as a share of what was measured.";
         let mut samples = text.gauge("longhaul_dns_forecast_error_ratio", Unit::Ratio, help);
-        for (server, basis, errors) in self.all() {
-            for (name, share) in ["p50", "p90"].into_iter().zip(errors.share()) {
+        for (server, basis, grade) in self.all() {
+            for (name, share) in ["p50", "p90"].into_iter().zip(grade.permille) {
                 let labels: [(&str, &dyn core::fmt::Display); 3] =
                     [("server", server), ("basis", &basis.name()), ("at", &name)];
                 samples.value(&labels, share as f64 / 1e3);
@@ -264,16 +279,15 @@ impl Errors {
         }
     }
 
-    fn recent(&self) -> u64 {
-        self.absolute.iter().map(Histogram::len).sum()
-    }
-
-    fn absolute(&self) -> [u64; QUANTILES.len()] {
-        quantiles(&self.absolute)
-    }
-
-    fn share(&self) -> [u64; QUANTILES.len()] {
-        quantiles(&self.share)
+    fn grade(&self) -> Grade {
+        Grade {
+            graded: self.count,
+            recent: self.absolute.iter().map(Histogram::len).sum(),
+            too_low: self.too_low,
+            sum_us: self.sum_us,
+            error_us: quantiles(&self.absolute),
+            permille: quantiles(&self.share),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 //! Lowest first: `limits`, `key` · `wire` (the datagram), `window` (which came already), `refusal` · `sender` (a node's side) · `poll` (k of n
 //! decide), `tunnel_watch` (has a way soured?), `latencies`, `grades` (what answers foretold, and what
 //! came of it), `cold` (resolvers whose way nobody knows), `expected` (who may say what) · `ledger` (all that was said) ·
-//! `findings` (what it comes to), `shown`, `kept` · `pressure` (PSI), `client_rtt` (the kernel's word) · the drivers: `outlet` sends,
+//! `findings` (what it comes to), `shown`, `tables`, `kept` · `pressure` (PSI), `client_rtt` (the kernel's word) · the drivers: `outlet` sends,
 //! `intake` receives; `asker` asks probers for resolvers, `asked` is a prober's ear for it.
 
 pub mod asked;
@@ -28,6 +28,7 @@ pub mod sender;
 pub mod shown;
 #[cfg(test)]
 mod simulation;
+pub mod tables;
 pub mod tunnel_watch;
 pub mod window;
 pub mod wire;

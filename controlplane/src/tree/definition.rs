@@ -154,9 +154,15 @@ pub const LEAVES: &[Leaf] = &[
     ),
     leaf(
         "node * front route_mode",
-        Form::Word(&["failover", "bond", "duplicate"]),
+        Form::Word(&["failover", "best", "bond", "duplicate"]),
         Some("\"failover\""),
         "How it uses the several paths to one back-end (`docs/routes.md`).",
+    ),
+    leaf(
+        "node * front route_limit",
+        Form::Text,
+        Some("\"off\""),
+        "When it leaves a path, or a back-end for the next one of a site: `rtt=150ms,loss=3%,queue=50ms,wait=200ms`, some of them, or `off` (`docs/routes.md`).",
     ),
     leaf(
         "node * front tunnel_from",
@@ -219,7 +225,7 @@ pub const LEAVES: &[Leaf] = &[
     leaf(
         "node * probe requests",
         Form::Sockets,
-        Some("[\"0.0.0.0:7354\", \"[::]:7354\"]"),
+        Some("[\"0.0.0.0:7355\", \"[::]:7355\"]"),
         "Where its prober takes name servers' requests to probe resolvers, UDP, if `resolvers.probe` is on; they send to the first of `addresses` with this port.",
     ),
     leaf("server * domain", Form::Text, None, "What fails together with it. Its own name if not given."),

@@ -158,6 +158,10 @@ impl<'t> Writing<'t> {
         if let Some(mode) = mode.filter(|mode| mode != ROUTE_MODE) {
             self.flag("route-mode", mode);
         }
+        let limit = text(tree, &["node", self.node, "front", "route_limit"]);
+        if let Some(limit) = limit.filter(|limit| limit != "off") {
+            self.flag("route-limit", limit);
+        }
         self.redirects();
         self.reports();
     }
@@ -439,7 +443,7 @@ policy = "web"
             .replacen("back.listen = [\"0.0.0.0:7001\"]", "back.listen = [\"0.0.0.0:7001\"]\nback.carrier_listen = [\"0.0.0.0:443\"]", 1)
             .replacen(
                 "key = \"fra.key\"",
-                "key = \"fra.key\"\nfront.tunnel_from = [\"%eth1\", \"10.0.0.5:0\"]\nfront.route_mode = \"bond\"",
+                "key = \"fra.key\"\nfront.tunnel_from = [\"%eth1\", \"10.0.0.5:0\"]\nfront.route_mode = \"bond\"\nfront.route_limit = \"loss=3%\"",
                 1,
             );
         let away = "[node.away]\nroles = [\"back\"]\npublic_key = \"AWAY\"\nback.reach = [\"203.0.113.9:7000\"]\n\
@@ -450,7 +454,7 @@ policy = "web"
             "--site shop.test=home,away",
             "--route home=HOME@192.0.2.9:7001,[2001:db8::9]:7001,tcp+192.0.2.9:443",
             "--route away=AWAY@203.0.113.9:7000,tcp+203.0.113.9:443,tcp+203.0.113.10:443",
-            "--tunnel-from %eth1\n--tunnel-from 10.0.0.5:0\n--route-mode bond",
+            "--tunnel-from %eth1\n--tunnel-from 10.0.0.5:0\n--route-mode bond\n--route-limit loss=3%",
         ] {
             assert!(front.contains(due), "{due}: {front}");
         }

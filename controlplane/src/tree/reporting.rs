@@ -199,7 +199,7 @@ timeout = "1s"
         );
         let on = Network::of(&Tree::read(&on).unwrap(), Path::new("/etc/longhaul")).unwrap().reporting;
         let asked_at = |name: &str| on.node(name).unwrap().asked_at;
-        assert_eq!(asked_at("fra"), Some(([192, 0, 2, 1], 7354).into()));
+        assert_eq!(asked_at("fra"), Some(([192, 0, 2, 1], 7355).into()));
         assert_eq!((asked_at("nyc"), asked_at("sin")), (None, None), "no prober; nowhere to reach it");
         assert_eq!((on.node("sin").unwrap().asked.len(), on.node("fra").unwrap().is_dns), (2, true));
         let secret = Secret::new([1; 32]);

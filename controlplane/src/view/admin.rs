@@ -133,6 +133,7 @@ mod tests {
     use super::*;
     use crate::view::check::check_openmetrics;
     use crate::view::metrics::{MetricsText, Unit};
+    use crate::view::page::Page;
     use crate::view::source::Health;
     use std::io::Read;
     use std::net::TcpStream as Client;
@@ -148,6 +149,10 @@ mod tests {
 
         fn status(&mut self) -> serde_json::Value {
             serde_json::json!({ "streams": 2 })
+        }
+
+        fn page(&mut self) -> Page {
+            Page::new("a process")
         }
 
         fn health(&mut self) -> Health {

@@ -1,10 +1,12 @@
-//! What an operator or a scraper may look at: the read-only admin server and the metrics text.
+//! What an operator or a scraper may look at: the read-only admin server, the page and the metrics text.
 
 mod admin;
 mod check;
 mod connection;
 mod hosts;
+mod html;
 mod metrics;
+pub mod page;
 mod pages;
 mod reloads;
 mod request;

@@ -1,20 +1,22 @@
 //! The pages of the admin server: which path shows what of the source.
 
+use crate::view::html;
 use crate::view::metrics::MetricsText;
 use crate::view::response::{Response, Status};
 use crate::view::source::{Health, Source};
-
-const INDEX: &str = "<!doctype html><html lang=\"en\"><title>Longhaul</title><h1>Longhaul</h1><ul>\
-    <li><a href=\"/metrics\">/metrics</a> counters and latencies, OpenMetrics\
-    <li><a href=\"/status\">/status</a> the state of everything, JSON\
-    <li><a href=\"/healthz\">/healthz</a> 200 while new traffic is welcome</ul></html>\n";
 
 /// Makes the page at `path`.
 pub(crate) fn page(path: &str, source: &mut dyn Source) -> Response {
     match path {
         "/" => {
-            Response { status: Status::Ok, content_type: "text/html; charset=utf-8", body: INDEX.to_owned() }
+            let body = html::text(&source.page(), &source.health());
+            Response { status: Status::Ok, content_type: "text/html; charset=utf-8", body }
         }
+        "/page.css" => Response {
+            status: Status::Ok,
+            content_type: "text/css; charset=utf-8",
+            body: html::STYLE.to_owned(),
+        },
         "/metrics" => metrics(source),
         "/status" => status(source),
         "/healthz" => health(source),

@@ -1,6 +1,7 @@
 //! How reading files again went: told by the thread that does it, shown on the page.
 
 use crate::view::metrics::{MetricsText, Unit};
+use crate::view::page::Tone;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -45,6 +46,24 @@ impl Reloads {
 
     fn lock(&self) -> MutexGuard<'_, Said> {
         self.said.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How the last one went, for people.
+    pub fn words(&self) -> String {
+        let problems = self.lock().problems.len();
+        let (done, failed) = (self.done.load(Ordering::Relaxed), self.failed.load(Ordering::Relaxed));
+        match problems {
+            _ if self.is_last_good.load(Ordering::Relaxed) => {
+                format!("the last good tree serves: {problems} things are wrong with the one given")
+            }
+            0 => format!("{done} reloads worked, {failed} failed"),
+            _ => format!("the last reload failed: {problems} things were wrong"),
+        }
+    }
+
+    /// How that stands.
+    pub fn tone(&self) -> Tone {
+        if self.lock().problems.is_empty() { Tone::Plain } else { Tone::Bad }
     }
 
     /// For `/status`.

@@ -70,7 +70,9 @@ impl Response {
             if self.status == Status::MethodNotAllowed { "Allow: GET, HEAD\r\n" } else { "" },
             if keep_alive { "" } else { "Connection: close\r\n" },
             "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n\
-             Content-Security-Policy: default-src 'none'\r\n",
+             Content-Security-Policy: default-src 'none'; style-src 'self'; img-src data:; frame-ancestors 'none'; \
+             base-uri 'none'; form-action 'none'\r\n\
+             Referrer-Policy: no-referrer\r\n",
         );
         output.extend_from_slice(head.as_bytes());
         if !is_head {

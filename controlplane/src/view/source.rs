@@ -1,6 +1,7 @@
 //! Where the admin server gets what it shows. The process that holds the workers' reports implements it.
 
 use crate::view::metrics::MetricsText;
+use crate::view::page::Page;
 
 /// What `/healthz` answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +22,9 @@ pub trait Source {
 
     /// The whole state as JSON, for people and scripts.
     fn status(&mut self) -> serde_json::Value;
+
+    /// The same for people who look, as facts and tables.
+    fn page(&mut self) -> Page;
 
     /// Whether a load balancer should send traffic here.
     fn health(&mut self) -> Health;

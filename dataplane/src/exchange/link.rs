@@ -110,11 +110,28 @@ pub enum Answer<'a> {
     Class(u8),
 }
 
+/// How a way stands; the better the later.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// Nothing comes through.
+    #[default]
+    Down,
+    /// It works, beyond a limit of the operator's.
+    Strained,
+    /// Nothing speaks against it.
+    Good,
+}
+
 /// The serving side as the asker sees it.
 pub trait Upstream {
-    /// Whether exchanges that go this way would get through, as far as is known.
-    fn is_up(&self, _way: Way) -> bool {
-        true
+    /// How exchanges that go this way would fare, as far as is known.
+    fn standing(&self, _way: Way) -> Standing {
+        Standing::Good
+    }
+
+    /// Whether they would get through.
+    fn is_up(&self, way: Way) -> bool {
+        self.standing(way) != Standing::Down
     }
 
     /// Whether an exchange of this class could begin now with so many bytes of a message; false when the ring to

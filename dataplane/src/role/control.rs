@@ -9,6 +9,7 @@ use core::net::SocketAddr;
 use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::exchange::link::Standing;
 use crate::role::plan::Plan;
 use crate::role::redirects::Redirects;
 use crate::role::settings::Settings;
@@ -40,6 +41,8 @@ pub struct Control {
     plan: Mutex<Arc<Plan>>,
     /// A bit for each route whose tunnel is up, written by the worker that owns it.
     routes_up: Box<[AtomicU64]>,
+    /// Those of them that are not beyond a limit.
+    routes_good: Box<[AtomicU64]>,
     /// Changes of these so far.
     routes_generation: AtomicU64,
     /// For each worker, the newest plan of whose retired numbers it uses none any more.
@@ -62,6 +65,7 @@ impl Control {
             plan_generation: AtomicU64::new(plan.generation),
             plan: Mutex::new(plan),
             routes_up: (0..ROUTES_MAX / 64).map(|_| AtomicU64::new(0)).collect(),
+            routes_good: (0..ROUTES_MAX / 64).map(|_| AtomicU64::new(0)).collect(),
             routes_generation: AtomicU64::new(0),
             settled: (0..workers).map(|_| AtomicU64::new(0)).collect(),
             settings_generation: AtomicU64::new(0),
@@ -148,13 +152,17 @@ impl Control {
         self.plan_generation.load(Ordering::Acquire)
     }
 
-    /// The owner of a route's tunnel says whether it is up.
-    pub fn report_route(&self, route: u16, is_up: bool) {
-        let (word, bit) = (&self.routes_up[usize::from(route) / 64], 1 << (route % 64));
-        if is_up {
-            word.fetch_or(bit, Ordering::Release);
-        } else {
-            word.fetch_and(!bit, Ordering::Release);
+    /// The owner of a route's tunnel says how it stands.
+    pub fn report_route(&self, route: u16, standing: Standing) {
+        let (word, bit) = (usize::from(route) / 64, 1 << (route % 64));
+        for (words, is_set) in
+            [(&self.routes_up, standing != Standing::Down), (&self.routes_good, standing == Standing::Good)]
+        {
+            if is_set {
+                words[word].fetch_or(bit, Ordering::Release);
+            } else {
+                words[word].fetch_and(!bit, Ordering::Release);
+            }
         }
         self.routes_generation.fetch_add(1, Ordering::AcqRel);
     }
@@ -166,7 +174,19 @@ impl Control {
 
     /// Whether the tunnel of a route is up.
     pub fn is_route_up(&self, route: u16) -> bool {
-        self.routes_up[usize::from(route) / 64].load(Ordering::Acquire) >> (route % 64) & 1 == 1
+        self.standing(route) != Standing::Down
+    }
+
+    /// How the tunnel of a route stands.
+    pub fn standing(&self, route: u16) -> Standing {
+        let has = |words: &[AtomicU64]| {
+            words[usize::from(route) / 64].load(Ordering::Acquire) >> (route % 64) & 1 == 1
+        };
+        match (has(&self.routes_up), has(&self.routes_good)) {
+            (false, _) => Standing::Down,
+            (true, false) => Standing::Strained,
+            (true, true) => Standing::Good,
+        }
     }
 
     /// A worker says that it uses no number any more that this plan has retired.
@@ -222,10 +242,13 @@ mod tests {
     #[test]
     fn routes_are_told_apart() {
         let control = Control::new(Arc::default(), 1);
-        [3, 64, 65_535].iter().for_each(|route| control.report_route(*route, true));
-        control.report_route(64, false);
+        [3, 64, 65_535].iter().for_each(|route| control.report_route(*route, Standing::Good));
+        control.report_route(64, Standing::Down);
+        control.report_route(3, Standing::Strained);
         let up: Vec<u16> = (0..=65_535).filter(|route| control.is_route_up(*route)).collect();
         assert_eq!(up, [3, 65_535]);
+        let standing = [3, 64, 65_535].map(|route| control.standing(route));
+        assert_eq!(standing, [Standing::Strained, Standing::Down, Standing::Good]);
     }
 
     #[test]

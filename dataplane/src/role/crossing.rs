@@ -8,7 +8,7 @@
 //! ring's own memory, which takes the place of the copy into a block: nothing has to be handed back.
 
 use crate::exchange::failure::Failure;
-use crate::exchange::link::{Answer, Ask, Asker, Downstream, Kind, Opening, Served, Upstream, Way};
+use crate::exchange::link::{Answer, Ask, Asker, Downstream, Kind, Opening, Served, Standing, Upstream, Way};
 use crate::port::Port;
 use crate::reactor::lanes::{LANES, Receiver, Sender, Verdict};
 use crate::role::control::Control;
@@ -87,9 +87,9 @@ impl Crossing {
         }
     }
 
-    /// Whether the tunnel of a route is up, whoever owns it.
-    pub fn is_route_up(&self, route: u16) -> bool {
-        self.control.is_route_up(route)
+    /// How the tunnel of a route stands, whoever owns it.
+    pub fn standing(&self, route: u16) -> Standing {
+        self.control.standing(route)
     }
 
     /// The worker that owns a route's tunnel.

@@ -11,7 +11,7 @@
 use std::sync::Arc;
 
 use crate::exchange::failure::Failure;
-use crate::exchange::link::{Answer, Ask, Asker, Downstream, Opening, Served, Upstream, Way};
+use crate::exchange::link::{Answer, Ask, Asker, Downstream, Opening, Served, Standing, Upstream, Way};
 use crate::port::{Input, Port, Role};
 use crate::reactor::sleep::Sleep;
 use crate::role::clients::Clients;
@@ -515,10 +515,10 @@ impl Role for Node {
 }
 
 impl Upstream for Servers<'_> {
-    fn is_up(&self, way: Way) -> bool {
-        match way {
-            Way::Origin(_) => true,
-            Way::Route(route) => self.crossing.as_ref().is_none_or(|crossing| crossing.is_route_up(route)),
+    fn standing(&self, way: Way) -> Standing {
+        match (way, &self.crossing) {
+            (Way::Route(route), Some(crossing)) => crossing.standing(route),
+            (Way::Origin(_), _) | (_, None) => Standing::Good,
         }
     }
 

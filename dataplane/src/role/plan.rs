@@ -10,12 +10,12 @@ use core::net::{IpAddr, SocketAddr};
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::exchange::link::{Kind, Way};
+use crate::exchange::link::{Kind, Standing, Way};
 use crate::role::named::{Entry, Named};
 use crate::rules::Rules;
 use crate::stdx::network::Network;
 use crate::tmp::key::PublicKey;
-use crate::tmp::spread::Spread;
+use crate::tmp::spread::PathUse;
 
 /// How PROXY protocol headers (HAProxy's specification, versions 1 and 2) are written to an origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,7 +94,7 @@ pub struct Route {
     /// Where it takes the same over TCP: further paths.
     pub carriers: Vec<SocketAddr>,
     /// How the paths are used.
-    pub spread: Spread,
+    pub chosen: PathUse,
     /// The worker that owns its tunnel.
     pub owner: u8,
     /// The plan that no longer had it: its tunnel closes when its streams are done.
@@ -153,14 +153,14 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Where an exchange of a site goes now: the first way that is up, or the first of all.
-    pub fn way_now(&self, site: u16, mut is_up: impl FnMut(Way) -> bool) -> Option<Way> {
+    /// Where an exchange of a site goes now: the first of those ways that stand best.
+    pub fn way_now(&self, site: u16, standing: impl Fn(Way) -> Standing) -> Option<Way> {
         let Site { way, others, .. } = self.sites.get(usize::from(site))?;
         if others.is_empty() {
             return Some(*way);
         }
-        let mut all = core::iter::once(way).chain(others);
-        Some(*all.find(|way| is_up(**way)).unwrap_or(way))
+        // Of several that are the greatest the last is found.
+        core::iter::once(way).chain(others).rev().max_by_key(|way| standing(**way)).copied()
     }
 
     /// The site that a lower-case host name belongs to.

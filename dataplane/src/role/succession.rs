@@ -135,8 +135,8 @@ impl Numbered for Site {
 
 impl Numbered for Route {
     fn key(&self) -> String {
-        let Self { name, public_key, addresses, carriers, spread, .. } = self;
-        format!("{name} {public_key} {addresses:?} {carriers:?} {}", spread.name())
+        let Self { name, public_key, addresses, carriers, chosen, .. } = self;
+        format!("{name} {public_key} {addresses:?} {carriers:?} {chosen:?}")
     }
 
     fn retired(&mut self) -> &mut Option<u64> {
@@ -220,7 +220,7 @@ mod tests {
     use crate::stdx::prng::Prng;
     use crate::tmp::key::{PrivateKey, PublicKey};
     use crate::tmp::random::PredictableRandom;
-    use crate::tmp::spread::Spread;
+    use crate::tmp::spread::PathUse;
     use std::collections::BTreeMap;
 
     fn key(seed: u64) -> PublicKey {
@@ -248,7 +248,7 @@ mod tests {
             public_key: key(seed),
             addresses,
             carriers: Vec::new(),
-            spread: Spread::Failover,
+            chosen: PathUse::default(),
             owner: 0,
             retired: None,
         }

@@ -11,7 +11,9 @@
 
 use crate::time::Instant;
 use crate::tmp::id::{PathId, Side, StreamId, TunnelId};
-use crate::tmp::spread::Spread;
+use crate::tmp::learned::{Learned, LearnedPaths};
+use crate::tmp::place::Bearer;
+use crate::tmp::spread::PathUse;
 
 /// The two ECN bits of the IP header (RFC 3168).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -95,13 +97,22 @@ pub trait Carrier: Sized {
 
     /// The first keys are there (or again, after the carrier was made anew): packets may leave, on this path; and how
     /// those that `open_path` adds are used.
-    fn on_connected(&mut self, now: Instant, path: PathId, spread: Spread);
+    fn on_connected(&mut self, now: Instant, path: (PathId, Bearer), chosen: PathUse);
 
     /// There is a further path.
-    fn open_path(&mut self, now: Instant, path: PathId);
+    fn open_path(&mut self, now: Instant, path: (PathId, Bearer));
 
     /// The peer answers from another address: forget what was learnt of the path (rtt, window, mtu).
-    fn on_path_changed(&mut self, now: Instant, path: PathId);
+    fn on_path_changed(&mut self, now: Instant, path: (PathId, Bearer));
+
+    /// What is known of the paths that there are.
+    fn learned(&self, now: Instant) -> LearnedPaths;
+
+    /// This is known of a path that was just opened. [TMP-163]
+    fn resume(&mut self, path: PathId, learned: Learned);
+
+    /// The stream that bears a path takes no more packets for now, or takes them again. [TMP-170.1]
+    fn hold_path(&mut self, path: PathId, is_held: bool);
 
     /// One authenticated payload; its path was opened. The number is the full 64-bit number.
     fn handle_packet(&mut self, now: Instant, packet: (PathId, u64), ecn: Ecn, payload: &[u8]) -> Handled;

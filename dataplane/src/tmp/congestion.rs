@@ -11,8 +11,10 @@
 use crate::time::Instant;
 use crate::tmp::delivery::RateSample;
 use crate::tmp::ensemble::{AckedPacket, Ensemble, Tag};
+use crate::tmp::learned::Learned;
 use crate::tmp::model::Model;
 use crate::tmp::profile::{Profile, WindowFloor};
+use crate::tmp::resume::{Known, Resume, Step};
 use crate::tmp::supervisor::{Judged, Mode, Reason, Supervisor, Verdict};
 
 /// Share of a window per smoothed rtt that the ensemble's pacing lets out, in percent: most neutral beside unpaced flows of
@@ -102,6 +104,7 @@ pub struct Controller {
     /// The last queue samples, in turn.
     queue_us_last: [u64; SAMPLES_AT_LOSS],
     queue_at: usize,
+    resume: Resume,
 }
 
 impl Controller {
@@ -127,6 +130,19 @@ impl Controller {
             queue_samples: 0,
             queue_us_last: [u64::MAX; SAMPLES_AT_LOSS],
             queue_at: 0,
+            resume: Resume::nothing(),
+        }
+    }
+
+    /// What was known of the path from before, if it was put to no test.
+    pub const fn untried(&self) -> Option<Learned> {
+        self.resume.untried()
+    }
+
+    /// The path was like this before. The literal profile has no memory.
+    pub fn resume(&mut self, learned: Learned) {
+        if self.setting.profile != Profile::Literal {
+            self.resume = Resume::from(learned);
         }
     }
 
@@ -195,13 +211,14 @@ impl Controller {
         self.ensemble.left_flight(bytes, tag);
     }
 
-    /// A packet was acknowledged.
-    pub fn acked(&mut self, now: Instant, mut packet: AckedPacket, in_flight_bytes: u64, rtt_us: u64) {
+    /// A packet was acknowledged, with so much in flight before.
+    pub fn acked(&mut self, view: &View, mut packet: AckedPacket, in_flight_bytes: u64) {
+        self.go_on(view, &packet, in_flight_bytes);
         // Where the model lets out less than the ensemble would, the ensemble's window was not in use.
         packet.used_window &= self.supervisor.mode() == Mode::Ensemble
             || in_flight_bytes * 10 >= self.ensemble.window_bytes() * 9;
         self.round_acked += 1;
-        self.ensemble.acked(now, packet, rtt_us);
+        self.ensemble.acked(view.now, packet, view.rtt_us_smoothed);
     }
 
     /// A packet was lost.
@@ -209,6 +226,9 @@ impl Controller {
         self.round_lost += 1;
         let queue_us = self.queue_us_last.iter().copied().min().unwrap_or(0).min(view.queue_us);
         let verdict = self.supervisor.lost(self.judged(view), queue_us, self.ensemble.is_starting());
+        if let Step::Retreat(bytes) = self.resume.lost() {
+            self.ensemble.retreat(bytes, view.number_next);
+        }
         self.ensemble.lost(number, view.number_next, bytes, tag);
         self.obey(verdict);
     }
@@ -266,7 +286,7 @@ impl Controller {
 
     fn model_window(&self, view: &View, ensemble_bytes: u64, ensemble_pace: u64) -> (u64, u64) {
         let bytes = self.model.window_bytes(view.rtt_us_min + view.ack_delay_us);
-        let floor_bytes = self.ensemble.count().max(2) as u64 * self.packet_bytes;
+        let floor_bytes = self.floor_bytes();
         let limit_bytes = self.setting.window_packets_max as u64 * self.packet_bytes;
         // A pace below the floor of the window would confirm itself: what is sent slowly is received slowly.
         let floor_pace = floor_bytes.saturating_mul(1_000_000) / view.rtt_us_smoothed.max(1);
@@ -277,6 +297,27 @@ impl Controller {
             (bytes.max(ensemble_bytes), pace.max(ensemble_pace))
         } else {
             (bytes, pace)
+        }
+    }
+
+    fn floor_bytes(&self) -> u64 {
+        self.ensemble.count().max(2) as u64 * self.packet_bytes
+    }
+
+    /// What is known of the path from before may make the window larger.
+    fn go_on(&mut self, view: &View, packet: &AckedPacket, in_flight_bytes: u64) {
+        if self.supervisor.mode() == Mode::Model {
+            return;
+        }
+        let known = Known {
+            now: view.now,
+            rtt_us: view.rtt_us_min,
+            window_bytes: self.ensemble.window_bytes(),
+            number_next: view.number_next,
+            used_window: packet.used_window,
+        };
+        if let Step::Window(bytes) = self.resume.acked(&known, packet.number, packet.bytes, in_flight_bytes) {
+            self.ensemble.set_window(bytes);
         }
     }
 

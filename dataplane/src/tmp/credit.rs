@@ -16,12 +16,26 @@ pub struct Budget {
     reserved: usize,
     streams_free: usize,
     blocks_min: usize,
+    /// Blocks given in advance, to windows that were wide from the beginning, and how many may be.
+    advanced: usize,
+    advanced_max: usize,
 }
+
+/// The part of the budget that may be given in advance: a stream that opened wide and says nothing keeps what it has.
+const ADVANCED_PART: usize = 4;
 
 impl Budget {
     /// A budget of `blocks` of `block_bytes`, which cover `streams_max` windows of `bytes_min`.
     pub fn new(block_bytes: usize, blocks: usize, streams_max: usize, bytes_min: usize) -> Self {
-        let mut budget = Self { block_bytes, blocks, reserved: 0, streams_free: streams_max, blocks_min: 0 };
+        let mut budget = Self {
+            block_bytes,
+            blocks,
+            reserved: 0,
+            streams_free: streams_max,
+            blocks_min: 0,
+            advanced: 0,
+            advanced_max: blocks / ADVANCED_PART,
+        };
         budget.blocks_min = budget.blocks_of(bytes_min);
         assert!(budget.is_covered(0), "a budget covers the minimum");
         budget
@@ -42,12 +56,20 @@ impl Budget {
         self.reserved + more + self.streams_free * self.blocks_min <= self.blocks
     }
 
-    fn open(&mut self, bounds: &WindowBounds) -> Option<usize> {
+    /// A window, and how many blocks of it are given in advance.
+    fn open(&mut self, bounds: &WindowBounds, wanted_bytes: usize) -> Option<(usize, usize)> {
         self.streams_free = self.streams_free.checked_sub(1)?;
         let usual = self.blocks_of(bounds.bytes_usual);
-        let bytes = if self.is_covered(usual) { bounds.bytes_usual } else { bounds.bytes_min };
+        let wanted_bytes = wanted_bytes.clamp(bounds.bytes_usual, bounds.bytes_max);
+        let (wanted, advance) = (self.blocks_of(wanted_bytes), self.blocks_of(wanted_bytes) - usual);
+        let (bytes, advance) = if self.advanced + advance <= self.advanced_max && self.is_covered(wanted) {
+            (wanted_bytes, advance)
+        } else {
+            (if self.is_covered(usual) { bounds.bytes_usual } else { bounds.bytes_min }, 0)
+        };
         self.reserved += self.blocks_of(bytes);
-        Some(bytes)
+        self.advanced += advance;
+        Some((bytes, advance))
     }
 
     fn grow(&mut self, from_bytes: usize, to_bytes: usize) -> bool {
@@ -59,8 +81,9 @@ impl Budget {
         granted
     }
 
-    fn close(&mut self, bytes: usize) {
+    fn close(&mut self, bytes: usize, advance: usize) {
         self.reserved -= self.blocks_of(bytes);
+        self.advanced -= advance;
         self.streams_free += 1;
     }
 }
@@ -72,6 +95,8 @@ pub struct Window {
     limit: u64,
     bytes: usize,
     announced: Instant,
+    /// Blocks given in advance.
+    advance: usize,
 }
 
 /// How far windows may go.
@@ -86,11 +111,16 @@ pub struct WindowBounds {
 }
 
 impl Window {
-    /// The window of a new stream: the usual one, or the least if the budget is short; `None` if there are more
-    /// streams than the budget was made for.
-    pub fn new(budget: &mut Budget, bounds: &WindowBounds, now: Instant) -> Option<Self> {
-        let bytes = budget.open(bounds)?;
-        Some(Self { limit: bytes as u64, bytes, announced: now })
+    /// The window of a new stream: as wide as wanted, the usual one if that would be too much, or the least if the budget
+    /// is short; `None` if there are more streams than the budget was made for.
+    pub fn new(
+        budget: &mut Budget,
+        bounds: &WindowBounds,
+        wanted_bytes: usize,
+        now: Instant,
+    ) -> Option<Self> {
+        let (bytes, advance) = budget.open(bounds, wanted_bytes)?;
+        Some(Self { limit: bytes as u64, bytes, announced: now, advance })
     }
 
     /// The peer, which opened the stream, knows only of `bytes` so far; true if it should be told of more.
@@ -153,7 +183,7 @@ impl Window {
     /// Gives the memory back to the budget.
     pub fn close(&mut self, budget: &mut Budget) {
         if self.bytes > 0 {
-            budget.close(self.bytes);
+            budget.close(self.bytes, core::mem::take(&mut self.advance));
             self.bytes = 0;
         }
     }
@@ -179,7 +209,7 @@ mod tests {
     #[test]
     fn tells_at_a_quarter_and_grows_for_a_quick_reader() {
         let mut budget = Budget::new(1_000, 100, 9, 1_000);
-        let mut window = Window::new(&mut budget, &BOUNDS, at(0)).unwrap();
+        let mut window = Window::new(&mut budget, &BOUNDS, 0, at(0)).unwrap();
         assert_eq!((window.limit(), budget.reserved_bytes()), (4_000, 5_000));
         assert!(!window.consumed(&mut budget, &BOUNDS, at(100), 999, 10_000));
         assert!(window.consumed(&mut budget, &BOUNDS, at(100), 1_000, 10_000));
@@ -191,12 +221,31 @@ mod tests {
     }
 
     #[test]
+    fn what_is_given_in_advance_is_a_quarter_and_comes_back() {
+        let mut budget = Budget::new(1_000, 100, 20, 1_000);
+        let open = |budget: &mut Budget| Window::new(budget, &BOUNDS, 14_500, at(0)).unwrap();
+        let mut windows: Vec<_> = (0..4).map(|_| open(&mut budget)).collect();
+        assert_eq!(windows.iter().map(Window::bytes).collect::<Vec<_>>(), [14_500, 14_500, 4_000, 4_000]);
+        windows[0].close(&mut budget);
+        windows[0].close(&mut budget);
+        assert_eq!(open(&mut budget).bytes(), 14_500);
+        assert_eq!(Window::new(&mut budget, &BOUNDS, 99_000, at(0)).unwrap().bytes(), 4_000);
+        let mut wide = Budget::new(1_000, 1_000, 20, 1_000);
+        assert_eq!(
+            Window::new(&mut wide, &BOUNDS, 99_000, at(0)).unwrap().bytes(),
+            16_000,
+            "the widest there is"
+        );
+    }
+
+    #[test]
     fn a_short_budget_gives_the_least_to_all() {
         // Three streams of two blocks are set aside; three more blocks are for the first who comes.
         let mut budget = Budget::new(1_000, 9, 3, 1_000);
-        let mut windows: Vec<_> = (0..3).filter_map(|_| Window::new(&mut budget, &BOUNDS, at(0))).collect();
+        let mut windows: Vec<_> =
+            (0..3).filter_map(|_| Window::new(&mut budget, &BOUNDS, 0, at(0))).collect();
         assert_eq!(windows.iter().map(Window::bytes).collect::<Vec<_>>(), [4_000, 1_000, 1_000]);
-        assert!(Window::new(&mut budget, &BOUNDS, at(0)).is_none());
+        assert!(Window::new(&mut budget, &BOUNDS, 0, at(0)).is_none());
         assert!(windows[0].consumed(&mut budget, &BOUNDS, at(1), 2_000, 10_000));
         assert_eq!(windows[0].announce(at(1), 2_000), 6_000, "no growth without memory");
         windows[0].close(&mut budget);
@@ -208,7 +257,7 @@ mod tests {
     #[test]
     fn an_assumed_window_is_corrected() {
         let mut budget = Budget::new(1_000, 8, 1, 1_000);
-        let mut window = Window::new(&mut budget, &BOUNDS, at(0)).unwrap();
+        let mut window = Window::new(&mut budget, &BOUNDS, 0, at(0)).unwrap();
         assert!(window.set_assumed(1_000));
         assert_eq!((window.limit(), window.announce(at(0), 0)), (1_000, 4_000));
     }

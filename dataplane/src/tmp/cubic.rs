@@ -111,6 +111,12 @@ impl Cubic {
         self.window = window.max(WINDOW_PACKETS_MIN);
     }
 
+    /// Begins again with a window; what was sent before `number_next` says nothing of it.
+    pub const fn begin_again(&mut self, window: f64, number_next: u64) {
+        *self = Self::new(window, f64::INFINITY);
+        self.recovery_end = number_next;
+    }
+
     /// So many packets were acknowledged while the window was in use; in slow start it grows by `slow_growth`.
     pub fn grow(&mut self, now: Instant, packets: f64, slow_growth: f64, smoothed_rtt_us: u64) {
         self.grew = now;

@@ -120,14 +120,13 @@ mod tests {
     use super::*;
     use crate::tmp::key::PrivateKey;
     use crate::tmp::random::PredictableRandom;
-    use crate::tmp::spread::Spread;
 
     #[test]
     fn init_is_repeated_with_growing_pauses_for_ever_and_made_anew_now_and_then() {
         let mut random = PredictableRandom::new(1);
         let identity = Identity::new(PrivateKey::generate(&mut random));
         let responder = PrivateKey::generate(&mut random).public();
-        let params = InitParams { aes_is_fast: true, lane: 0, continues: None, spread: Spread::default() };
+        let params = InitParams { aes_is_fast: true, ..InitParams::default() };
         let mut dial = Dial::new(Instant::ORIGIN, ReceiverId(1), params);
         let (mut times, mut inits) = (Vec::new(), Vec::new());
         for _ in 0..20 {

@@ -17,6 +17,7 @@ use crate::tmp::handshake::Identity;
 use crate::tmp::id::{PathId, PeerId, Side, TunnelId};
 use crate::tmp::key::{PresharedKey, PrivateKey, PublicKey};
 use crate::tmp::key_log::KeyLog;
+use crate::tmp::learned::LearnedPaths;
 use crate::tmp::limits::{INIT_PAUSE_MAX, INIT_PAUSE_MIN, RECEIVER_SLOTS_MAX, RESETS_PER_SECOND_MAX};
 use crate::tmp::link::{CloseReason, Link};
 use crate::tmp::outbox::Outbox;
@@ -28,7 +29,7 @@ use crate::tmp::receivers::{Named, Receivers};
 use crate::tmp::reset::ResetKey;
 use crate::tmp::seal::Cipher;
 use crate::tmp::session::Session;
-use crate::tmp::spread::Spread;
+use crate::tmp::spread::PathUse;
 use crate::tmp::unconfirmed::WaitingRoom;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -96,13 +97,13 @@ pub struct PeerOptions {
     /// Where it listens, if it is to be connected to: a path leads to each, `PATHS_MAX` at most.
     pub places: Vec<Place>,
     /// How a tunnel to it uses its paths.
-    pub spread: Spread,
+    pub chosen: PathUse,
 }
 
 impl PeerOptions {
     /// A peer that connects.
-    pub const fn new(public: PublicKey, psk: Option<PresharedKey>) -> Self {
-        Self { public, psk, places: Vec::new(), spread: Spread::Failover }
+    pub fn new(public: PublicKey, psk: Option<PresharedKey>) -> Self {
+        Self { public, psk, places: Vec::new(), chosen: PathUse::default() }
     }
 }
 
@@ -155,10 +156,12 @@ pub(in crate::tmp) struct Peer {
     pub(in crate::tmp) public: PublicKey,
     pub(in crate::tmp) psk: PresharedKey,
     pub(in crate::tmp) places: Vec<Place>,
-    pub(in crate::tmp) spread: Spread,
+    pub(in crate::tmp) chosen: PathUse,
     pub(in crate::tmp) reset_key: ResetKey,
     /// Whether its INITs are answered.
     pub(in crate::tmp) is_allowed: bool,
+    /// What its last tunnel left behind.
+    pub(in crate::tmp) learned: LearnedPaths,
 }
 
 /// The endpoint.
@@ -218,9 +221,10 @@ impl<C: Carrier> Endpoint<C> {
             public: peer.public,
             psk: peer.psk.unwrap_or_else(PresharedKey::none),
             places: peer.places,
-            spread: peer.spread,
+            chosen: peer.chosen,
             reset_key: ResetKey::new(&shared),
             is_allowed: true,
+            learned: LearnedPaths::default(),
         });
         Ok(PeerId(self.peers.len() as u32 - 1))
     }
@@ -231,9 +235,9 @@ impl<C: Carrier> Endpoint<C> {
     }
 
     /// A peer listens elsewhere from now on; tunnels that are connected stay where they are.
-    pub fn set_places(&mut self, peer: PeerId, places: Vec<Place>, spread: Spread) {
+    pub fn set_places(&mut self, peer: PeerId, places: Vec<Place>, chosen: PathUse) {
         let peer = &mut self.peers[peer.0 as usize];
-        (peer.places, peer.spread) = (places, spread);
+        (peer.places, peer.chosen) = (places, chosen);
     }
 
     /// Begins a tunnel to a peer and keeps it up until `close`. Streams may be opened at once.
@@ -280,6 +284,18 @@ impl<C: Carrier> Endpoint<C> {
     /// Where the other end of a connected tunnel is, on one of its paths.
     pub fn place_of(&self, tunnel: TunnelId, path: PathId) -> Option<Place> {
         self.links.get(tunnel.0)?.session.as_ref()?.place(path)
+    }
+
+    /// The stream that leads to a place takes no more for now, or takes packets again. [TMP-170.1]
+    pub fn hold(&mut self, place: Place, is_held: bool) {
+        for slot in 0..self.links.slots() as u32 {
+            let handle = self.links.handle_at(slot);
+            let Some(link) = handle.and_then(|handle| self.links.get_mut(handle)) else { continue };
+            let Some(session) = &link.session else { continue };
+            for path in session.path_ids().filter(|path| session.place(*path) == Some(place)) {
+                link.carrier.hold_path(path, is_held);
+            }
+        }
     }
 
     /// Whether a tunnel has keys.
@@ -347,7 +363,7 @@ impl<C: Carrier> Endpoint<C> {
         let is_silent = heard_at.is_some_and(|at| now.since(at) >= self.options.silence_max);
         let (side, wants_dial) = (link.side, link.wants_dial(now));
         if side == Side::Acceptor && is_silent && self.has_room_for_events() {
-            self.remove(tunnel, CloseReason::Silent);
+            self.remove(now, tunnel, CloseReason::Silent);
         } else if wants_dial {
             self.begin_dial(now, tunnel);
         }
@@ -364,8 +380,10 @@ impl<C: Carrier> Endpoint<C> {
             return;
         };
         let continues = link.session.as_ref().map(Session::peer_id);
-        let spread = self.peers[link.peer.0 as usize].spread;
-        let params = InitParams { aes_is_fast: self.options.aes_is_fast, lane: link.lane, continues, spread };
+        let chosen = self.peers[link.peer.0 as usize].chosen;
+        let carried = link.memory(now).map(|learned| learned.and_then(|learned| learned.tell(now)));
+        let aes_is_fast = self.options.aes_is_fast;
+        let params = InitParams { aes_is_fast, lane: link.lane, continues, chosen, carried };
         link.dial = Some(Dial::new(now, own_id, params));
     }
 
@@ -387,7 +405,7 @@ impl<C: Carrier> Endpoint<C> {
         let side = self.links.get(tunnel.0).map(|link| link.side);
         match (side, reason) {
             (Some(Side::Initiator), CloseReason::Local) | (Some(Side::Acceptor), _) => {
-                self.remove(tunnel, reason)
+                self.remove(now, tunnel, reason)
             }
             (Some(Side::Initiator), _) => self.restart(now, tunnel, reason),
             (None, _) => {}
@@ -395,10 +413,11 @@ impl<C: Carrier> Endpoint<C> {
     }
 
     /// Removes a link and all that names it.
-    pub(in crate::tmp) fn remove(&mut self, tunnel: TunnelId, reason: CloseReason) {
+    pub(in crate::tmp) fn remove(&mut self, now: Instant, tunnel: TunnelId, reason: CloseReason) {
         let Some(link) = self.links.remove(tunnel.0) else {
             return;
         };
+        self.peers[link.peer.0 as usize].learned = link.memory(now);
         link.own_ids().for_each(|id| self.receivers.remove(id));
         self.report(EndpointEvent::Closed { tunnel, reason });
     }
@@ -409,7 +428,7 @@ impl<C: Carrier> Endpoint<C> {
             return;
         };
         let carrier = C::new(&self.options.carrier, Side::Initiator, now);
-        let fresh = Link::new(carrier, link.side, link.peer, link.lane);
+        let fresh = Link { learned: link.memory(now), ..Link::new(carrier, link.side, link.peer, link.lane) };
         let old = core::mem::replace(link, fresh);
         old.own_ids().for_each(|id| self.receivers.remove(id));
         self.begin_dial(now, tunnel);

@@ -8,6 +8,7 @@ use crate::tmp::endpoint_receive::{Arrived, deliver};
 use crate::tmp::epoch::Epoch;
 use crate::tmp::handshake::{Arrival, ephemeral_of};
 use crate::tmp::id::{PathId, PeerId, ReceiverId, Side, TunnelId};
+use crate::tmp::learned::Learned;
 use crate::tmp::limits::PATHS_MAX;
 use crate::tmp::link::{CloseReason, Link};
 use crate::tmp::packet::{INIT_BYTES, RESP_BYTES_MAX};
@@ -66,7 +67,8 @@ impl<C: Carrier> Endpoint<C> {
         peer: PeerId,
         arrival: Arrival,
     ) -> Result<(), Dropped> {
-        let (now, lane, spread) = (arrived.now, arrival.params.lane, arrival.params.spread);
+        let (now, lane, chosen) = (arrived.now, arrival.params.lane, arrival.params.chosen);
+        let carried = arrival.params.carried;
         let continues = arrival.params.continues.and_then(|id| self.session_named(id, peer, lane));
         if continues.is_none() && self.links.is_full() && self.accepted_on(peer, lane).is_none() {
             return Err(Dropped::NoRoom);
@@ -89,7 +91,8 @@ impl<C: Carrier> Endpoint<C> {
             lane,
             continues,
             place: arrived.from,
-            spread,
+            chosen,
+            carried,
             ephemeral,
             resp,
             resp_bytes,
@@ -170,7 +173,7 @@ impl<C: Carrier> Endpoint<C> {
         (mark, packet): (u32, &mut [u8]),
     ) -> Result<(), Dropped> {
         let (id, peer, lane) = (unconfirmed.epoch.own_id, unconfirmed.peer, unconfirmed.lane);
-        let spread = unconfirmed.spread;
+        let (chosen, carried) = (unconfirmed.chosen, unconfirmed.carried);
         let begun = Session::begin(arrived.now, (mark, packet), unconfirmed.epoch, unconfirmed.place);
         let (session, opened) = match begun {
             Ok(begun) => begun,
@@ -181,11 +184,14 @@ impl<C: Carrier> Endpoint<C> {
             }
         };
         if let Some(replaced) = self.accepted_on(peer, lane) {
-            self.remove(replaced, CloseReason::PeerRestarted);
+            self.remove(arrived.now, replaced, CloseReason::PeerRestarted);
         }
         let carrier = C::new(&self.options.carrier, Side::Acceptor, arrived.now);
         let mut link = Link::new(carrier, Side::Acceptor, peer, lane);
         link.session = Some(session);
+        let remembered = core::mem::take(&mut self.peers[peer.0 as usize].learned);
+        let told = carried.map(|carried| Some(Learned::told(arrived.now, carried?)));
+        link.learned = core::array::from_fn(|path| remembered[path].or(told[path]));
         let Ok(handle) = self.links.insert(link) else {
             self.receivers.remove(id);
             return Err(Dropped::NoRoom);
@@ -195,7 +201,8 @@ impl<C: Carrier> Endpoint<C> {
         self.counters.handshakes_done += 1;
         self.report(EndpointEvent::Accepted { tunnel, peer });
         let link = self.links.get_mut(handle).ok_or(Dropped::NoRoom)?;
-        link.carrier.on_connected(arrived.now, opened.path, spread);
+        link.carrier.on_connected(arrived.now, (opened.path, arrived.from.bearer()), chosen);
+        link.resume(opened.path);
         let verdict = deliver(&mut *self.random, link, arrived, &opened);
         self.judge(arrived.now, tunnel, verdict)
     }
@@ -246,6 +253,7 @@ impl<C: Carrier> Endpoint<C> {
         };
         if let Some(lost) = link.session.take() {
             lost.own_ids().for_each(|id| self.receivers.remove(id));
+            link.learned = link.memory(arrived.now);
             link.carrier = C::new(&self.options.carrier, Side::Initiator, arrived.now);
             let reason = CloseReason::PeerRestarted;
             self.report(EndpointEvent::Restarted { tunnel, reason });
@@ -263,11 +271,12 @@ impl<C: Carrier> Endpoint<C> {
         let places = || (0..PATHS_MAX as u8).map(PathId).zip(&peer.places);
         let at = places().find(|(_, place)| **place == arrived.from).map_or(PathId(0), |(path, _)| path);
         let mut session = Session::new(now, epoch, at, arrived.from);
-        link.carrier.on_connected(now, at, peer.spread);
+        link.carrier.on_connected(now, (at, arrived.from.bearer()), peer.chosen);
         for (path, place) in places().filter(|(path, _)| *path != at) {
             session.add_path(now, path, PeerAddress::new(*place));
-            link.carrier.open_path(now, path);
+            link.carrier.open_path(now, (path, place.bearer()));
         }
+        session.path_ids().for_each(|path| link.resume(path));
         link.session = Some(session);
         link.carrier.queue_ping();
         self.report(EndpointEvent::Connected { tunnel });

@@ -151,7 +151,7 @@ impl<C: Carrier> Endpoint<C> {
         self.counters.resets_taken += 1;
         match self.links.get(tunnel.0).map(|link| link.side) {
             Some(Side::Initiator) => self.restart(arrived.now, tunnel, CloseReason::PeerRestarted),
-            Some(Side::Acceptor) => self.remove(tunnel, CloseReason::PeerRestarted),
+            Some(Side::Acceptor) => self.remove(arrived.now, tunnel, CloseReason::PeerRestarted),
             None => {}
         }
         Ok(())
@@ -185,7 +185,8 @@ pub(in crate::tmp) fn deliver<C: Carrier>(
 ) -> Verdict {
     link.touched = true;
     if opened.is_new_path {
-        link.carrier.open_path(arrived.now, opened.path);
+        link.carrier.open_path(arrived.now, (opened.path, arrived.from.bearer()));
+        link.resume(opened.path);
     }
     let packet = (opened.path, opened.number);
     let handled = link.carrier.handle_packet(arrived.now, packet, arrived.ecn, opened.payload);
@@ -198,8 +199,12 @@ pub(in crate::tmp) fn deliver<C: Carrier>(
     }
     let from = (arrived.from, arrived.bytes);
     let moved = session.heard_on(arrived.now, opened, from, || random_u64(random));
+    if moved != Move::Stays {
+        // Whatever was full leads elsewhere now.
+        link.carrier.hold_path(opened.path, false);
+    }
     if moved == Move::Host {
-        link.carrier.on_path_changed(arrived.now, opened.path);
+        link.carrier.on_path_changed(arrived.now, (opened.path, arrived.from.bearer()));
     }
     let known = session.path_mut(opened.path);
     if let Some(token) = known.and_then(|known| known.address.challenge(arrived.now)) {

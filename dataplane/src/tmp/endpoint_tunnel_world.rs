@@ -8,7 +8,7 @@ use crate::tmp::key::PrivateKey;
 use crate::tmp::options::TunnelOptions;
 use crate::tmp::place::Place;
 use crate::tmp::random::PredictableRandom;
-use crate::tmp::spread::Spread;
+use crate::tmp::spread::PathUse;
 use crate::tmp::tunnel::Tunnel;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -42,7 +42,7 @@ pub(in crate::tmp) struct End {
 }
 
 /// End 0 connects to these places of end 1, which answers each question with itself.
-pub(in crate::tmp) fn end_of(which: u8, seed: u64, places: Vec<Place>, spread: Spread) -> End {
+pub(in crate::tmp) fn end_of(which: u8, seed: u64, places: Vec<Place>, chosen: impl Into<PathUse>) -> End {
     let key = |which: u8| PrivateKey::generate(&mut PredictableRandom::new(u64::from(which)));
     let carrier = TunnelOptions {
         streams_max: 64,
@@ -55,7 +55,8 @@ pub(in crate::tmp) fn end_of(which: u8, seed: u64, places: Vec<Place>, spread: S
     options.is_responder = which == 1;
     options.tunnels_max = 2;
     let mut endpoint = Endpoint::new(options, Box::new(PredictableRandom::new(seed)));
-    let peer = PeerOptions { places, spread, ..PeerOptions::new(key(1 - which).public(), None) };
+    let peer =
+        PeerOptions { places, chosen: chosen.into(), ..PeerOptions::new(key(1 - which).public(), None) };
     endpoint.add_peer(peer).unwrap();
     End {
         endpoint,

@@ -146,6 +146,23 @@ impl Ensemble {
         self.recount();
     }
 
+    /// The window is this from now on, in equal parts; those in slow start stay in it.
+    pub fn set_window(&mut self, window_bytes: u64) {
+        let share = window_bytes as f64 / self.packet_bytes as f64 / self.count as f64;
+        self.flows[..self.count].iter_mut().for_each(|flow| flow.cubic.set_window(share));
+        self.recount();
+    }
+
+    /// Slow start begins again with a window (or ten packets): more was sent than the path takes. What was sent before
+    /// `number_next` says nothing of the new one.
+    pub fn retreat(&mut self, window_bytes: u64, number_next: u64) {
+        let packets = (window_bytes as f64 / self.packet_bytes as f64).max(WINDOW_PACKETS_INITIAL);
+        let share = packets / self.count as f64;
+        self.flows[..self.count].iter_mut().for_each(|flow| flow.cubic.begin_again(share, number_next));
+        (self.is_starting, self.hystart) = (true, HyStart::new(number_next));
+        self.recount();
+    }
+
     /// So many flows from now on.
     pub fn set_count(&mut self, count: usize) {
         let count = count.clamp(1, self.count_max());

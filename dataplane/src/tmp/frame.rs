@@ -29,6 +29,11 @@ pub(in crate::tmp) const SUB_OPEN: u8 = 4;
 pub(in crate::tmp) const REPAIR: u8 = 0x30;
 const SUB_TYPE_MAX: u8 = SUB | SUB_FIN | SUB_LAST | SUB_OPEN;
 
+/// Nothing comes through on the path.
+pub const PATH_LOST: u8 = 1;
+/// What waits in the tunnel takes longer to leave than the operator bears. [TMP-164.1]
+pub const TUNNEL_FULL: u8 = 2;
+
 /// What one end tells the other about the path it sends on. [TMP-47]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Quality {
@@ -56,7 +61,7 @@ pub struct Quality {
     pub mtu_bytes: u16,
     /// Streams with data queued or in flight.
     pub streams_active: u16,
-    /// State of the path as its sender sees it; opaque here.
+    /// `PATH_LOST` and `TUNNEL_FULL`; other bits say nothing.
     pub state: u8,
 }
 

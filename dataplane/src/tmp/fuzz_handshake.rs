@@ -101,7 +101,7 @@ pub fn fuzz_handshake(bytes: &[u8]) {
 
 fn parameters(bytes: &[u8]) {
     if let Some(params) = InitParams::read(bytes) {
-        let mut room = [0; 64];
+        let mut room = [0; 128];
         params.write(&mut room);
         assert_eq!(InitParams::read(&room), Some(params), "what is read and written reads the same");
     }

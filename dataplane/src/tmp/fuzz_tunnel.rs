@@ -14,7 +14,8 @@ use crate::tmp::fuzz_input::Input;
 use crate::tmp::id::{PathId, Side, StreamId};
 use crate::tmp::limits::PAYLOAD_BYTES_MIN;
 use crate::tmp::options::TunnelOptions;
-use crate::tmp::spread::Spread;
+use crate::tmp::place::Bearer;
+use crate::tmp::spread::PathUse;
 use crate::tmp::tunnel::Tunnel;
 use std::collections::VecDeque;
 
@@ -94,7 +95,7 @@ impl Victim {
     fn new(side: Side) -> Self {
         let now = Instant::from_us(1_000_000);
         let mut tunnel = Tunnel::new(&options(), side, now);
-        tunnel.on_connected(now, PathId(0), Spread::Failover);
+        tunnel.on_connected(now, (PathId(0), Bearer::Datagrams), PathUse::default());
         let (turns, streams) = (Turns::default(), Vec::new());
         Self { tunnel, side, now, turns, streams, sent: 0, next: 0, is_over: false }
     }

@@ -320,7 +320,8 @@ mod tests {
                 aes_is_fast: true,
                 lane: 7,
                 continues: Some(ReceiverId(0x0900_0001)),
-                spread: Spread::Bond,
+                chosen: Spread::Bond.into(),
+                ..InitParams::default()
             };
             let to = *self.responder.public();
             let initiation = Initiation::new(

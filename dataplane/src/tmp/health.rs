@@ -3,12 +3,13 @@
 //!
 //! ```text
 //!         two time-outs in a row; or three packets out, the oldest for 1.5 srtt + 50 ms, and nothing acknowledged
-//!         for 50 ms; or srtt above four times the least rtt (and 50 ms more than it)
+//!         for 50 ms; or srtt above four times the least rtt (and 50 ms more than it); or beyond a limit for 300 ms
 //!  Good ────────────────────────────────────────────────────────────────────────────────► Suspect
 //!       ◄────────────────────────────────────────────────────────────────────────────────
 //!         three answers of a usual rtt over a second at least, with no time-out between them
 //! ```
-//! A suspect path is asked twice a second. What follows from suspicion is decided in `paths`.
+//! After a limit trust comes back in ten seconds at the earliest, in twice as long each time that this happens again within
+//! ten minutes, in five minutes at most. A suspect path is asked twice a second. What follows from suspicion is decided in `paths`.
 
 use crate::time::{Duration, Instant};
 
@@ -23,6 +24,11 @@ const SLOW_US: u64 = 50_000;
 /// What brings trust back.
 const ANSWERS: u32 = 3;
 const ANSWERS_OVER: Duration = Duration::from_secs(1);
+/// Beyond a limit for so long is no chance.
+const OVER: Duration = Duration::from_millis(300);
+/// How long a path is not trusted after that: at first, at most; and after so long it is the first time again.
+const HOLD: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(300));
+const HOLD_FORGOTTEN: Duration = Duration::from_secs(600);
 /// Pause between two questions to a suspect path.
 const ASKED_EVERY: Duration = Duration::from_millis(500);
 
@@ -35,6 +41,12 @@ pub enum Suspicion {
     Silence,
     /// The round trip has become very long.
     Slow,
+    /// The round trip is longer than the operator bears.
+    RttLimit,
+    /// More is lost.
+    LossLimit,
+    /// More waits on the way.
+    QueueLimit,
 }
 
 impl Suspicion {
@@ -44,7 +56,15 @@ impl Suspicion {
             Self::TimeOuts => "timeouts",
             Self::Silence => "silence",
             Self::Slow => "slow",
+            Self::RttLimit => "rtt_limit",
+            Self::LossLimit => "loss_limit",
+            Self::QueueLimit => "queue_limit",
         }
+    }
+
+    /// The path works, but others are preferred.
+    pub const fn is_limit(self) -> bool {
+        matches!(self, Self::RttLimit | Self::LossLimit | Self::QueueLimit)
     }
 }
 
@@ -61,6 +81,8 @@ pub struct Signs {
     pub rtt_us: u64,
     /// The least one.
     pub rtt_us_min: u64,
+    /// The limit that it is beyond.
+    pub beyond: Option<Suspicion>,
 }
 
 /// A longer round trip than this is that of a bad path.
@@ -78,12 +100,26 @@ pub struct Health {
     answers: u32,
     first_answer: Instant,
     ask_at: Instant,
+    beyond_since: Option<Instant>,
+    /// How long the path is not trusted when it is beyond a limit next, and until when it is not.
+    hold: Duration,
+    held_until: Instant,
 }
 
 impl Health {
     /// A path of which nothing bad is known.
     pub const fn new(now: Instant) -> Self {
-        Self { suspicion: None, suspected: 0, progress_at: now, answers: 0, first_answer: now, ask_at: now }
+        Self {
+            suspicion: None,
+            suspected: 0,
+            progress_at: now,
+            answers: 0,
+            first_answer: now,
+            ask_at: now,
+            beyond_since: None,
+            hold: HOLD.0,
+            held_until: now,
+        }
     }
 
     /// Why the path is suspect, if it is.
@@ -111,13 +147,13 @@ impl Health {
         self.progress_at = now;
     }
 
-    /// Something new was acknowledged, after a round trip of `rtt_us`, the least one being `rtt_us_min`.
-    pub fn answered(&mut self, now: Instant, rtt_us: u64, rtt_us_min: u64) {
+    /// Something new was acknowledged, after a round trip of `rtt_us`.
+    pub fn answered(&mut self, now: Instant, rtt_us: u64, signs: &Signs) {
         self.progress_at = now;
         if self.suspicion.is_none() {
             return;
         }
-        if rtt_us > slow_us(rtt_us_min) {
+        if rtt_us > slow_us(signs.rtt_us_min) || signs.beyond.is_some() || now < self.held_until {
             self.answers = 0;
             return;
         }
@@ -126,7 +162,7 @@ impl Health {
         }
         self.answers += 1;
         if self.answers >= ANSWERS && now.since(self.first_answer) >= ANSWERS_OVER {
-            self.suspicion = None;
+            (self.suspicion, self.beyond_since) = (None, None);
         }
     }
 
@@ -139,10 +175,12 @@ impl Health {
         } else if signs.rtt_us > slow_us(signs.rtt_us_min) {
             Some(Suspicion::Slow)
         } else {
-            None
+            self.beyond_for_long(now, signs)
         };
-        if self.suspicion.is_some() {
-            if found.is_some_and(|found| found != Suspicion::Slow) {
+        if let Some(suspicion) = &mut self.suspicion {
+            if found.is_some_and(|found| matches!(found, Suspicion::TimeOuts | Suspicion::Silence)) {
+                // What only was poor may have died.
+                *suspicion = if suspicion.is_limit() { found.unwrap_or(*suspicion) } else { *suspicion };
                 self.answers = 0;
             }
             return false;
@@ -151,7 +189,22 @@ impl Health {
             (self.suspicion, self.answers, self.ask_at) = (found, 0, now);
             self.suspected += 1;
         }
+        if found.is_some_and(Suspicion::is_limit) {
+            let is_first = now.since(self.held_until) >= HOLD_FORGOTTEN;
+            let hold = if is_first { HOLD.0 } else { self.hold };
+            (self.held_until, self.hold) = (now + hold, (hold * 2).min(HOLD.1));
+        }
         found.is_some()
+    }
+
+    /// The limit, once the path has been beyond it for long enough.
+    fn beyond_for_long(&mut self, now: Instant, signs: &Signs) -> Option<Suspicion> {
+        signs.beyond.or_else(|| {
+            self.beyond_since = None;
+            None
+        })?;
+        let since = *self.beyond_since.get_or_insert(now);
+        signs.beyond.filter(|_| now.since(since) >= OVER)
     }
 
     /// Whether a suspect path is to be asked now.
@@ -165,7 +218,11 @@ impl Health {
 
     /// When `judge` or `asks` may say something new by the passing of time.
     pub fn deadline(&self, signs: &Signs) -> Option<Instant> {
-        if self.suspicion.is_some() { Some(self.ask_at) } else { self.silent_at(signs) }
+        if self.suspicion.is_some() {
+            return Some(self.ask_at);
+        }
+        let beyond_at = self.beyond_since.map(|since| since + OVER);
+        self.silent_at(signs).into_iter().chain(beyond_at).min()
     }
 
     fn silent_at(&self, signs: &Signs) -> Option<Instant> {
@@ -190,6 +247,7 @@ mod tests {
         oldest_sent: Instant::ORIGIN,
         rtt_us: 100_000,
         rtt_us_min: 100_000,
+        beyond: None,
     };
 
     #[test]
@@ -218,7 +276,7 @@ mod tests {
     fn trust_takes_three_answers_over_a_second_of_a_usual_round_trip() {
         let mut health = Health::new(at(0));
         let mut is_good_at = |ms: u64, signs: &Signs| {
-            health.answered(at(ms), signs.rtt_us, signs.rtt_us_min);
+            health.answered(at(ms), signs.rtt_us, signs);
             health.judge(at(ms), signs);
             health.is_good()
         };
@@ -230,6 +288,31 @@ mod tests {
         let slow = Signs { rtt_us: 900_000, ..FINE };
         assert!((3_000..9_000).step_by(500).all(|ms| !is_good_at(ms, &slow)), "as long as it is slow");
         assert_eq!(health.suspected(), 2);
+    }
+
+    /// [TMP-164]
+    #[test]
+    fn a_path_beyond_a_limit_is_left_for_longer_each_time() {
+        let beyond = Signs { beyond: Some(Suspicion::LossLimit), in_flight_packets: 0, ..FINE };
+        let mut health = Health::new(at(0));
+        assert!(!health.judge(at(1_000), &beyond));
+        assert!(!health.judge(at(1_200), &Signs { beyond: None, ..beyond }), "that was short");
+        assert!(!health.judge(at(1_250), &beyond));
+        assert_eq!(health.deadline(&beyond), Some(at(1_550)));
+        let mut bad_for_ms = Vec::new();
+        let mut left_at = None;
+        for ms in (1_300..120_000).step_by(50) {
+            // Beyond the limit as soon as it has the data again.
+            let signs = Signs { beyond: beyond.beyond.filter(|_| health.is_good()), ..beyond };
+            health.answered(at(ms), 100_000, &signs);
+            if health.judge(at(ms), &signs) {
+                left_at = Some(ms);
+            } else if let Some(left) = left_at.take_if(|_| health.is_good()) {
+                bad_for_ms.push(ms - left);
+            }
+        }
+        assert_eq!(bad_for_ms.iter().map(|ms| ms / 5_000).collect::<Vec<_>>(), [2, 4, 8], "{bad_for_ms:?}");
+        assert!(health.judge(at(130_000), &Signs { timeouts: 2, ..FINE }) || !health.is_good());
     }
 
     #[test]

@@ -11,7 +11,6 @@ use crate::tmp::packet::{INIT_BYTES, Packet};
 use crate::tmp::params::InitParams;
 use crate::tmp::random::Random;
 use crate::tmp::seal::Cipher;
-use crate::tmp::spread::Spread;
 
 /// What answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,12 +37,7 @@ impl Knock {
         let mut number = [0; 4];
         random.fill(&mut number);
         let sender = ReceiverId(u32::from_be_bytes(number));
-        let params = InitParams {
-            aes_is_fast: Cipher::aes_is_fast(),
-            lane: 0,
-            continues: None,
-            spread: Spread::default(),
-        };
+        let params = InitParams { aes_is_fast: Cipher::aes_is_fast(), ..InitParams::default() };
         let mut init = Box::new([0; INIT_BYTES]);
         let initiation = Initiation::new(&identity, responder, psk, sender, &params, random, &mut init);
         Self { identity, initiation, sender, init }

@@ -7,6 +7,8 @@ use crate::time::Instant;
 use crate::tmp::carrier::Carrier;
 use crate::tmp::dial::Dial;
 use crate::tmp::id::{PathId, PeerId, ReceiverId, Side};
+use crate::tmp::learned::LearnedPaths;
+use crate::tmp::limits::PATHS_MAX;
 use crate::tmp::session::Session;
 
 /// Why a tunnel was closed.
@@ -40,12 +42,37 @@ pub(in crate::tmp) struct Link<C> {
     pub(in crate::tmp) ending: Option<CloseReason>,
     /// Datagrams came since the last end of a batch.
     pub(in crate::tmp) touched: bool,
+    /// What is known of paths from before, as long as they are not there.
+    pub(in crate::tmp) learned: LearnedPaths,
 }
 
 impl<C: Carrier> Link<C> {
     /// A link without handshake and session.
     pub(in crate::tmp) const fn new(carrier: C, side: Side, peer: PeerId, lane: u32) -> Self {
-        Self { carrier, side, peer, lane, session: None, dial: None, ending: None, touched: false }
+        Self {
+            carrier,
+            side,
+            peer,
+            lane,
+            session: None,
+            dial: None,
+            ending: None,
+            touched: false,
+            learned: [None; PATHS_MAX],
+        }
+    }
+
+    /// What is known of every path, from now or from before.
+    pub(in crate::tmp) fn memory(&self, now: Instant) -> LearnedPaths {
+        let fresh = self.carrier.learned(now);
+        core::array::from_fn(|path| fresh[path].or(self.learned[path]))
+    }
+
+    /// The session has a path: with care it goes on from what is known of it. [TMP-163]
+    pub(in crate::tmp) fn resume(&mut self, path: PathId) {
+        if let Some(learned) = self.learned[path.index()].take() {
+            self.carrier.resume(path, learned);
+        }
     }
 
     /// Whether an initiator should begin a handshake now.

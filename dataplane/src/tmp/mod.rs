@@ -4,8 +4,8 @@
 //! Lowest first: `limits`, `id`, `error`, `varint` · `frame` (plaintext), `packet` (datagrams) ·
 //! `carrier` (the seam) · `key`, `random`, `seal`, `cookie`, `reset`, `handshake` · `session` · `endpoint`.
 //! The transport, lowest first: `rtt`, `pacer`, `mtu`, `cubic`, `hystart`, `delivery`, `record`, `ranges` · congestion
-//! control: `ensemble`, `model`, `supervisor` · `congestion` · `sent`, `received`, `loss`, `credit`, `quality`,
-//! `activity`, `repair`, `mending`, `health` · `send_stream`, `receive_stream` · `streams` · `path` · `paths` · `tunnel`.
+//! control: `ensemble`, `model`, `supervisor`, `resume` · `congestion` · `sent`, `received`, `loss`, `credit`, `quality`,
+//! `activity`, `repair`, `mending`, `health`, `path_limits`, `forecast`, `fullness` · `send_stream`, `receive_stream` · `streams` · `path` · `paths` · `tunnel`.
 //! Where datagrams of a path go is a `place`; how several paths are used, a `spread`.
 //! No I/O, no clock.
 
@@ -47,8 +47,10 @@ pub mod error;
 pub mod event;
 #[cfg(test)]
 mod fairness_tests;
+pub mod forecast;
 pub mod frame;
 pub mod frame_writer;
+pub mod fullness;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 #[cfg(any(test, fuzzing))]
@@ -66,6 +68,7 @@ pub mod id;
 pub mod key;
 pub mod key_log;
 pub mod knock;
+pub mod learned;
 pub mod limits;
 mod link;
 pub mod loss;
@@ -90,6 +93,7 @@ mod pair_tests;
 mod params;
 pub mod path;
 pub mod path_acks;
+pub mod path_limits;
 pub mod paths;
 #[cfg(test)]
 mod paths_tests;
@@ -109,6 +113,7 @@ mod receivers;
 pub mod record;
 pub mod repair;
 mod reset;
+pub mod resume;
 pub mod rtt;
 #[cfg(test)]
 mod rule_breaker_tests;

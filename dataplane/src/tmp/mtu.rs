@@ -10,6 +10,7 @@
 
 use crate::time::{Duration, Instant};
 use crate::tmp::limits::DATAGRAM_BYTES_MIN;
+use crate::tmp::place::Bearer;
 
 /// Every path carries this, or no tunnel: INIT is padded to it.
 pub const MTU_BYTES_BASE: u16 = DATAGRAM_BYTES_MIN as u16;
@@ -65,6 +66,15 @@ impl Mtu {
         }
     }
 
+    /// A byte stream carries every size: there is nothing to search for.
+    pub fn of(bearer: Bearer, bytes_max: u16) -> Self {
+        let mtu = Self::new(bytes_max);
+        match bearer {
+            Bearer::Datagrams => mtu,
+            Bearer::Stream => Self { floor_bytes: mtu.option_bytes_max, ..mtu },
+        }
+    }
+
     /// The size packets may have now.
     pub const fn current_bytes(&self) -> u16 {
         self.floor_bytes
@@ -92,8 +102,8 @@ impl Mtu {
     }
 
     /// The path is another one: everything begins again.
-    pub fn restart(&mut self) {
-        *self = Self::new(self.option_bytes_max);
+    pub fn restart(&mut self, bearer: Bearer) {
+        *self = Self::of(bearer, self.option_bytes_max);
     }
 
     /// Another bound from now on. A lower one holds at once, a higher one is searched for at once; packets in flight

@@ -153,7 +153,7 @@ impl Sink<'_> {
                 let other = self.others.get_mut(PathId(ack.header.path)).ok_or(Refusal::Violation)?;
                 other.handle_ack_from_elsewhere(&ack, self.streams)?;
             }
-            Frame::Quality(quality) => self.path.quality.set_peer(quality),
+            Frame::Quality(quality) => self.path.quality.set_peer(now, quality),
             Frame::Credit { stream, offset_max_low } => self.streams.handle_credit(stream, offset_max_low),
             Frame::Reset { stream, code, .. } => self.streams.handle_reset(stream, code),
             Frame::Stop { stream, code } => self.streams.handle_stop(stream, code),

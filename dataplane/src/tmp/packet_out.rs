@@ -12,7 +12,7 @@
 use crate::time::Instant;
 use crate::tmp::carrier::{Ecn, Fill, Filled};
 use crate::tmp::carries::Carry;
-use crate::tmp::frame::{Frame, Sum};
+use crate::tmp::frame::{Frame, PATH_LOST, Sum, TUNNEL_FULL};
 use crate::tmp::frame_writer::{FrameWriter, SubHeader};
 use crate::tmp::limits::{DATA_OVERHEAD_BYTES, PATHS_MAX, PAYLOAD_BYTES_MIN};
 use crate::tmp::path::{Built, Leave, Path};
@@ -160,7 +160,7 @@ impl Source<'_> {
         quality.rttvar_us = path.rtt.variance_us() as u32;
         quality.mtu_bytes = path.mtu.current_bytes();
         quality.streams_active = u16::try_from(self.streams.activity.count()).unwrap_or(u16::MAX);
-        quality.state = u8::from(path.is_lost);
+        quality.state = u8::from(path.is_lost) * PATH_LOST + u8::from(self.streams.is_full) * TUNNEL_FULL;
         draft.is_eliciting |= draft.writer.put(&Frame::Quality(quality));
     }
 

@@ -8,7 +8,8 @@ use crate::tmp::id::{PathId, Side, StreamId};
 use crate::tmp::limits::DATA_OVERHEAD_BYTES;
 use crate::tmp::options::TunnelOptions;
 use crate::tmp::pair_link::{Link, LinkOptions, Packet};
-use crate::tmp::spread::Spread;
+use crate::tmp::place::Bearer;
+use crate::tmp::spread::PathUse;
 use crate::tmp::tunnel::Tunnel;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -127,7 +128,7 @@ fn phase(stream: StreamId, side: Side) -> usize {
 impl End {
     pub(in crate::tmp) fn new(options: &TunnelOptions, side: Side) -> Self {
         let mut tunnel = Tunnel::new(options, side, Instant::ORIGIN);
-        tunnel.on_connected(Instant::ORIGIN, PathId(0), Spread::Failover);
+        tunnel.on_connected(Instant::ORIGIN, (PathId(0), Bearer::Datagrams), PathUse::default());
         Self {
             tunnel,
             blender: RoundRobin::default(),

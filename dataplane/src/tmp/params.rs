@@ -3,8 +3,10 @@
 //! Type 0 is padding and ends the list. Unknown types are stepped over, so that a later version can add some.
 
 use crate::tmp::id::ReceiverId;
+use crate::tmp::limits::PATHS_MAX;
+use crate::tmp::path_limits::PathLimits;
 use crate::tmp::seal::Cipher;
-use crate::tmp::spread::Spread;
+use crate::tmp::spread::{PathUse, Spread};
 
 const PADDING: u8 = 0;
 const AES_IS_FAST: u8 = 1;
@@ -14,15 +16,27 @@ const CIPHER: u8 = 4;
 const CONTINUED: u8 = 5;
 const RECEIVER: u8 = 6;
 const SPREAD: u8 = 7;
+const CARRIED: u8 = 8;
+const LIMITS: u8 = 9;
 
 const CIPHER_AES_256_GCM: u8 = 1;
 const CIPHER_CHACHA20_POLY1305: u8 = 2;
 
+const CARRIED_BYTES: usize = 11;
+
 /// Room that the parameters of a RESP take at most.
 pub(in crate::tmp) const RESP_PARAMS_BYTES_MAX: usize = 16;
 
-/// What an initiator says.
+/// What the responder's packets had carried on one path, as the initiator remembers it. [TMP-163]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::tmp) struct Carried {
+    pub(in crate::tmp) kbps: u32,
+    pub(in crate::tmp) rtt_us: u32,
+    pub(in crate::tmp) age_s: u16,
+}
+
+/// What an initiator says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::tmp) struct InitParams {
     /// The initiator has AES in hardware.
     pub(in crate::tmp) aes_is_fast: bool,
@@ -31,7 +45,9 @@ pub(in crate::tmp) struct InitParams {
     /// The responder's id of the session whose keys this handshake shall replace.
     pub(in crate::tmp) continues: Option<ReceiverId>,
     /// How the tunnel uses its paths.
-    pub(in crate::tmp) spread: Spread,
+    pub(in crate::tmp) chosen: PathUse,
+    /// What is remembered of the paths.
+    pub(in crate::tmp) carried: [Option<Carried>; PATHS_MAX],
 }
 
 /// What a responder says.
@@ -45,6 +61,23 @@ pub(in crate::tmp) struct RespParams {
     pub(in crate::tmp) receiver: ReceiverId,
 }
 
+impl Carried {
+    fn to_bytes(self, path: u8) -> [u8; CARRIED_BYTES] {
+        let mut bytes = [0; CARRIED_BYTES];
+        bytes[0] = path;
+        bytes[1..5].copy_from_slice(&self.kbps.to_be_bytes());
+        bytes[5..9].copy_from_slice(&self.rtt_us.to_be_bytes());
+        bytes[9..].copy_from_slice(&self.age_s.to_be_bytes());
+        bytes
+    }
+
+    fn from_bytes(bytes: [u8; CARRIED_BYTES]) -> (usize, Self) {
+        let [path, k0, k1, k2, k3, r0, r1, r2, r3, a0, a1] = bytes;
+        let (kbps, rtt_us) = (u32::from_be_bytes([k0, k1, k2, k3]), u32::from_be_bytes([r0, r1, r2, r3]));
+        (usize::from(path), Self { kbps, rtt_us, age_s: u16::from_be_bytes([a0, a1]) })
+    }
+}
+
 impl InitParams {
     /// Writes the list at the front of `out`, which is zeroed behind it.
     pub(in crate::tmp) fn write(&self, out: &mut [u8]) {
@@ -55,20 +88,36 @@ impl InitParams {
         if let Some(id) = self.continues {
             list.put(CONTINUES, &id.0.to_be_bytes());
         }
-        if self.spread != Spread::default() {
-            list.put(SPREAD, &[self.spread.to_u8()]);
+        let PathUse { spread, limits } = self.chosen;
+        if spread != Spread::default() {
+            list.put(SPREAD, &[spread.to_u8()]);
+        }
+        if !limits.is_none() {
+            list.put(LIMITS, &limits.to_bytes());
+        }
+        for (path, carried) in (0..).zip(&self.carried) {
+            if let Some(carried) = carried {
+                list.put(CARRIED, &carried.to_bytes(path));
+            }
         }
     }
 
     /// Reads a list; `None` if it is malformed. What is missing has its default.
     pub(in crate::tmp) fn read(bytes: &[u8]) -> Option<Self> {
-        let mut params = Self { aes_is_fast: false, lane: 0, continues: None, spread: Spread::default() };
+        let mut params = Self::default();
         for entry in (ListReader { rest: bytes }) {
             match entry? {
                 (AES_IS_FAST, value) => params.aes_is_fast = *value.first()? != 0,
                 (LANE, value) => params.lane = u32::from_be_bytes(value.try_into().ok()?),
                 (CONTINUES, value) => params.continues = Some(read_id(value)?),
-                (SPREAD, value) => params.spread = Spread::from_u8(*value.first()?),
+                (CARRIED, value) => {
+                    let (path, carried) = Carried::from_bytes(value.try_into().ok()?);
+                    if let Some(place) = params.carried.get_mut(path) {
+                        *place = Some(carried);
+                    }
+                }
+                (SPREAD, value) => params.chosen.spread = Spread::from_u8(*value.first()?),
+                (LIMITS, value) => params.chosen.limits = PathLimits::from_bytes(value.try_into().ok()?),
                 _ => {}
             }
         }
@@ -157,9 +206,13 @@ mod tests {
     #[test]
     fn parameters_round_trip() {
         for continues in [None, Some(ReceiverId(0x0102_0304))] {
-            let spread = if continues.is_some() { Spread::Bond } else { Spread::Failover };
-            let params = InitParams { aes_is_fast: true, lane: 0x0102_0304, continues, spread };
-            let mut out = [0xff; 64];
+            let spread = if continues.is_some() { Spread::Best } else { Spread::Failover };
+            let limits = PathLimits { loss_ppm: continues.map_or(0, |id| id.0), ..PathLimits::default() };
+            let chosen = PathUse { spread, limits };
+            let carried = continues.map(|id| Carried { kbps: id.0, rtt_us: 5, age_s: 300 });
+            let carried = [None, carried, None, carried];
+            let params = InitParams { aes_is_fast: true, lane: 0x0102_0304, continues, chosen, carried };
+            let mut out = [0xff; 96];
             params.write(&mut out);
             assert_eq!(InitParams::read(&out), Some(params));
         }
@@ -178,6 +231,8 @@ mod tests {
         assert_eq!(InitParams::read(&[77, 9, 5]), None);
         assert_eq!(InitParams::read(&[2]), None);
         assert_eq!(InitParams::read(&[2, 1, 0]), None);
+        assert_eq!(InitParams::read(&[8, 1, 0]), None);
+        assert_eq!(InitParams::read(&[8, 11, 9, 0, 0, 0, 1, 0, 0, 0, 1, 0, 1]), Some(InitParams::default()));
         assert_eq!(RespParams::read(&[4, 1, 9, 6, 4, 0, 0, 0, 1]), None);
     }
 

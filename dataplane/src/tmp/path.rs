@@ -5,14 +5,18 @@
 use crate::time::{Duration, Instant};
 use crate::tmp::congestion::{Controller, Setting, View};
 use crate::tmp::delivery::Delivery;
+use crate::tmp::forecast::Forecast;
 use crate::tmp::health::{Health, Signs};
 use crate::tmp::id::PathId;
+use crate::tmp::learned::Learned;
 use crate::tmp::limits::{DATA_OVERHEAD_BYTES, PAYLOAD_BYTES_BASE};
 use crate::tmp::loss::{ACK_DELAY_US_MAX, Loss, PROBES};
 use crate::tmp::mending::Mending;
 use crate::tmp::mtu::Mtu;
 use crate::tmp::options::TunnelOptions;
 use crate::tmp::pacer::Pacer;
+use crate::tmp::path_limits::{Figures, PathLimits};
+use crate::tmp::place::Bearer;
 use crate::tmp::quality::PathQuality;
 use crate::tmp::received::Received;
 use crate::tmp::record::RecordPool;
@@ -63,7 +67,11 @@ pub struct Built {
 #[derive(Debug)]
 pub struct Path {
     pub(in crate::tmp) id: PathId,
+    bearer: Bearer,
+    /// The stream that bears it takes no more for now.
+    pub(in crate::tmp) is_held: bool,
     pub(in crate::tmp) health: Health,
+    pub(in crate::tmp) limits: PathLimits,
     pub(in crate::tmp) signals: PathSignals,
     /// The pacer let nothing out before this, when it was last asked.
     pub(in crate::tmp) paced_until: Option<Instant>,
@@ -99,14 +107,16 @@ pub struct Path {
     pub(in crate::tmp) is_idle: bool,
     pub(in crate::tmp) last_sent: Instant,
     pub(in crate::tmp) is_lost: bool,
+    /// The last move of all data to this path.
+    pub(in crate::tmp) forecast: Option<Forecast>,
     setting: Setting,
     timeouts_max: u32,
 }
 
 impl Path {
     /// A path of which nothing is known.
-    pub fn new(id: PathId, options: &TunnelOptions, now: Instant) -> Self {
-        let mtu = Mtu::new(options.datagram_bytes_max);
+    pub fn new((id, bearer): (PathId, Bearer), options: &TunnelOptions, now: Instant) -> Self {
+        let mtu = Mtu::of(bearer, options.datagram_bytes_max);
         let packet_bytes = u64::from(mtu.current_bytes());
         let packets_max = options.packets_in_flight_max;
         let setting = Setting {
@@ -116,7 +126,10 @@ impl Path {
         };
         Self {
             id,
+            bearer,
+            is_held: false,
             health: Health::new(now),
+            limits: PathLimits::default(),
             signals: PathSignals::default(),
             paced_until: None,
             rtt: Rtt::new(),
@@ -143,6 +156,7 @@ impl Path {
             is_idle: true,
             last_sent: now,
             is_lost: false,
+            forecast: None,
             setting,
             timeouts_max: options.path_lost_timeouts,
         }
@@ -159,11 +173,33 @@ impl Path {
         options.packets_in_flight_max * RECORDS_PER_PACKET
     }
 
-    /// The peer has another address: rtt, window and mtu begin again; what is in flight stays so.
-    pub fn restart(&mut self, now: Instant) {
-        self.mtu.restart();
+    /// What bears it from now on.
+    pub fn set_bearer(&mut self, bearer: Bearer) {
+        (self.bearer, self.is_held) = (bearer, false);
+        self.mtu.restart(bearer);
+        self.controller.set_packet_bytes(self.packet_bytes());
+    }
+
+    /// What may be of use to whoever comes after us.
+    pub fn learned(&self, now: Instant) -> Option<Learned> {
+        let is_known = self.rtt.samples() > 0 && self.bearer == Bearer::Datagrams;
+        let learned = Learned {
+            bytes_per_s: self.controller.rate_bytes_per_s(),
+            peer_bytes_per_s: self.quality.peer_bytes_per_s(),
+            rtt_us: self.rtt.min_us(),
+            at: now,
+        };
+        is_known.then(|| learned.or_untried(self.controller.untried()))
+    }
+
+    /// The peer has another address: rtt, window and mtu begin again, with care from where they were; what is in flight
+    /// stays so.
+    pub fn restart(&mut self, now: Instant, bearer: Bearer) {
+        let learned = self.learned(now);
+        self.set_bearer(bearer);
         let packet_bytes = u64::from(self.mtu.current_bytes());
         self.controller = Controller::new(packet_bytes, self.setting);
+        learned.into_iter().for_each(|learned| self.controller.resume(learned));
         self.quality.forget_way();
         self.rtt = Rtt::new();
         self.pacer = Pacer::new(packet_bytes);
@@ -179,8 +215,14 @@ impl Path {
                 return Leave::Nothing;
             }
         }
+        if self.is_held {
+            return Leave::WindowFull;
+        }
         if self.probes_left > 0 {
             return Leave::Probe;
+        }
+        if self.bearer == Bearer::Stream {
+            return Leave::Any;
         }
         if self.sent.in_flight_bytes() + self.packet_bytes() > self.controller.window_bytes() {
             return Leave::WindowFull;
@@ -283,12 +325,20 @@ impl Path {
 
     /// What speaks for and against the path.
     pub(in crate::tmp) fn signs(&self) -> Signs {
+        let rtt_us = if self.rtt.samples() == 0 { 0 } else { self.rtt.smoothed_us() };
+        // How long the way over a stream takes is for the stream to say: it may queue as much as it likes.
+        let rtt_us_min = if self.bearer == Bearer::Stream { rtt_us } else { self.rtt.min_us() };
         Signs {
             timeouts: self.loss.timeouts(),
             in_flight_packets: self.sent.in_flight_packets(),
             oldest_sent: self.sent.oldest_sent(),
-            rtt_us: if self.rtt.samples() == 0 { 0 } else { self.rtt.smoothed_us() },
-            rtt_us_min: self.rtt.min_us(),
+            rtt_us,
+            rtt_us_min,
+            beyond: self.limits.exceeded(&Figures {
+                rtt_us,
+                loss: (self.quality.loss_ppm(), self.quality.losses()),
+                queue_us: self.quality.queue_us(),
+            }),
         }
     }
 

@@ -49,7 +49,8 @@ impl Path {
             }
         }
         if has_news {
-            self.health.answered(now, self.rtt.latest_us(), self.rtt.min_us());
+            let signs = self.signs();
+            self.health.answered(now, self.rtt.latest_us(), &signs);
         }
         self.note_marks(largest, ack);
         if let Some(packet) = newest {
@@ -198,7 +199,7 @@ impl Path {
         let (bytes, tag, used_window) = (u64::from(packet.bytes), packet.tag, number < self.used_below);
         let in_flight_bytes = self.sent.in_flight_bytes() + bytes;
         let acked = AckedPacket { number, bytes, tag, used_window };
-        self.controller.acked(now, acked, in_flight_bytes, self.rtt.smoothed_us());
+        self.controller.acked(&self.view(now), acked, in_flight_bytes);
         let mut records = packet.records;
         while let Some(record) = self.sent.take_record(&mut records) {
             streams.record_acked(record);

@@ -1,16 +1,25 @@
 //! The paths of one tunnel, and which of them carries data. Each has its own numbers, window and pacer; the streams are
 //! common to all. [TMP-160] [TMP-161]
 //!
-//! `failover`: the first good path, in the order of their numbers, has everything. `bond`: a packet goes to the path on
+//! `failover`: the first good path, in the order of their numbers, has everything. `best`: the good path with the shortest
+//! round trip has, and keeps it until another's has been shorter by a quarter for two seconds. `bond`: a packet goes to the path on
 //! which it arrives first, where one that is busy is worth waiting for as long as it would still be the earlier
 //! ("earliest completion first", Lim et al., CoNEXT 2017). Where none is good, the one that showed life last has everything.
 //! What was under way on a path that becomes suspect is sent again on the others at once.
 
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
+use crate::tmp::forecast::{Forecast, Quality};
+use crate::tmp::health::{Signs, Suspicion};
 use crate::tmp::id::PathId;
 use crate::tmp::path::{Leave, Path};
-use crate::tmp::spread::Spread;
+use crate::tmp::place::Bearer;
+use crate::tmp::spread::{PathUse, Spread};
 use crate::tmp::streams::Streams;
+
+/// `best`: so much shorter has the round trip of another path to be, in percent and in any case, and for so long.
+const BETTER_PERCENT: u64 = 75;
+const BETTER_US: u64 = 5_000;
+const BETTER_FOR: Duration = Duration::from_secs(2);
 
 /// All paths but one.
 #[derive(Debug)]
@@ -35,23 +44,32 @@ impl Others<'_> {
 #[derive(Debug)]
 pub struct Paths {
     list: Vec<Path>,
-    spread: Spread,
+    chosen: PathUse,
+    /// `best`: the path that has the data, and since when which other one would be better.
+    favourite: PathId,
+    better: Option<(PathId, Instant)>,
+    /// The path that had all data when they were judged last.
+    judged: PathId,
 }
 
 impl Paths {
     /// The first path.
     pub fn new(first: Path) -> Self {
-        Self { list: vec![first], spread: Spread::default() }
+        let id = first.id;
+        Self { list: vec![first], chosen: PathUse::default(), favourite: id, better: None, judged: id }
     }
 
     /// The first path is called so, and this is how those to come will be used.
-    pub fn begin(&mut self, id: PathId, spread: Spread) {
+    pub fn begin(&mut self, (id, bearer): (PathId, Bearer), chosen: PathUse) {
         self.list[0].id = id;
-        self.spread = spread;
+        self.list[0].set_bearer(bearer);
+        self.list[0].limits = chosen.limits;
+        (self.chosen, self.favourite, self.judged) = (chosen, id, id);
     }
 
     /// A further path.
-    pub fn add(&mut self, path: Path) {
+    pub fn add(&mut self, mut path: Path) {
+        path.limits = self.chosen.limits;
         if self.place_of(path.id).is_none() {
             let place = self.list.partition_point(|other| other.id < path.id);
             self.list.insert(place, path);
@@ -60,7 +78,7 @@ impl Paths {
 
     /// How they are used.
     pub const fn spread(&self) -> Spread {
-        self.spread
+        self.chosen.spread
     }
 
     /// All of them.
@@ -95,9 +113,17 @@ impl Paths {
 
     /// What may be in flight on those that carry data.
     pub fn window_bytes(&self) -> u64 {
-        let bonded = self.list.iter().filter(|path| self.spread == Spread::Bond && path.health.is_good());
+        let bonded = self.list.iter().filter(|path| self.spread() == Spread::Bond && path.health.is_good());
         let sum: u64 = bonded.map(|path| path.controller.window_bytes()).sum();
         sum.max(self.active().controller.window_bytes())
+    }
+
+    /// What the peer may have under way to us in a round trip and a half, as it was lately.
+    pub fn peer_flight_bytes(&self) -> u64 {
+        let path = self.active();
+        let bytes =
+            u128::from(path.quality.peer_bytes_per_s()) * u128::from(path.rtt.smoothed_us()) * 3 / 2_000_000;
+        u64::try_from(bytes).unwrap_or(u64::MAX)
     }
 
     /// Deals the streams out: each path stands for its share of the rate, and for one at least.
@@ -108,7 +134,7 @@ impl Paths {
         }
         let carrying = self.active().id;
         let all: u64 = self.list.iter().map(|path| path.controller.rate_bytes_per_s().max(1)).sum();
-        let spread = self.spread;
+        let spread = self.spread();
         for path in &mut self.list {
             let share = |streams: u32| {
                 let rate = path.controller.rate_bytes_per_s().max(1);
@@ -117,8 +143,8 @@ impl Paths {
             };
             let (hosted, active) = match spread {
                 Spread::Bond => (share(hosted), share(active)),
-                Spread::Failover | Spread::Duplicate if path.id == carrying => (hosted, active),
-                Spread::Failover | Spread::Duplicate => (1, 1),
+                _ if path.id == carrying => (hosted, active),
+                _ => (1, 1),
             };
             path.controller.set_streams(hosted, active);
         }
@@ -129,8 +155,8 @@ impl Paths {
         if self.list.len() == 1 {
             return true;
         }
-        let bonds = self.spread == Spread::Bond && self.get(id).is_some_and(|path| path.health.is_good());
-        if !bonds {
+        let bonds = self.spread() == Spread::Bond || self.overflows(waiting_bytes);
+        if !bonds || self.get(id).is_none_or(|path| !path.health.is_good()) {
             return self.active().id == id;
         }
         let arrives_us = self.get(id).map_or(u64::MAX, |path| path.rtt.smoothed_us() / 2);
@@ -140,9 +166,25 @@ impl Paths {
             .all(|other| (arrives_us, id) <= (all_arrive_us(other, now, waiting_bytes as u64), other.id))
     }
 
+    /// The path that has all data is full: the others take what is beyond. [TMP-164.1]
+    fn overflows(&self, waiting_bytes: usize) -> bool {
+        let limit_us = u64::from(self.chosen.limits.wait_us);
+        limit_us > 0 && wait_us(self.active(), waiting_bytes) > limit_us
+    }
+
+    /// How long what waits takes to leave over the path that has all data.
+    pub fn wait_us(&self, waiting_bytes: usize) -> u64 {
+        wait_us(self.active(), waiting_bytes)
+    }
+
+    /// How they are used.
+    pub const fn chosen(&self) -> PathUse {
+        self.chosen
+    }
+
     /// The path on which urgent data goes a second time.
     pub fn second(&self) -> Option<PathId> {
-        let doubles = self.spread == Spread::Duplicate;
+        let doubles = self.spread() == Spread::Duplicate;
         let active = self.active().id;
         self.list
             .iter()
@@ -152,7 +194,10 @@ impl Paths {
 
     /// Judges every path. Data of one that has become suspect goes elsewhere.
     pub fn judge(&mut self, now: Instant, streams: &mut Streams) {
-        if self.list.len() == 1 {
+        if let [path] = &mut *self.list {
+            // Where there is no other path it is used whatever happens; but there may be another route.
+            let limit = Signs { timeouts: 0, in_flight_packets: 0, rtt_us_min: u64::MAX / 8, ..path.signs() };
+            path.health.judge(now, &limit);
             return;
         }
         for place in 0..self.list.len() {
@@ -161,6 +206,46 @@ impl Paths {
             if path.health.judge(now, &signs) && self.list.iter().any(|other| other.health.is_good()) {
                 self.list[place].send_elsewhere(streams);
             }
+        }
+        self.choose_favourite(now);
+        self.note_move(now);
+    }
+
+    /// `best`: whether another path would be better, and has been for long enough.
+    fn choose_favourite(&mut self, now: Instant) {
+        let good = self.list.iter().filter(|path| path.health.is_good() && path.rtt.samples() > 0);
+        let shortest = good.min_by_key(|path| (path.rtt.smoothed_us(), path.id));
+        let Some(shortest) = shortest.filter(|path| path.id != self.favourite) else {
+            self.better = None;
+            return;
+        };
+        let held = self.get(self.favourite).filter(|path| path.health.is_good());
+        let held_us = held.map(|path| path.rtt.smoothed_us());
+        let bound_us = held_us
+            .map_or(u64::MAX, |rtt_us| (rtt_us * BETTER_PERCENT / 100).min(rtt_us.saturating_sub(BETTER_US)));
+        if shortest.rtt.smoothed_us() > bound_us {
+            self.better = None;
+            return;
+        }
+        let id = shortest.id;
+        let since = self.better.filter(|(other, _)| *other == id).map_or(now, |(_, since)| since);
+        self.better = Some((id, since));
+        if held_us.is_none() || now.since(since) >= BETTER_FOR {
+            (self.favourite, self.better) = (id, None);
+        }
+    }
+
+    /// Remembers what is expected where all data moves, and later what came.
+    fn note_move(&mut self, now: Instant) {
+        let (place, from) = (self.active_place(), self.judged);
+        let path = &mut self.list[place];
+        let (rtt_us, delivered) = (path.rtt.smoothed_us(), path.quality.delivered_bytes());
+        if path.id != from {
+            let expected = Quality { rtt_us, bytes_per_s: path.controller.rate_bytes_per_s() };
+            path.forecast = Some(Forecast::new(now, from, expected, delivered));
+            self.judged = path.id;
+        } else if let Some(forecast) = &mut path.forecast {
+            forecast.look(now, rtt_us, delivered);
         }
     }
 
@@ -183,8 +268,16 @@ impl Paths {
     }
 
     fn active_place(&self) -> usize {
-        let good = self.list.iter().position(|path| path.health.is_good());
-        good.unwrap_or_else(|| {
+        let favourite = self
+            .place_of(self.favourite)
+            .filter(|place| self.spread() == Spread::Best && self.list[*place].health.is_good());
+        let good = || self.list.iter().position(|path| path.health.is_good());
+        // A path that is only beyond a limit is better than one that is dead.
+        let poor = || {
+            let is_poor = |path: &Path| path.health.suspicion().is_some_and(Suspicion::is_limit);
+            self.list.iter().position(is_poor)
+        };
+        favourite.or_else(good).or_else(poor).unwrap_or_else(|| {
             let last = self
                 .list
                 .iter()
@@ -193,6 +286,12 @@ impl Paths {
             last.map_or(0, |(place, _)| place)
         })
     }
+}
+
+/// How long what waits takes to leave at the rate of late.
+fn wait_us(path: &Path, waiting_bytes: usize) -> u64 {
+    let rate = path.controller.rate_bytes_per_s().max(1);
+    u64::try_from(waiting_bytes as u128 * 1_000_000 / u128::from(rate)).unwrap_or(u64::MAX)
 }
 
 /// In how long all that waits would have arrived over this path; if it may send at once, the next packet counts.

@@ -5,6 +5,19 @@
 
 use core::net::SocketAddr;
 
+/// The socket of places that a byte stream leads to.
+const STREAM_SOCKET: u8 = u8::MAX;
+
+/// What bears the packets of a path.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Bearer {
+    /// Datagrams, which get lost: the path has to be measured, and packets to be paced.
+    #[default]
+    Datagrams,
+    /// A byte stream (TCP), which loses nothing and knows its own rate: packets leave while it takes them. [TMP-170.1]
+    Stream,
+}
+
 /// The two ends of a datagram's way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
@@ -12,6 +25,18 @@ pub struct Place {
     pub address: SocketAddr,
     /// Of ours, counted from 0.
     pub socket: u8,
+}
+
+impl Place {
+    /// A place that is reached over a byte stream.
+    pub const fn over_stream(address: SocketAddr) -> Self {
+        Self { address, socket: STREAM_SOCKET }
+    }
+
+    /// What bears the packets of a path that leads there.
+    pub const fn bearer(self) -> Bearer {
+        if self.socket == STREAM_SOCKET { Bearer::Stream } else { Bearer::Datagrams }
+    }
 }
 
 impl From<SocketAddr> for Place {

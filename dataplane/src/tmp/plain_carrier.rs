@@ -7,8 +7,10 @@ use crate::tmp::carrier::{Carrier, Ecn, Fill, Filled, Handled};
 use crate::tmp::frame::{Frame, Frames};
 use crate::tmp::frame_writer::{FrameWriter, SubHeader};
 use crate::tmp::id::{PathId, Side, StreamId};
+use crate::tmp::learned::{Learned, LearnedPaths};
 use crate::tmp::limits::{PAYLOAD_BYTES_BASE, PAYLOAD_BYTES_MIN};
-use crate::tmp::spread::Spread;
+use crate::tmp::place::Bearer;
+use crate::tmp::spread::PathUse;
 use std::collections::{BTreeSet, VecDeque};
 
 /// The carrier; its fields are for tests to look at.
@@ -99,16 +101,24 @@ impl Carrier for PlainCarrier {
         }
     }
 
-    fn on_connected(&mut self, _: Instant, _: PathId, _: Spread) {
+    fn on_connected(&mut self, _: Instant, _: (PathId, Bearer), _: PathUse) {
         assert!(!self.is_connected, "a carrier is connected once");
         self.is_connected = true;
     }
 
-    fn open_path(&mut self, _: Instant, _: PathId) {}
+    fn open_path(&mut self, _: Instant, _: (PathId, Bearer)) {}
 
-    fn on_path_changed(&mut self, _: Instant, _: PathId) {
+    fn on_path_changed(&mut self, _: Instant, _: (PathId, Bearer)) {
         self.path_changes += 1;
     }
+
+    fn learned(&self, _: Instant) -> LearnedPaths {
+        LearnedPaths::default()
+    }
+
+    fn resume(&mut self, _: PathId, _: Learned) {}
+
+    fn hold_path(&mut self, _: PathId, _: bool) {}
 
     fn handle_packet(&mut self, _: Instant, packet: (PathId, u64), _: Ecn, payload: &[u8]) -> Handled {
         assert!(self.is_connected, "packets come after the keys");

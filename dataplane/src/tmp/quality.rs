@@ -2,11 +2,15 @@
 //! peer. It writes no frame. Units: packets, µs, parts per million.
 
 use crate::time::{Duration, Instant};
-use crate::tmp::frame::Quality;
+use crate::tmp::frame::{Quality, TUNNEL_FULL};
+use crate::tmp::learned::Learned;
 
 const SLICES: usize = 10;
 /// A report is due at most this often, and not more often than every four rtt.
 const REPORT_US_MIN: u64 = 1_000_000;
+
+/// Reports come every second while data is sent: after so long without one, nothing is.
+const PEER_SAYS_FOR: Duration = Duration::from_secs(3);
 
 /// How long one least way lives before a younger one replaces it, as for the least rtt.
 const WAY_PERIOD: Duration = Duration::from_secs(300);
@@ -69,6 +73,12 @@ pub struct PathQuality {
     reported: Instant,
     reported_bytes: u64,
     peer: Option<Quality>,
+    peer_at: Instant,
+    /// The most that the peer said to have delivered in a second, in the running period and in the one before it.
+    peer_kbps_max: [u32; 2],
+    peer_period_ends: Instant,
+    /// What our packets carried in an earlier session, until the peer was told.
+    recalled_kbps: Option<u32>,
 }
 
 impl Default for PathQuality {
@@ -91,6 +101,10 @@ impl PathQuality {
             reported: Instant::ORIGIN,
             reported_bytes: 0,
             peer: None,
+            peer_at: Instant::ORIGIN,
+            peer_kbps_max: [0; 2],
+            peer_period_ends: Instant::ORIGIN,
+            recalled_kbps: None,
         }
     }
 
@@ -159,13 +173,48 @@ impl PathQuality {
     }
 
     /// What the peer says of its side.
-    pub const fn set_peer(&mut self, peer: Quality) {
-        self.peer = Some(peer);
+    pub fn set_peer(&mut self, now: Instant, peer: Quality) {
+        if now >= self.peer_period_ends {
+            self.peer_kbps_max = [0, self.peer_kbps_max[0]];
+            self.peer_period_ends = now + WAY_PERIOD;
+        }
+        self.peer_kbps_max[0] = self.peer_kbps_max[0].max(peer.delivered_kbps);
+        if peer.interval_ms > 0 {
+            (self.peer, self.peer_at) = (Some(peer), now);
+        }
+    }
+
+    /// The path was known before. The peer is told what our packets carried, as it may have forgotten. [TMP-163]
+    pub fn recall(&mut self, learned: &Learned) {
+        let kbps = |bytes_per_s: u64| u32::try_from(bytes_per_s * 8 / 1_000).unwrap_or(u32::MAX);
+        self.peer_kbps_max[1] = self.peer_kbps_max[1].max(kbps(learned.peer_bytes_per_s));
+        self.recalled_kbps = Some(kbps(learned.bytes_per_s));
+    }
+
+    /// The most that the peer said to have delivered lately.
+    pub fn peer_bytes_per_s(&self) -> u64 {
+        u64::from(self.peer_kbps_max[0].max(self.peer_kbps_max[1])) * 1_000 / 8
     }
 
     /// What the peer said last.
     pub const fn peer(&self) -> Option<&Quality> {
         self.peer.as_ref()
+    }
+
+    /// Packets lost in the last ten seconds.
+    pub fn losses(&self) -> u64 {
+        self.seconds.lost.iter().sum()
+    }
+
+    /// Bytes acknowledged since the path was opened.
+    pub const fn delivered_bytes(&self) -> u64 {
+        self.delivered_bytes
+    }
+
+    /// The peer says, and has not said otherwise for long, that what waits over there takes too long to leave.
+    pub fn peer_is_full(&self, now: Instant) -> bool {
+        let says = self.peer.is_some_and(|peer| peer.state & TUNNEL_FULL != 0);
+        says && now.since(self.peer_at) < PEER_SAYS_FOR
     }
 
     /// Parts per million lost in the last ten seconds.
@@ -181,13 +230,17 @@ impl PathQuality {
 
     /// Whether the peer should be told: time has passed, and bytes.
     pub fn is_report_due(&self, now: Instant, rtt_us: u64) -> bool {
-        self.delivered_bytes > self.reported_bytes
-            && now.us_since(self.reported) >= REPORT_US_MIN.max(4 * rtt_us)
+        self.recalled_kbps.is_some()
+            || self.delivered_bytes > self.reported_bytes
+                && now.us_since(self.reported) >= REPORT_US_MIN.max(4 * rtt_us)
     }
 
     /// What to tell the peer; rtt, mtu and streams are filled in by the caller.
     pub fn report(&mut self, now: Instant) -> Quality {
-        let interval_us = now.us_since(self.reported).max(1);
+        if let Some(delivered_kbps) = self.recalled_kbps.take() {
+            return Quality { delivered_kbps, ..Quality::default() };
+        }
+        let interval_us = now.us_since(self.reported).max(1_000);
         let bytes = self.delivered_bytes - self.reported_bytes;
         let kbps = u128::from(bytes) * 8_000 / u128::from(interval_us);
         (self.reported, self.reported_bytes) = (now, self.delivered_bytes);
@@ -228,6 +281,22 @@ mod tests {
         assert!(quality.report(at(16_000)).loss_ppm_10min > 2_000);
         quality.sent(at(10_000_000));
         assert_eq!(quality.report(at(10_000_000)).loss_ppm_10min, 0);
+    }
+
+    /// [TMP-163]
+    #[test]
+    fn what_is_recalled_is_told_once_and_is_no_report() {
+        let learned = Learned { bytes_per_s: 125_000, peer_bytes_per_s: 250_000, rtt_us: 9, at: at(0) };
+        let (mut one, mut other) = (PathQuality::new(), PathQuality::new());
+        one.recall(&learned);
+        assert!(one.peer_bytes_per_s() == 250_000 && one.is_report_due(at(0), 100_000));
+        let told = one.report(at(0));
+        assert!((told.interval_ms, told.delivered_kbps) == (0, 1_000) && !one.is_report_due(at(0), 100_000));
+        other.set_peer(at(0), told);
+        assert!(other.peer_bytes_per_s() == 125_000 && other.peer().is_none());
+        other.set_peer(at(600_001), Quality { interval_ms: 1, ..Quality::default() });
+        other.set_peer(at(1_200_002), Quality { interval_ms: 1, ..Quality::default() });
+        assert!(other.peer_bytes_per_s() == 0 && other.peer().is_some(), "after ten minutes it is forgotten");
     }
 
     /// [TMP-47] [TMP-132]

@@ -184,7 +184,7 @@ mod tests {
 
     fn stream(bytes: usize) -> (ReceiveMemory, ReceiveStream) {
         let bounds = WindowBounds { bytes_min: bytes, bytes_usual: bytes, bytes_max: bytes };
-        let window = Window::new(&mut Budget::new(64, 64, 1, 64), &bounds, Instant::ORIGIN).unwrap();
+        let window = Window::new(&mut Budget::new(64, 64, 1, 64), &bounds, 0, Instant::ORIGIN).unwrap();
         (ReceiveMemory::new(64, 64, 8), ReceiveStream::new(window))
     }
 

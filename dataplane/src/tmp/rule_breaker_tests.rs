@@ -9,7 +9,8 @@ use crate::tmp::frame::{Frame, Opening, Quality};
 use crate::tmp::frame_writer::{FrameWriter, SubHeader};
 use crate::tmp::id::{PathId, Side, StreamId};
 use crate::tmp::options::TunnelOptions;
-use crate::tmp::spread::Spread;
+use crate::tmp::place::Bearer;
+use crate::tmp::spread::PathUse;
 use crate::tmp::tunnel::Tunnel;
 
 const STREAMS: usize = 4;
@@ -27,7 +28,7 @@ fn options() -> TunnelOptions {
 
 fn tunnel(side: Side) -> Tunnel {
     let mut tunnel = Tunnel::new(&options(), side, NOW);
-    tunnel.on_connected(NOW, PathId(0), Spread::Failover);
+    tunnel.on_connected(NOW, (PathId(0), Bearer::Datagrams), PathUse::default());
     tunnel
 }
 

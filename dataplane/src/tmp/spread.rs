@@ -1,5 +1,16 @@
 //! How a tunnel uses its paths, where it has several. The initiator chooses; it says so in its INIT. [TMP-160]
 
+use crate::tmp::path_limits::PathLimits;
+
+/// All that is chosen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PathUse {
+    /// What is sent where.
+    pub spread: Spread,
+    /// When a path is left.
+    pub limits: PathLimits,
+}
+
 /// What is sent where.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Spread {
@@ -10,6 +21,14 @@ pub enum Spread {
     Bond,
     /// As `Failover`, and urgent data on a second path too.
     Duplicate,
+    /// Everything on the path with the shortest round trip, if it is clearly the shortest.
+    Best,
+}
+
+impl From<Spread> for PathUse {
+    fn from(spread: Spread) -> Self {
+        Self { spread, limits: PathLimits::default() }
+    }
 }
 
 impl Spread {
@@ -19,6 +38,7 @@ impl Spread {
             Self::Failover => 0,
             Self::Bond => 1,
             Self::Duplicate => 2,
+            Self::Best => 3,
         }
     }
 
@@ -27,6 +47,7 @@ impl Spread {
         match byte {
             1 => Self::Bond,
             2 => Self::Duplicate,
+            3 => Self::Best,
             _ => Self::Failover,
         }
     }
@@ -37,6 +58,7 @@ impl Spread {
             Self::Failover => "failover",
             Self::Bond => "bond",
             Self::Duplicate => "duplicate",
+            Self::Best => "best",
         }
     }
 }

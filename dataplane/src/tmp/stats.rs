@@ -1,6 +1,7 @@
 //! What can be asked of a tunnel: plain numbers, for logs, views and tests.
 
 use crate::tmp::congestion::FlowCounts;
+use crate::tmp::forecast::Forecast;
 use crate::tmp::frame::Quality;
 use crate::tmp::health::Suspicion;
 use crate::tmp::limits::PATHS_MAX;
@@ -34,6 +35,8 @@ pub struct PathSnapshot {
     pub sent_bytes: u64,
     /// Sizes of the datagrams received.
     pub received_bytes: u64,
+    /// The last time that all data moved to it.
+    pub forecast: Option<Forecast>,
 }
 
 /// A tunnel at one moment; what speaks of a path is of the one that carries data. The counters run since the tunnel was

@@ -95,7 +95,7 @@ impl Streams {
         if self.table.is_full() {
             return Err(Refusal::NoRoom);
         }
-        let window = Window::new(&mut self.budget, &self.bounds, self.now);
+        let window = Window::new(&mut self.budget, &self.bounds, self.peer_flight_bytes, self.now);
         let mut window = window.ok_or(Refusal::NoRoom)?;
         let more = window.set_assumed(self.bounds.bytes_min);
         let send = SendStream::new(u64::from(opening.credit_bytes));

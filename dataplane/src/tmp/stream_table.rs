@@ -184,7 +184,7 @@ mod tests {
 
     fn stream(id: StreamId) -> Stream {
         let bounds = WindowBounds { bytes_min: 1, bytes_usual: 1, bytes_max: 1 };
-        let window = Window::new(&mut Budget::new(1, 9, 1, 1), &bounds, Instant::ORIGIN).unwrap();
+        let window = Window::new(&mut Budget::new(1, 9, 1, 1), &bounds, 0, Instant::ORIGIN).unwrap();
         Stream::new(id, 0, 0, SendStream::new(0), ReceiveStream::new(window))
     }
 

@@ -46,6 +46,8 @@ pub struct Streams {
     pub(in crate::tmp) carries: Carries,
     /// Sum of what the blender was told and has not granted.
     pub(in crate::tmp) told_bytes: usize,
+    /// It takes too long to leave. The peer is told.
+    pub(in crate::tmp) is_full: bool,
     /// Grants of the last packet changed between streams.
     pub(in crate::tmp) alternating: bool,
     pub(in crate::tmp) activity: Activity,
@@ -62,6 +64,8 @@ pub struct Streams {
     /// Of it, what has left on the first one only.
     pub(in crate::tmp) twins: VecDeque<Record>,
     send_buffer_bounds: (usize, usize),
+    /// What the peer may have under way in a round trip: new streams get as much credit, if there is memory.
+    pub(in crate::tmp) peer_flight_bytes: usize,
 }
 
 impl Streams {
@@ -95,6 +99,7 @@ impl Streams {
             starved: Marks::new(options.streams_max),
             carries: Carries::default(),
             told_bytes: 0,
+            is_full: false,
             alternating: false,
             activity: Activity::new(),
             send_buffer_bytes: options.send_buffer_bytes,
@@ -106,14 +111,15 @@ impl Streams {
             urgent_classes: options.urgent_classes,
             doubles: false,
             twins: VecDeque::new(),
+            peer_flight_bytes: 0,
             send_buffer_bounds: (options.send_buffer_bytes, options.send_buffer_bytes_max),
         }
     }
 
     /// Time, rtt and window as they are now; a writer may keep four windows in the buffer: one is under way, and what
     /// was sent behind a hole is kept until the hole is filled.
-    pub fn set_path(&mut self, now: Instant, rtt_us: u64, window_bytes: u64) {
-        (self.now, self.rtt_us) = (now, rtt_us);
+    pub fn set_path(&mut self, now: Instant, rtt_us: u64, window_bytes: u64, peer_flight_bytes: u64) {
+        (self.now, self.rtt_us, self.peer_flight_bytes) = (now, rtt_us, peer_flight_bytes as usize);
         self.activity.advance(now, rtt_us);
         let (low, high) = self.send_buffer_bounds;
         self.send_buffer_bytes = (window_bytes as usize).saturating_mul(4).clamp(low, high);
@@ -125,7 +131,8 @@ impl Streams {
         if self.table.is_full() {
             return Err(Full);
         }
-        let window = Window::new(&mut self.budget, &self.bounds, self.now).ok_or(Full)?;
+        let wanted_bytes = self.peer_flight_bytes;
+        let window = Window::new(&mut self.budget, &self.bounds, wanted_bytes, self.now).ok_or(Full)?;
         let id = self.table.new_id().ok_or(Full)?;
         let credit_bytes = window.bytes() as u32;
         let send = SendStream::new(self.bounds.bytes_min as u64);

@@ -11,15 +11,19 @@ use crate::time::{Duration, Instant};
 use crate::tmp::carrier::{Carrier, Ecn, Fill, Filled, Handled};
 use crate::tmp::event::{Event, Full, Sendable};
 use crate::tmp::frame::Quality;
+use crate::tmp::fullness::Fullness;
+use crate::tmp::health::Suspicion;
 use crate::tmp::id::{PathId, Side, StreamId};
+use crate::tmp::learned::{Learned, LearnedPaths};
 use crate::tmp::limits::PATHS_MAX;
 use crate::tmp::options::TunnelOptions;
 use crate::tmp::packet_in::Sink;
 use crate::tmp::packet_out::Source;
 use crate::tmp::path::{Leave, Path};
 use crate::tmp::paths::Paths;
+use crate::tmp::place::Bearer;
 use crate::tmp::signals::Signals;
-use crate::tmp::spread::Spread;
+use crate::tmp::spread::PathUse;
 use crate::tmp::stats::{PathSnapshot, Snapshot, TunnelCounters};
 use crate::tmp::streams::Streams;
 
@@ -48,6 +52,7 @@ pub struct Tunnel {
     options: TunnelOptions,
     now: Instant,
     is_connected: bool,
+    fullness: Fullness,
 }
 
 impl Tunnel {
@@ -213,9 +218,21 @@ impl Tunnel {
     fn advance(&mut self, now: Instant) {
         self.now = self.now.max(now);
         let rtt_us = self.paths.active().rtt.smoothed_us();
-        self.streams.set_path(self.now, rtt_us, self.paths.window_bytes());
+        let paths = &self.paths;
+        self.streams.set_path(self.now, rtt_us, paths.window_bytes(), paths.peer_flight_bytes());
         let hosted = self.streams.table.len() as u32;
         self.paths.deal(hosted, self.streams.activity.count());
+        let limit_us = u64::from(self.paths.chosen().limits.wait_us);
+        self.fullness.look(self.now, self.paths.wait_us(self.streams.told_bytes), limit_us);
+        self.streams.is_full = self.fullness.is_full();
+    }
+
+    /// Other routes are to be preferred for what is new: this one is beyond a limit, or full at either end. [TMP-164.1]
+    pub fn is_strained(&self) -> bool {
+        let path = self.paths.active();
+        path.health.suspicion().is_some_and(Suspicion::is_limit)
+            || self.fullness.is_full()
+            || path.quality.peer_is_full(self.now)
     }
 
     /// When a PING keeps a path known, if ever. Where there are several, one that may be needed soon is asked more often.
@@ -277,6 +294,7 @@ fn snapshot_of(path: &Path, is_active: bool) -> PathSnapshot {
         loss_ppm: path.quality.loss_ppm(),
         sent_bytes: path.counters.sent_bytes,
         received_bytes: path.counters.received_bytes,
+        forecast: path.forecast,
     }
 }
 
@@ -288,33 +306,55 @@ impl Carrier for Tunnel {
         assert!(options.check().is_ok(), "options are checked before");
         let ranges_max = Path::records_max(options) * RANGES_PER_RECORD + 2 * options.streams_max;
         Self {
-            paths: Paths::new(Path::new(PathId(0), options, now)),
+            paths: Paths::new(Path::new((PathId(0), Bearer::default()), options, now)),
             streams: Streams::new(options, side, now, ranges_max),
             signals: Signals::default(),
             news: News::default(),
             options: options.clone(),
             now,
             is_connected: false,
+            fullness: Fullness::default(),
         }
     }
 
-    fn on_connected(&mut self, now: Instant, path: PathId, spread: Spread) {
-        self.paths.begin(path, spread);
+    fn on_connected(&mut self, now: Instant, path: (PathId, Bearer), chosen: PathUse) {
+        self.paths.begin(path, chosen);
         self.advance(now);
         self.is_connected = true;
-        self.begin_path(now, path);
+        self.begin_path(now, path.0);
     }
 
-    fn open_path(&mut self, now: Instant, path: PathId) {
-        self.paths.add(Path::new(path, &self.options, now));
+    fn open_path(&mut self, now: Instant, (path, bearer): (PathId, Bearer)) {
+        self.paths.add(Path::new((path, bearer), &self.options, now));
         self.advance(now);
         self.begin_path(now, path);
     }
 
-    fn on_path_changed(&mut self, now: Instant, path: PathId) {
+    fn on_path_changed(&mut self, now: Instant, (path, bearer): (PathId, Bearer)) {
         self.advance(now);
         if let Some(path) = self.paths.get_mut(path) {
-            path.restart(now);
+            path.restart(now, bearer);
+        }
+    }
+
+    fn learned(&self, now: Instant) -> LearnedPaths {
+        let mut learned = LearnedPaths::default();
+        for path in self.paths.iter() {
+            learned[path.id.index()] = path.learned(now);
+        }
+        learned
+    }
+
+    fn resume(&mut self, path: PathId, learned: Learned) {
+        if let Some(path) = self.paths.get_mut(path) {
+            path.controller.resume(learned);
+            path.quality.recall(&learned);
+        }
+    }
+
+    fn hold_path(&mut self, path: PathId, is_held: bool) {
+        if let Some(path) = self.paths.get_mut(path) {
+            path.is_held = is_held;
         }
     }
 
@@ -388,7 +428,7 @@ impl Carrier for Tunnel {
                 path.paced_until.filter(|_| waits || path.signals.any()),
                 path.repair.due(),
                 self.keep_alive_at(path),
-                if has_others { path.health.deadline(&path.signs()) } else { None },
+                if has_others || !path.health.is_good() { path.health.deadline(&path.signs()) } else { None },
             ]
         });
         timers.flatten().min()

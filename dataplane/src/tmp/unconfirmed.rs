@@ -6,10 +6,11 @@
 use crate::time::Instant;
 use crate::tmp::epoch::Epoch;
 use crate::tmp::id::{PeerId, ReceiverId, TunnelId};
-use crate::tmp::limits::{UNCONFIRMED_KEPT, UNCONFIRMED_PER_LANE_MAX};
+use crate::tmp::limits::{PATHS_MAX, UNCONFIRMED_KEPT, UNCONFIRMED_PER_LANE_MAX};
 use crate::tmp::packet::RESP_BYTES_MAX;
+use crate::tmp::params::Carried;
 use crate::tmp::place::Place;
-use crate::tmp::spread::Spread;
+use crate::tmp::spread::PathUse;
 
 /// One answered handshake.
 #[derive(Debug)]
@@ -22,7 +23,9 @@ pub(in crate::tmp) struct Unconfirmed {
     /// Where the RESP went.
     pub(in crate::tmp) place: Place,
     /// How the initiator wants the paths used.
-    pub(in crate::tmp) spread: Spread,
+    pub(in crate::tmp) chosen: PathUse,
+    /// What the initiator remembers of the paths.
+    pub(in crate::tmp) carried: [Option<Carried>; PATHS_MAX],
     pub(in crate::tmp) ephemeral: [u8; 32],
     pub(in crate::tmp) resp: [u8; RESP_BYTES_MAX],
     pub(in crate::tmp) resp_bytes: usize,

@@ -14,7 +14,6 @@ use crate::tmp::params::InitParams;
 use crate::tmp::random::Random;
 use crate::tmp::reset::{ResetKey, Trigger, write_reset};
 use crate::tmp::seal::{Cipher, OpenKey, SealKey};
-use crate::tmp::spread::Spread;
 use std::collections::BTreeMap;
 
 const SPEC: &str = include_str!("SPEC.md");
@@ -69,7 +68,7 @@ fn an_init_is_these_bytes() {
     let vectors = vectors();
     let identity = Identity::new(private(&vectors, "private key"));
     let theirs = private(&vectors, "their private key").public();
-    let params = InitParams { aes_is_fast: true, lane: 0, continues: None, spread: Spread::Failover };
+    let params = InitParams { aes_is_fast: true, ..InitParams::default() };
     let mut random = Given(unhex(vectors["INIT ephemeral private key"]));
     let mut init = [0; INIT_BYTES];
     Initiation::new(&identity, &theirs, &PresharedKey::none(), RECEIVER, &params, &mut random, &mut init);

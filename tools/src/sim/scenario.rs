@@ -26,7 +26,7 @@ use dataplane::tmp::endpoint::{Endpoint, EndpointOptions};
 use dataplane::tmp::key::{PresharedKey, PrivateKey};
 use dataplane::tmp::options::TunnelOptions;
 use dataplane::tmp::random::PredictableRandom;
-use dataplane::tmp::spread::Spread;
+use dataplane::tmp::spread::PathUse;
 
 use crate::sim::client::Doors;
 use crate::sim::driver::Worker;
@@ -401,7 +401,7 @@ fn east(owner: u8) -> Route {
         public_key,
         addresses: vec![BACK_UDP],
         carriers: Vec::new(),
-        spread: Spread::Failover,
+        chosen: PathUse::default(),
         owner,
         retired: None,
     }

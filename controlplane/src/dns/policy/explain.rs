@@ -30,7 +30,8 @@ pub fn text(steering: &Steering, policy: &Policy, decision: &Decision, now_s: u6
     let name = |one: &&Judged| steering.server(one.server).name.len();
     let width = decision.judged.iter().map(|one| name(&one)).max().unwrap_or(0).max(6);
     for one in in_order(&decision.judged) {
-        line(format!("{:width$}  {}", steering.server(one.server).name, member(steering, one, now_s)));
+        let words = member(steering, decision, one, now_s);
+        line(format!("{:width$}  {words}", steering.server(one.server).name));
         for source in steering.figures().sources(one.server) {
             line(format!("{:width$}    {source}", ""));
         }
@@ -48,7 +49,8 @@ fn in_order(judged: &[Judged]) -> Vec<&Judged> {
     all
 }
 
-fn kind(kind: &Kind) -> &'static str {
+/// How a policy chooses, in words.
+pub fn kind(kind: &Kind) -> &'static str {
     match kind {
         Kind::Best(_) => "best: the lowest score",
         Kind::Weighted => "weighted: by shares",
@@ -58,7 +60,8 @@ fn kind(kind: &Kind) -> &'static str {
     }
 }
 
-fn rule(rule: Rule) -> &'static str {
+/// What made an answer, in words.
+pub fn rule(rule: Rule) -> &'static str {
     match rule {
         Rule::Policy => "the policy's own, among servers that are up",
         Rule::AmongUnknown => {
@@ -79,13 +82,18 @@ fn persistence(persistence: Persistence) -> String {
     }
 }
 
-fn member(steering: &Steering, one: &Judged, now_s: u64) -> String {
+fn member(steering: &Steering, decision: &Decision, one: &Judged, now_s: u64) -> String {
     let mut words = format!("{:10} {}", fate(one), standing(steering, one));
     if let Some(score) = one.score {
         let age =
             score.latency_age_s.map_or_else(|| "nobody knows".to_owned(), |age_s| format!("{age_s} s old"));
         let basis = score.basis.filter(|basis| *basis != Basis::Own);
-        let sum = basis.map_or_else(String::new, |basis| format!(", {}", basis.words()));
+        let client = decision.client.filter(|_| basis == Some(Basis::Sum));
+        let over = client.and_then(|client| {
+            steering.figures().over(client.address, client.bits, usize::from(one.server.0))
+        });
+        let over = over.map_or_else(String::new, |over| format!(" over {over}"));
+        let sum = basis.map_or_else(String::new, |basis| format!(", {}{over}", basis.words()));
         // Writing to a string does not fail.
         let _ = write!(
             words,

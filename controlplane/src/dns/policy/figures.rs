@@ -9,7 +9,7 @@ use crate::dns::policy::model::ServerId;
 use core::net::IpAddr;
 use dataplane::stdx::network::Network;
 use serde_json::Value;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// Networks of the table at most; more are an error of whoever makes the file.
@@ -108,6 +108,15 @@ pub struct Way {
     pub ms: Figure<f32>,
     /// What it rests on.
     pub basis: Basis,
+    /// Over whom, if it is a sum: the place of a vantage point in the table that it is from.
+    over: Option<u16>,
+}
+
+impl Way {
+    /// A way that somebody has measured as a whole.
+    pub const fn measured(ms: Figure<f32>, basis: Basis) -> Self {
+        Self { ms, basis, over: None }
+    }
 }
 
 /// The ways from all servers to networks.
@@ -118,13 +127,18 @@ pub struct Ways {
     /// The prefix lengths that occur, longest first, per family.
     v4_bits: Vec<u8>,
     v6_bits: Vec<u8>,
+    /// The ends of legs, in order.
+    vantages: Vec<String>,
 }
 
 impl Ways {
     /// The ways from these servers: those that somebody has measured to a network, by himself or as the sum of two legs.
     pub fn of(seen: &Seen, legs: &Legs, servers: &[&str]) -> Self {
-        let way =
-            |from: &BTreeMap<String, Way>| servers.iter().map(|server| whole(from, legs, server)).collect();
+        let ends: BTreeSet<&String> = legs.keys().flat_map(|(from, to)| [from, to]).collect();
+        let vantages: Vec<String> = ends.into_iter().cloned().collect();
+        let way = |from: &BTreeMap<String, Way>| {
+            servers.iter().map(|server| whole(from, legs, &vantages, server)).collect()
+        };
         let lengths = |is_v4: bool| {
             let mut bits: Vec<u8> =
                 seen.keys().filter(|p| p.base().is_ipv4() == is_v4).map(Network::bits).collect();
@@ -136,6 +150,7 @@ impl Ways {
             ways: seen.iter().map(|(network, from)| (*network, way(from))).collect(),
             v4_bits: lengths(true),
             v6_bits: lengths(false),
+            vantages,
         }
     }
 
@@ -206,6 +221,17 @@ impl Figures {
         (WaysTo { file, reported }, bits.max(reported_bits))
     }
 
+    /// Over whom the way of a server to a client leads, if it is the sum of two legs.
+    pub fn over(&self, client: IpAddr, client_bits: u8, server: usize) -> Option<&str> {
+        let tables = [&self.reported.ways, &self.ways];
+        let found = tables.into_iter().find_map(|table| {
+            let way = (*table.to(client, client_bits).0?.get(server)?)?;
+            Some((table, way))
+        });
+        let (table, way) = found?;
+        table.vantages.get(usize::from(way.over?)).map(String::as_str)
+    }
+
     /// Networks in the table.
     pub fn networks(&self) -> usize {
         self.ways.ways.len() + self.reported.ways.ways.len()
@@ -262,7 +288,7 @@ pub type Seen = BTreeMap<Network, BTreeMap<String, Way>>;
 pub type Legs = BTreeMap<(String, String), Figure<f32>>;
 
 /// The way from a server: measured by itself, else the best sum of two legs.
-fn whole(from: &BTreeMap<String, Way>, legs: &Legs, server: &str) -> Option<Way> {
+fn whole(from: &BTreeMap<String, Way>, legs: &Legs, vantages: &[String], server: &str) -> Option<Way> {
     if let Some(own) = from.get(server) {
         return Some(*own);
     }
@@ -271,10 +297,12 @@ fn whole(from: &BTreeMap<String, Way>, legs: &Legs, server: &str) -> Option<Way>
             .get(&(vantage.clone(), server.to_owned()))
             .or_else(|| legs.get(&(server.to_owned(), vantage.clone())))?;
         let first = first.ms;
-        Some(Figure { value: first.value + second.value, at_s: first.at_s.min(second.at_s) })
+        let ms = Figure { value: first.value + second.value, at_s: first.at_s.min(second.at_s) };
+        Some((ms, vantage))
     });
-    let best = sums.min_by(|a, b| a.value.total_cmp(&b.value))?;
-    Some(Way { ms: best, basis: Basis::Sum })
+    let (ms, over) = sums.min_by(|(a, _), (b, _)| a.value.total_cmp(&b.value))?;
+    let over = vantages.binary_search(over).ok().and_then(|place| u16::try_from(place).ok());
+    Some(Way { ms, basis: Basis::Sum, over })
 }
 
 struct Reading<'a> {
@@ -378,7 +406,7 @@ impl Reading<'_> {
                 self.problems.push(format!("{place}.network: is no network; write it as 192.0.2.0/24"));
             }
             if let (Some(from), Some(network), Some(ms)) = (from, network, self.milliseconds(entry, &place)) {
-                seen.entry(network).or_default().insert(from, Way { ms, basis: Basis::Own });
+                seen.entry(network).or_default().insert(from, Way::measured(ms, Basis::Own));
             }
         }
         seen
@@ -410,7 +438,9 @@ mod tests {
         let fra = ways.from(0).unwrap();
         assert_eq!((bits, fra.ms.value, fra.basis), (24, 10.0, Basis::Own));
         // Over probe7: 5 + 70; over fra: 10 + 80.
-        assert_eq!(ways.from(1), Some(Way { ms: Figure { value: 75.0, at_s: 80 }, basis: Basis::Sum }));
+        let nyc = ways.from(1).unwrap();
+        assert_eq!((nyc.ms, nyc.basis), (Figure { value: 75.0, at_s: 80 }, Basis::Sum));
+        assert_eq!([0, 1, 2].map(|server| figures.over(client, 32, server)), [None, Some("probe7"), None]);
         assert_eq!(ways.from(2), None);
         assert_eq!(figures.ways("192.0.9.1".parse().unwrap(), 32).1, 16);
         let nobody = |address: &str, bits| {
@@ -436,10 +466,7 @@ mod tests {
         let network: Network = "192.0.2.0/24".parse().unwrap();
         let seen = Seen::from([(
             network,
-            BTreeMap::from([(
-                "fra".to_owned(),
-                Way { ms: Figure { value: 5.0, at_s: 9 }, basis: Basis::Own },
-            )]),
+            BTreeMap::from([("fra".to_owned(), Way::measured(Figure { value: 5.0, at_s: 9 }, Basis::Own))]),
         )]);
         let ways = Arc::new(Ways::of(&seen, &Legs::new(), &SERVERS));
         let reported =

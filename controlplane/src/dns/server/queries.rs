@@ -1,10 +1,11 @@
 //! One request on its way through a thread: the engine, the generation that it answers from, and the query log beside it.
 
 use crate::dns::engine::{Asked, Engine, Known, Outcome, Transport};
+use crate::dns::server::decisions::DecisionTap;
 use crate::dns::server::foretell::Foreteller;
 use crate::dns::server::query_log::{self, Decided, Tap};
 use crate::dns::server::world::{Published, World};
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use dataplane::time::Instant;
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ pub(crate) struct Queries {
     world: Arc<World>,
     tap: Option<Tap>,
     foreteller: Option<Foreteller>,
+    decisions: DecisionTap,
     now: Instant,
     unix_us: u64,
 }
@@ -26,9 +28,10 @@ impl Queries {
         published: Arc<Published>,
         tap: Option<Tap>,
         foreteller: Option<Foreteller>,
+        decisions: DecisionTap,
     ) -> Self {
         let world = published.newest();
-        Self { engine, published, world, tap, foreteller, now: Instant::ORIGIN, unix_us: 0 }
+        Self { engine, published, world, tap, foreteller, decisions, now: Instant::ORIGIN, unix_us: 0 }
     }
 
     /// Begins a turn of the loop: the time, and the newest generation.
@@ -50,15 +53,26 @@ impl Queries {
         let World { catalog, steering, generation, .. } = &*self.world;
         let known = Known { catalog, steering, generation: *generation };
         let outcome = self.engine.answer(known, &asked, out);
-        if let (Some(foreteller), Some(_)) = (&mut self.foreteller, outcome.policy) {
-            let taken =
-                foreteller.note(self.engine.decision(), &self.world.steering, asked.from, self.unix_us);
-            self.engine.counters().forecasts_lost.add(u64::from(!taken));
+        if let Some(policy) = outcome.policy {
+            self.tell(message, asked.from, policy);
         }
         if self.tap.as_mut().is_some_and(Tap::is_due) {
             self.log(message, from, transport, &outcome);
         }
         outcome.bytes
+    }
+
+    /// Tells who grades, and who looks, of a decision.
+    fn tell(&mut self, message: &[u8], from: IpAddr, policy: u32) {
+        let (decision, steering) = (self.engine.decision(), &self.world.steering);
+        if let Some(foreteller) = &mut self.foreteller {
+            let is_taken = foreteller.note(decision, steering, from, self.unix_us);
+            self.engine.counters().forecasts_lost.add(u64::from(!is_taken));
+        }
+        if self.decisions.is_due(self.unix_us) {
+            let policy = &steering.policies()[policy as usize];
+            self.decisions.take(message, from, (policy, decision, steering), self.unix_us);
+        }
     }
 
     fn log(&mut self, message: &[u8], from: SocketAddr, transport: Transport, outcome: &Outcome) {

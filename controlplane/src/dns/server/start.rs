@@ -4,6 +4,7 @@ use crate::dns::catalog::Catalog;
 use crate::dns::counters::Counters;
 use crate::dns::engine::Engine;
 use crate::dns::policy::steering::Steering;
+use crate::dns::server::decisions::Decisions;
 use crate::dns::server::foretell::Telling;
 use crate::dns::server::options::ServerOptions;
 use crate::dns::server::queries::Queries;
@@ -57,6 +58,7 @@ pub struct Server {
     handles: Vec<Arc<Handle>>,
     counters: Vec<Arc<Counters>>,
     published: Arc<Published>,
+    decisions: Decisions,
     listening: Vec<SocketAddr>,
 }
 
@@ -72,16 +74,27 @@ impl Server {
         let (sockets, listening) = bind(&options)?;
         let options = Arc::new(options);
         let published = Arc::new(Published::new(catalog, steering));
-        let mut server =
-            Self { threads: Vec::new(), handles: Vec::new(), counters: Vec::new(), published, listening };
+        let mut server = Self {
+            threads: Vec::new(),
+            handles: Vec::new(),
+            counters: Vec::new(),
+            published,
+            decisions: Decisions::default(),
+            listening,
+        };
         let settings = Arc::new(options.settings.clone());
         let mut workers = Vec::new();
         for (thread, sockets) in sockets.into_iter().enumerate() {
             let counters: Arc<Counters> = Arc::default();
             let tap = log.filter(|_| options.log_sample > 0).and_then(|log| log.tap(options.log_sample));
             let engine = Engine::new(settings.clone(), counters.clone()).numbered(thread as u64);
-            let queries =
-                Queries::new(engine, server.published.clone(), tap, telling.map(Telling::foreteller));
+            let queries = Queries::new(
+                engine,
+                server.published.clone(),
+                tap,
+                telling.map(Telling::foreteller),
+                server.decisions.tap(),
+            );
             let worker = Worker::new(sockets, queries, options.clone(), counters.clone());
             workers.push(worker.map_err(StartError::System)?);
             server.counters.push(counters);
@@ -102,6 +115,11 @@ impl Server {
     /// What the threads count.
     pub fn counters(&self) -> &[Arc<Counters>] {
         &self.counters
+    }
+
+    /// The last decisions.
+    pub fn decisions(&self) -> Decisions {
+        self.decisions.clone()
     }
 
     /// Where new zones are put.

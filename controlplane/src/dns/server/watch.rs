@@ -4,11 +4,15 @@ use crate::dns::code::{ResponseCode, type_name};
 use crate::dns::counters::{Count, Counters, TYPES_COUNTED};
 use crate::dns::policy::model::{Server, ServerId};
 use crate::dns::policy::steering::Steering;
+use crate::dns::server::decisions::Decisions;
+use crate::dns::server::tables;
 use crate::dns::server::world::Published;
 use crate::report::findings;
 use crate::report::intake::SharedLedger;
 use crate::report::pressure;
 use crate::report::shown;
+use crate::report::tables as of_reports;
+use crate::view::page::{Cell, Page, bytes, count, percent};
 use crate::view::{Health, MetricsText, Reloads, Source, Unit};
 use dataplane::reactor::clock;
 use serde_json::{Value, json};
@@ -37,6 +41,10 @@ pub struct DnsWatch {
     pub log_lines: Option<Arc<AtomicU64>>,
     /// What nodes report, if reports are taken.
     pub reports: Option<SharedLedger>,
+    /// The last decisions.
+    pub decisions: Decisions,
+    /// Who this is, as NSID says it; may be empty.
+    pub name: String,
 }
 
 /// Name without prefix, unit, help, where it is.
@@ -204,6 +212,49 @@ impl Source for DnsWatch {
             "reload": self.reloads.status(),
             "query_log": { "lines": self.log_lines.as_ref().map(|lines| lines.load(Ordering::Relaxed)) },
         })
+    }
+
+    fn page(&mut self) -> Page {
+        let world = self.published.newest();
+        let total = |read: fn(&Counters) -> u64| self.counters.iter().map(|c| read(c)).sum::<u64>();
+        let mut page = Page::new(format!("Name server {}", self.name).trim_end());
+        let zones = world.catalog.zones().len() as u64;
+        page.fact("Listens on", Cell::of(self.listening.join(", ")))
+            .fact(
+                "Questions",
+                Cell::of(count(total(|c| c.udp.get()) + total(|c| c.tcp.get()))).detail("over UDP and TCP"),
+            )
+            .fact("Decided by policies", Cell::of(count(total(|c| c.decisions.get()))))
+            .fact(
+                "Zones",
+                Cell::of(count(zones)).detail(format!(
+                    "{} records, {}",
+                    count(world.catalog.record_count() as u64),
+                    bytes(world.catalog.bytes() as u64)
+                )),
+            )
+            .fact("Client networks measured", Cell::of(count(world.steering.figures().networks() as u64)))
+            .fact(
+                "Generation",
+                Cell::of(world.generation).detail(self.reloads.words()).tone(self.reloads.tone()),
+            )
+            .fact(
+                "Waits for a processor",
+                Cell::maybe(pressure::read().cpu.map(|share| percent(share.into()))),
+            )
+            .fact("Version", Cell::of(self.version));
+        let now_us = clock::unix_us();
+        page.table(tables::names(&world.catalog, &world.steering))
+            .table(tables::servers(&world.steering, now_us / 1_000_000));
+        if let Some(ledger) = &self.reports {
+            let ledger = ledger.lock();
+            page.table(of_reports::nodes(&ledger, now_us))
+                .table(of_reports::targets(&ledger, now_us))
+                .table(of_reports::tunnels(&ledger, now_us))
+                .table(of_reports::forecasts(&ledger));
+        }
+        page.table(tables::decisions(&self.decisions));
+        page
     }
 
     fn health(&mut self) -> Health {

@@ -37,10 +37,11 @@ fn a_forecast_is_held_against_the_next_report_of_its_way() {
     grades.measured(0, network(1), 12_500, NOW_US + SECOND_US);
     grades.measured(0, network(1), 90_000, NOW_US + 2 * SECOND_US);
     assert_eq!(grades.fates(), Fates { graded: 1, ..Fates::default() });
-    let errors = grades.errors[0][Basis::Own as usize].as_ref().unwrap();
-    assert_eq!((errors.count, errors.sum_us, errors.too_low), (1, 2_500, 1));
+    let (server, basis, grade) = grades.all().next().unwrap();
+    assert_eq!((server.as_str(), basis), ("fra", Basis::Own));
+    assert_eq!((grade.graded, grade.sum_us, grade.too_low), (1, 2_500, 1));
     let near = |value: u64, wanted: u64| value.abs_diff(wanted) * 100 <= wanted;
-    assert!(near(errors.absolute()[0], 2_500) && near(errors.share()[1], 200), "{errors:?}");
+    assert!(near(grade.error_us[0], 2_500) && near(grade.permille[1], 200), "{grade:?}");
     let words = grades.words(0).join("\n");
     assert!(words.contains("off by 2.5 ms (p50)") && words.contains("20 % of what was measured"), "{words}");
     assert!(grades.words(1).is_empty());
@@ -55,8 +56,8 @@ fn what_nobody_measures_expires_and_a_newer_forecast_replaces_an_older_one() {
     grades.foretold(forecast(2, "fra", 20_000, NOW_US), NOW_US);
     grades.foretold(forecast(1, "gone", 20_000, NOW_US), NOW_US);
     grades.measured(0, network(1), 20_000, NOW_US + SECOND_US);
-    let errors = grades.errors[0][0].as_ref().unwrap();
-    assert_eq!((errors.count, errors.sum_us), (1, 0), "the newest of them was right");
+    let (_, _, grade) = grades.all().next().unwrap();
+    assert_eq!((grade.graded, grade.sum_us), (1, 0), "the newest of them was right");
     grades.tick(NOW_US + WAIT_US + 1);
     assert_eq!(grades.fates(), Fates { graded: 1, superseded: 1, expired: 1, refused: 0 });
     // Measured before anybody swept, and too late all the same.
@@ -80,26 +81,26 @@ fn a_flood_of_networks_is_bounded() {
 fn old_errors_are_forgotten_and_another_tree_keeps_what_stays() {
     let mut grades = grades();
     let mut at_us = NOW_US;
-    let mut grade = |grades: &mut Grades, error_us: u32| {
+    let mut come = |grades: &mut Grades, error_us: u32| {
         at_us += SECOND_US;
         grades.foretold(forecast(1, "nyc", 100_000, at_us), at_us);
         grades.measured(1, network(1), 100_000 + error_us, at_us + 1);
         at_us
     };
     for _ in 0..100 {
-        grade(&mut grades, 50_000);
+        come(&mut grades, 50_000);
     }
-    let now_us = grade(&mut grades, 50_000);
+    let now_us = come(&mut grades, 50_000);
     grades.foretold(forecast(7, "nyc", 1, now_us), now_us);
     let mut other = Grades::new(&["sin".to_owned(), "ams".to_owned(), "nyc".to_owned()]);
     other.inherit(grades);
     assert_eq!(other.waiting.keys().collect::<Vec<_>>(), [&(network(7), 2)]);
-    let errors = |grades: &Grades| grades.errors[2][0].clone().unwrap();
-    assert_eq!((errors(&other).recent(), errors(&other).count), (101, 101));
+    let grade = |grades: &Grades| grades.all().find(|(name, ..)| *name == "nyc").unwrap().2;
+    assert_eq!((grade(&other).recent, grade(&other).graded), (101, 101));
     other.tick(now_us + PERIOD_US);
-    assert_eq!(errors(&other).recent(), 101, "those of the period before count");
+    assert_eq!(grade(&other).recent, 101, "those of the period before count");
     other.tick(now_us + 2 * PERIOD_US);
-    assert_eq!((errors(&other).recent(), errors(&other).count), (0, 101));
+    assert_eq!((grade(&other).recent, grade(&other).graded), (0, 101));
 }
 
 /// Answers and reports over an hour of virtual time, through the ledger: 300 networks whose ways change slowly, a fifth of
@@ -151,14 +152,14 @@ fn an_hour_of_answers_is_graded_as_a_list_would() {
         ledger.tick(now_us);
     }
     let grades = ledger.grades();
-    let errors = grades.errors[0][0].as_ref().unwrap();
-    assert_eq!(errors.count, list.len() as u64);
-    assert_eq!(errors.sum_us, list.iter().map(|(_, error_us)| error_us).sum::<u64>());
+    let (_, _, grade) = grades.all().next().unwrap();
+    assert_eq!(grade.graded, list.len() as u64);
+    assert_eq!(grade.sum_us, list.iter().map(|(_, error_us)| error_us).sum::<u64>());
     // Of the last errors, as many as the two periods have: their quantiles, to the two digits that are kept.
     let mut recent: Vec<u64> =
-        list[list.len() - errors.recent() as usize..].iter().map(|(_, error_us)| *error_us).collect();
+        list[list.len() - grade.recent as usize..].iter().map(|(_, error_us)| *error_us).collect();
     recent.sort_unstable();
-    for (quantile, shown) in QUANTILES.into_iter().zip(errors.absolute()) {
+    for (quantile, shown) in QUANTILES.into_iter().zip(grade.error_us) {
         let wanted = recent[((recent.len() as f64 * quantile).ceil() as usize).saturating_sub(1)];
         assert!(shown.abs_diff(wanted) as f64 <= wanted as f64 * 0.02 + 2.0, "{quantile}: {shown}, {wanted}");
     }

@@ -27,7 +27,7 @@ fn expected() -> Expected {
         key: Some(key(name)),
         is_front: *name == "front",
         server: (*name == "front").then_some(1),
-        asked_at: (*name == "front" || *name == "p0").then(|| ([127, 0, 0, 1], 7354).into()),
+        asked_at: (*name == "front" || *name == "p0").then(|| ([127, 0, 0, 1], 7355).into()),
     };
     let rules = Rules { quorum: 0, stale_us: STALE_US };
     let target = ExpectedTarget { name: "web".into(), server: Some(0), lookers: vec![0, 1, 2], rules };

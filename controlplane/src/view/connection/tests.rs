@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::view::metrics::{MetricsText, Unit};
+use crate::view::page::Page;
 use crate::view::source::Health;
 use std::collections::VecDeque;
 
@@ -14,6 +15,10 @@ impl Source for Process {
 
     fn status(&mut self) -> serde_json::Value {
         serde_json::json!({ "role": "front" })
+    }
+
+    fn page(&mut self) -> Page {
+        Page::new("a process")
     }
 
     fn health(&mut self) -> Health {

@@ -39,7 +39,7 @@ impl Clients {
             port: self.plan.listeners[usize::from(client.listener)].address.port(),
             message: None,
         });
-        let Some(way) = self.plan.way_now(site, |way| up.is_up(way)) else { return };
+        let Some(way) = self.plan.way_now(site, |way| up.standing(way)) else { return };
         if !up.can_open(way, verdict.class, 0) {
             // As with a request: the ring to the other core empties within a turn or two.
             client.phase = Phase::Opening;
@@ -103,7 +103,7 @@ impl Clients {
             }
         }
         if let Ok(exchange) = &mut drafted {
-            exchange.way = self.plan.way_now(exchange.site, |way| up.is_up(way)).unwrap_or(exchange.way);
+            exchange.way = self.plan.way_now(exchange.site, |way| up.standing(way)).unwrap_or(exchange.way);
         }
         if let Ok(exchange) = &drafted
             && !up.can_open(exchange.way, exchange.verdict.class, self.written.len())

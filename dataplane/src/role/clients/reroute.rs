@@ -139,7 +139,7 @@ impl Clients {
 
     /// The first way of its site that is up, where it is not on it.
     fn other_way(&self, up: &dyn Upstream, exchange: &Exchange) -> Option<Way> {
-        let other = self.plan.way_now(exchange.site, |way| up.is_up(way))?;
+        let other = self.plan.way_now(exchange.site, |way| up.standing(way))?;
         (other != exchange.way && up.is_up(other)).then_some(other)
     }
 

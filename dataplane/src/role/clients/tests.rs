@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::exchange::envelope::{OpeningEnvelope, Parsed, ReplyEnvelope};
 use crate::exchange::failure::Failure;
-use crate::exchange::link::{Answer, Ask, Asker, Downstream, Kind, Opening, Served, Upstream, Way};
+use crate::exchange::link::{Answer, Ask, Asker, Downstream, Kind, Opening, Served, Standing, Upstream, Way};
 use crate::port::{ListenerId, Port, PortOptions, TcpId, Token};
 use crate::role::clients::{Clients, ClientsOptions, RecordSink};
 use crate::role::counters::Counters;
@@ -48,8 +48,8 @@ struct Server {
 }
 
 impl Upstream for Server {
-    fn is_up(&self, way: Way) -> bool {
-        !self.down.contains(&way)
+    fn standing(&self, way: Way) -> Standing {
+        if self.down.contains(&way) { Standing::Down } else { Standing::Good }
     }
 
     fn can_open(&mut self, _: Way, _: u8, _: usize) -> bool {
@@ -116,7 +116,7 @@ impl World {
                 public_key: PrivateKey::generate(&mut PredictableRandom::new(9)).public(),
                 addresses: vec![address],
                 carriers: Vec::new(),
-                spread: crate::tmp::spread::Spread::Failover,
+                chosen: crate::tmp::spread::PathUse::default(),
                 owner: 0,
                 retired: None,
             }],

@@ -106,7 +106,7 @@ impl Front {
                 public_key: PrivateKey::generate(&mut PredictableRandom::new(9)).public(),
                 addresses: vec![address],
                 carriers: Vec::new(),
-                spread: crate::tmp::spread::Spread::Failover,
+                chosen: crate::tmp::spread::PathUse::default(),
                 owner: 0,
                 retired: None,
             }],

@@ -1,7 +1,8 @@
 //! Tunnels over TCP, for networks that let no UDP through: the same datagrams, each behind its length. [TMP-170]
 //!
-//! To the tunnel such a connection is one more socket: a datagram goes to the place whose address the connection leads to,
-//! and what finds no room in its queue is dropped, as a router would. Nothing of a datagram is trusted because it came
+//! To the tunnel such a connection is one more socket: a datagram goes to the place whose address the connection leads to.
+//! TCP controls the rate: while a connection's queue is full the tunnel's packets wait, and only what does not wait
+//! (acknowledgements, handshakes) is dropped once there is no room at all. Nothing of a datagram is trusted because it came
 //! over TCP. A connection that ends is made again when something is to be sent over it. Lengths are bytes.
 
 use core::net::SocketAddr;
@@ -12,16 +13,29 @@ use crate::stdx::slab::{Handle, Slab};
 use crate::time::{Duration, Instant};
 use crate::tmp::limits::DATAGRAM_BYTES_MAX;
 
-/// The socket of all places that are reached over TCP.
-pub const CARRIER_SOCKET: u8 = u8::MAX;
 /// Connections of one worker at most.
 pub const CARRIERS_MAX: usize = 64;
 /// In front of each datagram: its length.
 const LENGTH_BYTES: usize = 2;
-/// What may wait for the kernel: a fifth of a second at 10 Mbit/s, so that the tunnel feels a full path soon.
+/// What may wait for the kernel before packets wait in the tunnel, where the urgent ones can still pass the others; a train
+/// may go beyond. And when they go on, so that the kernel is never without.
+const QUEUE_BYTES: usize = 64 << 10;
+const QUEUE_BYTES_LOW: usize = 32 << 10;
+/// What may wait in any case.
 const QUEUE_BYTES_MAX: usize = 256 << 10;
 /// Pause between two attempts to connect.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// What became of datagrams that were to be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// They wait for the kernel.
+    Queued,
+    /// The same, and no more should follow before `wrote`.
+    Full,
+    /// Some found no room, or no connection.
+    Dropped,
+}
 
 /// One connection.
 #[derive(Debug)]
@@ -29,10 +43,18 @@ struct Connection {
     tcp: TcpId,
     address: SocketAddr,
     is_open: bool,
+    /// Its queue is full, and the tunnel knows.
+    is_full: bool,
     /// When anything last came.
     heard_at: Instant,
     /// A datagram that has not come whole yet, with its length.
     held: Vec<u8>,
+}
+
+impl Connection {
+    const fn new(now: Instant, tcp: TcpId, address: SocketAddr, is_open: bool) -> Self {
+        Self { tcp, address, is_open, is_full: false, heard_at: now, held: Vec::new() }
+    }
 }
 
 /// The connections of one worker.
@@ -63,7 +85,7 @@ impl Carriers {
         if self.connections.is_full() {
             self.end_most_silent(port);
         }
-        let connection = Connection { tcp, address, is_open: true, heard_at: now, held: Vec::new() };
+        let connection = Connection::new(now, tcp, address, true);
         match self.connections.insert(connection) {
             Ok(handle) => {
                 port.set_token(tcp, token::pack(Part::Carrier, handle));
@@ -81,23 +103,28 @@ impl Carriers {
         }
     }
 
-    /// A connection has ended, or was never made.
-    pub(crate) fn gone(&mut self, now: Instant, handle: Handle) {
-        let Some(connection) = self.connections.remove(handle) else { return };
+    /// The kernel took what was queued: the address whose packets need wait no longer.
+    pub(crate) fn wrote(&mut self, handle: Handle) -> Option<SocketAddr> {
+        let connection = self.connections.get_mut(handle)?;
+        core::mem::take(&mut connection.is_full).then_some(connection.address)
+    }
+
+    /// A connection has ended, or was never made; where it led to.
+    pub(crate) fn gone(&mut self, now: Instant, handle: Handle) -> Option<SocketAddr> {
+        let connection = self.connections.remove(handle)?;
         if let Some((_, retry_at)) = self.targets.iter_mut().find(|(known, _)| *known == connection.address) {
             *retry_at = now + RETRY_AFTER;
         }
+        Some(connection.address)
     }
 
-    /// The peer sends no more: neither do we.
-    pub(crate) fn read_ended(&mut self, now: Instant, port: &mut Port, handle: Handle) {
-        if let Some(connection) = self.connections.get(handle) {
-            port.close(connection.tcp);
-        }
-        self.gone(now, handle);
+    /// The peer sends no more: neither do we; where the connection led to.
+    pub(crate) fn read_ended(&mut self, now: Instant, port: &mut Port, handle: Handle) -> Option<SocketAddr> {
+        port.close(self.connections.get(handle)?.tcp);
+        self.gone(now, handle)
     }
 
-    /// Bytes came: hands every whole datagram over. What cannot be a datagram ends the connection.
+    /// Bytes came: hands every whole datagram over. What cannot be a datagram ends the connection; where it led to then.
     pub(crate) fn read(
         &mut self,
         now: Instant,
@@ -105,8 +132,8 @@ impl Carriers {
         handle: Handle,
         bytes: &[u8],
         mut take: impl FnMut(SocketAddr, &mut [u8]),
-    ) {
-        let Some(connection) = self.connections.get_mut(handle) else { return };
+    ) -> Option<SocketAddr> {
+        let connection = self.connections.get_mut(handle)?;
         connection.heard_at = now;
         connection.held.extend_from_slice(bytes);
         let (mut held, address) = (core::mem::take(&mut connection.held), connection.address);
@@ -115,8 +142,7 @@ impl Carriers {
             let length = usize::from(u16::from_be_bytes([length[0], length[1]]));
             if length == 0 || length > DATAGRAM_BYTES_MAX {
                 port.abort(connection.tcp);
-                self.gone(now, handle);
-                return;
+                return self.gone(now, handle);
             }
             let begin = at + LENGTH_BYTES;
             let Some(datagram) = held.get_mut(begin..begin + length) else { break };
@@ -125,34 +151,46 @@ impl Carriers {
         }
         held.drain(..at);
         connection.held = held;
+        None
     }
 
-    /// Sends datagrams of `segment_bytes`, the last may be shorter; false if they were dropped.
+    /// Sends datagrams of `segment_bytes`, the last may be shorter.
     pub(crate) fn send(
         &mut self,
         now: Instant,
         port: &mut Port,
         to: SocketAddr,
         (bytes, segment_bytes): (&[u8], usize),
-    ) -> bool {
-        let Some((tcp, is_open)) = self.connection_to(to) else {
+    ) -> Outcome {
+        let Some(connection) = self.connection_to(to).and_then(|handle| self.connections.get_mut(handle))
+        else {
             self.connect(now, port, to);
-            return false;
+            return Outcome::Dropped;
         };
-        is_open
+        let tcp = connection.tcp;
+        let is_queued = connection.is_open
             && bytes.chunks(segment_bytes).all(|datagram| {
                 let room = QUEUE_BYTES_MAX.saturating_sub(port.queued_bytes(tcp));
                 self.frame.clear();
                 self.frame.extend_from_slice(&(datagram.len() as u16).to_be_bytes());
                 self.frame.extend_from_slice(datagram);
                 self.frame.len() <= room && port.write(tcp, &self.frame)
-            })
+            });
+        if !is_queued {
+            return Outcome::Dropped;
+        }
+        if connection.is_full || port.queued_bytes(tcp) < QUEUE_BYTES {
+            return Outcome::Queued;
+        }
+        connection.is_full = true;
+        port.notify_at(tcp, QUEUE_BYTES_LOW);
+        Outcome::Full
     }
 
-    fn connection_to(&self, to: SocketAddr) -> Option<(TcpId, bool)> {
-        let mut connections = self.connections.handles().filter_map(|handle| self.connections.get(handle));
-        let found = connections.find(|connection| connection.address == to)?;
-        Some((found.tcp, found.is_open))
+    fn connection_to(&self, to: SocketAddr) -> Option<Handle> {
+        self.connections
+            .handles()
+            .find(|handle| self.connections.get(*handle).is_some_and(|connection| connection.address == to))
     }
 
     fn end_most_silent(&mut self, port: &mut Port) {
@@ -173,7 +211,7 @@ impl Carriers {
         }
         *retry_at = now + RETRY_AFTER;
         let Some(tcp) = port.connect(to, token::NONE) else { return };
-        let connection = Connection { tcp, address: to, is_open: false, heard_at: now, held: Vec::new() };
+        let connection = Connection::new(now, tcp, to, false);
         if let Ok(handle) = self.connections.insert(connection) {
             port.set_token(tcp, token::pack(Part::Carrier, handle));
         }
@@ -230,25 +268,31 @@ mod tests {
     }
 
     #[test]
-    fn what_finds_no_room_is_dropped_and_connections_are_made_once_a_second() {
+    fn a_full_queue_is_told_and_connections_are_made_once_a_second() {
         let mut port = port();
         let mut carriers = Carriers::new();
-        assert!(!carriers.send(NOW, &mut port, address(), (b"x", 1)), "nobody said where to connect to");
+        let send = |carriers: &mut Carriers, port: &mut Port, now, bytes: &[u8]| {
+            carriers.send(now, port, address(), (bytes, bytes.len()))
+        };
+        let sent = send(&mut carriers, &mut port, NOW, b"x");
+        assert_eq!(sent, Outcome::Dropped, "nobody said where to connect to");
         assert!(port.take_connect().is_none());
         carriers.add_target(address());
-        assert!(!carriers.send(NOW, &mut port, address(), (b"x", 1)));
+        assert_eq!(send(&mut carriers, &mut port, NOW, b"x"), Outcome::Dropped);
         let (tcp, to) = port.take_connect().unwrap();
         let (_, handle) = token::unpack(port.token(tcp).unwrap()).unwrap();
         assert_eq!(to, address());
         carriers.gone(NOW, handle);
-        carriers.send(NOW + Duration::from_millis(900), &mut port, address(), (b"x", 1));
+        send(&mut carriers, &mut port, NOW + Duration::from_millis(900), b"x");
         assert!(port.take_connect().is_none());
-        carriers.send(NOW + Duration::from_secs(1), &mut port, address(), (b"x", 1));
+        send(&mut carriers, &mut port, NOW + Duration::from_secs(1), b"x");
         let (tcp, _) = port.take_connect().unwrap();
         let (_, handle) = token::unpack(port.token(tcp).unwrap()).unwrap();
         carriers.connected(NOW, &mut port, handle);
-        let sent =
-            (0..1_000).take_while(|_| carriers.send(NOW, &mut port, address(), (&[1; 1_400], 1_400))).count();
-        assert_eq!(sent, QUEUE_BYTES_MAX / 1_402);
+        let outcomes: Vec<_> = (0..1_000).map(|_| send(&mut carriers, &mut port, NOW, &[1; 1_400])).collect();
+        let count = |wanted| outcomes.iter().filter(|outcome| **outcome == wanted).count();
+        assert_eq!(outcomes.iter().position(|it| *it == Outcome::Full), Some(QUEUE_BYTES / 1_402));
+        assert_eq!((count(Outcome::Full), 1_000 - count(Outcome::Dropped)), (1, QUEUE_BYTES_MAX / 1_402));
+        assert_eq!((carriers.wrote(handle), carriers.wrote(handle)), (Some(address()), None));
     }
 }

@@ -5,7 +5,7 @@
 //! blender, where priority still counts.
 
 use crate::blender::{Blender, Counters as BlenderCounters, Grant, RINGS};
-use crate::exchange::link::Way;
+use crate::exchange::link::{Standing, Way};
 use crate::role::plan::Plan;
 use crate::role::trunk::stream::{End, Stream, Streams};
 use crate::role::waits::{WaitHistogram, Waits};
@@ -24,7 +24,7 @@ pub struct Line {
     /// Since when nothing comes through; `None` while it is up.
     pub(crate) down_since: Option<Instant>,
     /// What all workers were last told of it; the number may have been another route's before.
-    pub(crate) told_up: Option<bool>,
+    pub(crate) told: Option<Standing>,
     /// The plan had retired it, and it carried nothing, when that was last looked at.
     pub(crate) was_over: bool,
     /// The stream behind each key of the blender.
@@ -52,7 +52,7 @@ impl Line {
             route,
             peer,
             down_since,
-            told_up: None,
+            told: None,
             was_over: false,
             ids: Vec::new(),
             waits: Waits::default(),

@@ -14,7 +14,7 @@ mod pour;
 mod stream;
 mod wait;
 
-pub use carriers::{CARRIER_SOCKET, CARRIERS_MAX};
+pub use carriers::CARRIERS_MAX;
 pub use line::Line;
 pub use owner::{Trunk, TrunkOptions};
 pub use pour::Parts;

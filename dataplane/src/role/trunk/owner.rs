@@ -7,14 +7,14 @@ use core::net::SocketAddr;
 
 use crate::blender::{Blender, Options as BlenderOptions};
 use crate::exchange::failure::Failure;
-use crate::exchange::link::{Answer, Ask, Asker, Downstream, Opening, Served, Upstream, Way};
+use crate::exchange::link::{Answer, Ask, Asker, Downstream, Opening, Served, Standing, Upstream, Way};
 use crate::port::{Ecn, Input, Port, SocketId, TcpId};
 use crate::role::control::Control;
 use crate::role::plan::Plan;
 use crate::role::settings::Settings;
 use crate::role::status::{StatusBoard, TunnelStatus};
 use crate::role::trunk::arrivals::Arrivals;
-use crate::role::trunk::carriers::{CARRIER_SOCKET, Carriers};
+use crate::role::trunk::carriers::Carriers;
 use crate::role::trunk::line::Line;
 use crate::role::trunk::stream::{End, Queued, Stream, Streams};
 use crate::stdx::slab::Handle;
@@ -153,23 +153,23 @@ impl Trunk {
             let socket = sockets.get(index % sockets.len().max(1)).copied().unwrap_or(0);
             Place { address: *address, socket }
         };
-        let carried = carriers.iter().map(|address| Place { address: *address, socket: CARRIER_SOCKET });
+        let carried = carriers.iter().map(|address| Place::over_stream(*address));
         addresses.iter().enumerate().map(place).chain(carried).take(PATHS_MAX).collect()
     }
 
     fn begin_route(&mut self, now: Instant, plan: &Plan, number: u16) -> Result<(), Refused> {
         let route = &plan.routes[usize::from(number)];
-        let (places, spread) = (self.places(&route.addresses, &route.carriers), route.spread);
+        let (places, chosen) = (self.places(&route.addresses, &route.carriers), route.chosen);
         route.carriers.iter().for_each(|address| self.carriers.add_target(*address));
         let peer = match self.endpoint.peer_by_key(&route.public_key) {
             Some(peer) => {
                 // Tunnels that stand stay where they are.
-                self.endpoint.set_places(peer, places, spread);
+                self.endpoint.set_places(peer, places, chosen);
                 peer
             }
             None => {
                 let unplaced = PeerOptions::new(route.public_key, self.psk.clone());
-                self.endpoint.add_peer(PeerOptions { places, spread, ..unplaced })?
+                self.endpoint.add_peer(PeerOptions { places, chosen, ..unplaced })?
             }
         };
         let tunnel = self.endpoint.connect(now, peer)?;
@@ -212,14 +212,20 @@ impl Trunk {
         }
     }
 
-    /// Tells all workers which routes are up, where that has changed; whether it has.
+    /// Tells all workers how the routes stand, where that has changed; whether it has.
     pub fn report_routes(&mut self, control: &Control) -> bool {
         let mut has_changed = false;
         for line in self.lines.iter_mut().flatten() {
-            let is_up = line.is_up();
-            if let Some(route) = line.route.filter(|_| line.told_up != Some(is_up)) {
-                line.told_up = Some(is_up);
-                control.report_route(route, is_up);
+            let Some(route) = line.route else { continue };
+            let is_strained = self.endpoint.tunnel(line.tunnel).is_some_and(|tunnel| tunnel.is_strained());
+            let standing = match (line.is_up(), is_strained) {
+                (false, _) => Standing::Down,
+                (true, true) => Standing::Strained,
+                (true, false) => Standing::Good,
+            };
+            if line.told != Some(standing) {
+                line.told = Some(standing);
+                control.report_route(route, standing);
                 has_changed = true;
             }
         }
@@ -264,18 +270,25 @@ impl Trunk {
 
     /// Something happened to a connection that carries a tunnel.
     pub fn handle_carrier(&mut self, now: Instant, port: &mut Port, handle: Handle, input: Input<'_>) {
-        match input {
-            Input::Connected { .. } => self.carriers.connected(now, port, handle),
+        let free = match input {
+            Input::Connected { .. } => {
+                self.carriers.connected(now, port, handle);
+                None
+            }
             Input::Read { bytes, .. } => {
                 let endpoint = &mut self.endpoint;
                 self.carriers.read(now, port, handle, bytes, |address, datagram| {
-                    let from = Place { address, socket: CARRIER_SOCKET };
+                    let from = Place::over_stream(address);
                     endpoint.handle_datagram(now, from, TunnelEcn::NotCapable, datagram);
-                });
+                })
             }
             Input::ReadEnd { .. } => self.carriers.read_ended(now, port, handle),
             Input::Failed { .. } => self.carriers.gone(now, handle),
-            Input::Accepted { .. } | Input::Wrote { .. } | Input::Datagrams { .. } | Input::Tick => {}
+            Input::Wrote { .. } => self.carriers.wrote(handle),
+            Input::Accepted { .. } | Input::Datagrams { .. } | Input::Tick => None,
+        };
+        if let Some(address) = free {
+            self.endpoint.hold(Place::over_stream(address), false);
         }
     }
 

@@ -5,7 +5,7 @@ use crate::exchange::failure::Failure;
 use crate::exchange::link::{Answer, Ask, Downstream, Kind, Opening, Upstream, Way};
 use crate::port::{Ecn, Port};
 use crate::role::plan::Plan;
-use crate::role::trunk::carriers::CARRIER_SOCKET;
+use crate::role::trunk::carriers::Outcome;
 use crate::role::trunk::line::Line;
 use crate::role::trunk::owner::Trunk;
 use crate::role::trunk::stream::{End, Queued, Stream};
@@ -14,6 +14,7 @@ use crate::tmp::carrier::Blend;
 use crate::tmp::endpoint::EndpointEvent;
 use crate::tmp::event::Event;
 use crate::tmp::id::{StreamId, TunnelId};
+use crate::tmp::place::Bearer;
 
 /// Bytes handed over at once: a record of the rings between cores holds no more.
 pub(crate) const PIECE_BYTES_MAX: usize = 16 << 10;
@@ -79,11 +80,13 @@ impl Trunk {
             let segments_max = self.options.segments_max;
             let Some(sent) = self.endpoint.transmit(now, buffer, segments_max, &mut blenders) else { break };
             let ecn = Ecn::from_bits(sent.ecn as u8);
-            if sent.to.socket == CARRIER_SOCKET {
+            if sent.to.bearer() == Bearer::Stream {
                 self.train.clear();
                 self.train.extend_from_slice(&buffer[..sent.bytes]);
                 let train = (self.train.as_slice(), sent.segment_bytes);
-                let _dropped_or_not = self.carriers.send(now, port, sent.to.address, train);
+                if self.carriers.send(now, port, sent.to.address, train) == Outcome::Full {
+                    self.endpoint.hold(sent.to, true);
+                }
                 continue;
             }
             // Without a socket of its family a peer's address is as good as a black hole: the tunnel stays down.

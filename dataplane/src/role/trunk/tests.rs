@@ -15,7 +15,7 @@ use crate::tmp::endpoint::{Endpoint, EndpointOptions};
 use crate::tmp::key::{PrivateKey, PublicKey};
 use crate::tmp::options::TunnelOptions;
 use crate::tmp::random::PredictableRandom;
-use crate::tmp::spread::Spread;
+use crate::tmp::spread::PathUse;
 
 const NOW: Instant = Instant::from_us(1_000_000);
 const ROUTE: Way = Way::Route(0);
@@ -73,7 +73,7 @@ fn plan(public_key: PublicKey, retired: Option<u64>) -> Plan {
         public_key,
         addresses,
         carriers: Vec::new(),
-        spread: Spread::Failover,
+        chosen: PathUse::default(),
         owner: 0,
         retired,
     };
