@@ -18,6 +18,7 @@ mod demo_wan;
 mod dns;
 mod doctor;
 mod doctor_back;
+mod duty_check;
 mod exit;
 mod explain;
 mod explain_probe;

@@ -2,6 +2,7 @@
 
 use crate::args::config::{ConfigArgs, ConfigDoor, ServeArgs};
 use crate::args::door::Cli;
+use crate::duty_check;
 use crate::exit::Exit;
 use crate::show;
 use clap::{Arg, Command, CommandFactory};
@@ -153,7 +154,13 @@ fn check_duties(file: &Path, opened: &Opened) -> Result<(), Lines> {
         for node in duties::of_duty(&opened.tree, duty) {
             match opened.duty(file, node, duty) {
                 Ok(flags) => {
+                    let before = wrong.len();
                     wrong.extend(flags.iter().filter_map(|(flag, _)| no_flag(flag, node, duty, command)));
+                    // Flags that are none cannot be read with the others.
+                    if wrong.len() == before {
+                        let said = |line| format!("{}: node {node}: {line}", file.display());
+                        wrong.extend(duty_check::wrong_values(duty, &flags).into_iter().map(said));
+                    }
                 }
                 Err(lines) => wrong.extend(lines),
             }

@@ -124,6 +124,18 @@ fn what_is_wrong_with_a_tree_is_said_before_anything_starts() {
     );
     wrong("origins", "#", &["back"], "goes over home and has no origin there; give origins");
     wrong(
+        "front.listen = [\"127.0.0.1:0\"]",
+        "front.listen = [\"127.0.0.1:0\"]\nfront.tunnel_from = [\"eth1\"]",
+        &["front"],
+        "--tunnel-from eth1: is no address",
+    );
+    wrong(
+        "head-timeout = \"7s\"",
+        "head-timeout = \"7x\"",
+        &["front"],
+        "--head-timeout 7x: is no span of time",
+    );
+    wrong(
         "roles = [\"back\"]",
         "rolls = [\"back\"]",
         &["back"],

@@ -14,7 +14,8 @@ use crate::dns::name::{ROOT_HASH, hashed};
 
 /// Answers that are kept: 768 KiB a thread, of which only what is used is touched.
 const PLACES: usize = 4_096;
-/// Slots of the index, a power of two: so many that hardly two answers want the same.
+/// Slots of the index, a power of two; a hash may have either of two neighbours, so that hardly ever two answers that are
+/// both asked for put each other out.
 const SLOTS: usize = 4 * PLACES;
 /// Bytes of a name that is kept.
 const NAME_BYTES: usize = 64;
@@ -185,9 +186,14 @@ impl Default for Recall {
 impl Recall {
     /// The answer to this question, if it is still known.
     pub fn find(&self, plain: &Plain<'_>, circumstances: Circumstances) -> Option<Recalled<'_>> {
-        let number = usize::from(self.index[plain.hash as usize % SLOTS]).checked_sub(1)?;
-        let place = self.places.get(number).filter(|place| place.is_for(plain, circumstances))?;
+        let place = slots(plain.hash)
+            .into_iter()
+            .find_map(|slot| self.place_at(slot).filter(|place| place.is_for(plain, circumstances)))?;
         Some(Recalled { place, given: place.given })
+    }
+
+    fn place_at(&self, slot: usize) -> Option<&Place> {
+        self.places.get(usize::from(self.index[slot]).checked_sub(1)?)
     }
 
     /// Keeps `answer`, which was whole, if it is short enough.
@@ -218,8 +224,17 @@ impl Recall {
     }
 
     fn put(&mut self, place: Place) {
-        let slot = place.hash as usize % SLOTS;
         let number = self.next;
+        let both = slots(place.hash);
+        // One that leads nowhere, to the same answer of before, or to another generation's; else one of them in turn.
+        let is_free = |slot: &usize| {
+            self.place_at(*slot).is_none_or(|old| {
+                !slots(old.hash).contains(slot)
+                    || old.hash == place.hash
+                    || old.circumstances.0 != place.circumstances.0
+            })
+        };
+        let slot = both.into_iter().find(is_free).unwrap_or(both[number % 2]);
         match self.places.get_mut(number) {
             Some(old) => *old = place,
             None => self.places.push(place),
@@ -227,6 +242,12 @@ impl Recall {
         self.next = (number + 1) % PLACES;
         self.index[slot] = number as u16 + 1;
     }
+}
+
+/// Where a hash may stand in the index.
+fn slots(hash: u32) -> [usize; 2] {
+    let slot = hash as usize % SLOTS;
+    [slot, slot ^ 1]
 }
 
 impl Recalled<'_> {

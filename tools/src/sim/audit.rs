@@ -87,6 +87,7 @@ pub(crate) fn count(faults: &Faults, exchanges: &[Exchange], processes: &[Proces
         ("origin_reuses", "pooled connection"),
         ("cross_core_items", "word between workers"),
         ("clients_timed_out", "slow client ended"),
+        ("reroutes", "exchange over another route"),
     ];
     counted.iter().filter(|(metric, _)| total(metric) > 0).for_each(|(_, name)| hits.hit(name));
     if faults.has(Fault::IdleCloses) && hits.0.contains_key("origin closed an idle connection") {

@@ -56,12 +56,15 @@ pub(crate) struct Book {
     pub(crate) hits: Hits,
     pub(crate) is_calm: bool,
     open: usize,
+    /// How often a request that may be repeated may be asked over other routes than its first.
+    moves_max: u16,
 }
 
 impl Book {
-    pub(crate) fn new(faults: &Faults) -> Self {
+    /// For exchanges that may move to another route so often.
+    pub(crate) fn new(faults: &Faults, moves_max: u16) -> Self {
         let is_calm = !faults.is_destructive();
-        Self { exchanges: Vec::new(), hits: Hits::default(), is_calm, open: 0 }
+        Self { exchanges: Vec::new(), hits: Hits::default(), is_calm, open: 0, moves_max }
     }
 
     /// Enters an exchange; its number.
@@ -120,11 +123,12 @@ impl Book {
     }
 
     /// An origin has been asked. Each time that a client says a request it is asked once, and once more where a pooled
-    /// connection may have died under a request that may be repeated.
+    /// connection may have died under a request that may be repeated; that again over each route to which it has moved.
     pub(crate) fn on_asked(&mut self, world: &mut World, exchange: u32) {
+        let moves_max = self.moves_max;
         let entry = self.of(exchange);
         entry.asked += 1;
-        let allowed = entry.said * if entry.shape.is_repeatable() { 2 } else { 1 };
+        let allowed = entry.said * if entry.shape.is_repeatable() { 2 * (1 + moves_max) } else { 1 };
         let (asked, shape) = (entry.asked, entry.shape);
         if asked > allowed {
             world.violate(|| format!("exchange {exchange}: asked {asked} times, not {allowed}; {shape:?}"));

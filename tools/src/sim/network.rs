@@ -1,4 +1,4 @@
-//! The path between the two ends of a tunnel: latency, a rate, and what may befall a datagram.
+//! The paths between a front-end and its back-ends, one like the other: latency, a rate, and what may befall a datagram.
 
 use core::net::SocketAddr;
 
@@ -6,9 +6,13 @@ use crate::sim::driver::{Departure, Packet};
 use crate::sim::fault::{Fault, Faults};
 use crate::sim::film::{Fate, Sight};
 use crate::sim::given::PathGiven;
+use crate::sim::scenario::process_at;
 use crate::sim::world::{Event, Hits, World};
 
-/// A path both ways.
+/// Back-ends at most.
+const BACKS: usize = 2;
+
+/// A path both ways to each back-end.
 #[derive(Debug)]
 pub(crate) struct Network {
     latency_us: u64,
@@ -17,9 +21,10 @@ pub(crate) struct Network {
     queue_us_max: u64,
     loss_ppm: u32,
     faults: Faults,
-    free_us: [u64; 2],
-    /// No datagram passes before this time.
-    pub(crate) heals_us: u64,
+    /// By back-end, there and back.
+    free_us: [[u64; 2]; BACKS],
+    /// No datagram to or from a back-end passes before this time.
+    pub(crate) heals_us: [u64; BACKS],
     /// Larger datagrams vanish.
     pub(crate) mtu_bytes: usize,
     packets: Vec<Option<(SocketAddr, Packet)>>,
@@ -37,8 +42,8 @@ impl Network {
             queue_us_max: dice.between(50_000, 300_000),
             loss_ppm: dice.between(2_000, 100_000) as u32,
             faults,
-            free_us: [0; 2],
-            heals_us: 0,
+            free_us: [[0; 2]; BACKS],
+            heals_us: [0; BACKS],
             mtu_bytes: usize::MAX,
             packets: Vec::new(),
             spare: Vec::new(),
@@ -59,10 +64,15 @@ impl Network {
         hits: &mut Hits,
         from: SocketAddr,
         train: &Departure,
-        way: usize,
+        process: usize,
     ) {
+        // The way there is the front-end's.
+        let (back, way) = match process {
+            0 => (process_at(train.to).saturating_sub(1), 0),
+            back => (back - 1, 1),
+        };
         for datagram in train.bytes.chunks(train.segment_bytes) {
-            self.send_one(world, hits, from, train, datagram, way);
+            self.send_one(world, hits, from, train, datagram, (back, way));
         }
     }
 
@@ -79,7 +89,7 @@ impl Network {
         from: SocketAddr,
         train: &Departure,
         datagram: &[u8],
-        way: usize,
+        (back, way): (usize, usize),
     ) {
         let faults = self.faults;
         let mut happens = |fault: Fault, world: &mut World, ppm: u32| {
@@ -90,12 +100,12 @@ impl Network {
             does
         };
         let sight = |fate| move |at_us| sight_of(at_us, way, datagram, fate);
-        let start = self.free_us[way].max(world.now_us);
+        let start = self.free_us[back][way].max(world.now_us);
         if start - world.now_us > self.queue_us_max {
             return world.show(sight(Fate::Overflowed));
         }
-        self.free_us[way] = start + self.us_per_kib * datagram.len() as u64 / 1_024;
-        if world.now_us < self.heals_us || happens(Fault::Loss, world, self.loss_ppm) {
+        self.free_us[back][way] = start + self.us_per_kib * datagram.len() as u64 / 1_024;
+        if world.now_us < self.heals_us[back] || happens(Fault::Loss, world, self.loss_ppm) {
             return world.show(sight(Fate::Lost));
         }
         if datagram.len() > self.mtu_bytes {
@@ -111,7 +121,7 @@ impl Network {
         }
         let copies = 1 + usize::from(happens(Fault::Duplication, world, 50_000));
         for _ in 0..copies {
-            let mut at_us = self.free_us[way] + self.latency_us;
+            let mut at_us = self.free_us[back][way] + self.latency_us;
             if happens(Fault::Reordering, world, 100_000) {
                 at_us += world.dice.net.below(self.jitter_us + self.latency_us / 2 + 1);
             }

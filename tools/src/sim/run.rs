@@ -20,8 +20,8 @@ use crate::sim::network::Network;
 use crate::sim::origin::OriginEnd;
 use crate::sim::pipe::{Owner, Pipes};
 use crate::sim::scenario::{
-    BACK_UDP, DOORS, ORIGINS, Process, Scenario, Shape as Topology, address, listener_of, origin_addresses,
-    origin_of,
+    DOORS, ORIGINS, Process, Scenario, Shape as Topology, address, listener_of, origin_addresses, origin_of,
+    process_at,
 };
 use crate::sim::shape::{Scale, Shape};
 use crate::sim::stage::{Setting, Stage};
@@ -30,6 +30,8 @@ use crate::sim::world::{Event, Hits, World};
 /// All exchanges must have ended by then. Every time-out of a scenario is below two minutes, and a client does at
 /// most some ten exchanges one after another.
 const LIMIT_US: u64 = 3_600_000_000;
+/// How often an exchange goes over another route at most (`role::clients::reroute`).
+const MOVES_MAX: u16 = 3;
 /// Time after the last exchange in which everything that serves exchanges must have been let go.
 const TIDY_US: u64 = 30_000_000;
 /// Time after that in which pools and lingering connections end too.
@@ -82,7 +84,7 @@ enum Actor {
 /// What a fault of the timetable does.
 #[derive(Clone, Copy, Debug)]
 enum Action {
-    Partition(u64),
+    Partition(usize, u64),
     Shrink(usize),
     Kill(usize, u64),
     Drain(usize),
@@ -130,6 +132,7 @@ impl Sim {
             (Some(TopologyGiven::Alone), _) | (None, 0) => Topology::Alone,
             (Some(TopologyGiven::Pair(workers)), _) => Topology::Pair(workers.clamp(1, 2)),
             (None, 1) => Topology::Pair(2),
+            (None, 2) => Topology::Twins(1 + (seed & 1) as u8),
             (None, _) => Topology::Pair(1),
         };
         let faults =
@@ -162,7 +165,7 @@ impl Sim {
             network: Network::draw(&mut world, faults, &options.given.path),
             world,
             pipes: Pipes::default(),
-            book: Book::new(&faults),
+            book: Book::new(&faults, if matches!(topology, Topology::Twins(_)) { MOVES_MAX } else { 0 }),
             setting,
             scenario,
             processes: Vec::new(),
@@ -237,7 +240,7 @@ impl Sim {
     fn plan_incidents(&mut self, given: &Given) {
         for incident in &given.incidents {
             let action = match incident.trouble {
-                Trouble::Partition(span_us) => Action::Partition(span_us),
+                Trouble::Partition(span_us) => Action::Partition(0, span_us),
                 Trouble::Shrink(bytes) => Action::Shrink(bytes),
                 Trouble::KillFront(down_us) => Action::Kill(0, down_us),
                 Trouble::KillBack(_) if self.scenario.processes() < 2 => continue,
@@ -254,7 +257,11 @@ impl Sim {
         let span_us = dice.between(20_000, 4_000_000);
         if faults.has(Fault::Partition) {
             let span = dice.between(10_000, 12_000_000);
-            self.plan(dice.below(span_us), Action::Partition(span));
+            self.plan(dice.below(span_us), Action::Partition(0, span));
+            if self.scenario.backs() > 1 && dice.ppm(500_000) {
+                let span = dice.between(10_000, 12_000_000);
+                self.plan(dice.below(2 * span_us), Action::Partition(1, span));
+            }
         }
         if faults.has(Fault::MtuDrop) {
             self.plan(dice.below(span_us), Action::Shrink(dice.between(1_230, 1_400) as usize));
@@ -262,6 +269,9 @@ impl Sim {
         for (fault, process) in [(Fault::RestartFront, 0), (Fault::RestartBack, 1)] {
             if faults.has(fault) && process < self.scenario.processes() {
                 self.plan(dice.below(span_us), Action::Kill(process, dice.between(1_000, 2_000_000)));
+            }
+            if faults.has(fault) && process == 1 && self.scenario.backs() > 1 && dice.ppm(500_000) {
+                self.plan(dice.below(2 * span_us), Action::Kill(2, dice.between(1_000, 2_000_000)));
             }
         }
         if faults.has(Fault::Drain) {
@@ -512,7 +522,7 @@ impl Sim {
 
     fn deliver(&mut self, index: u32) {
         let Some((to, packet)) = self.network.take(index) else { return };
-        let process = usize::from(to == BACK_UDP);
+        let process = process_at(to);
         if !self.processes[process].lives {
             return;
         }
@@ -540,9 +550,9 @@ impl Sim {
             }
             // Once the last exchange is over nothing more is broken.
             _ if self.clients == 0 => {}
-            Action::Partition(span_us) => {
+            Action::Partition(back, span_us) => {
                 self.book.hits.hit(Fault::Partition.name());
-                self.network.heals_us = self.world.now_us + span_us;
+                self.network.heals_us[back] = self.world.now_us + span_us;
             }
             Action::Shrink(bytes) => {
                 self.book.hits.hit(Fault::MtuDrop.name());
@@ -550,7 +560,7 @@ impl Sim {
             }
             Action::Kill(process, down_us) => {
                 if self.processes[process].lives {
-                    let fault = [Fault::RestartFront, Fault::RestartBack][process];
+                    let fault = [Fault::RestartFront, Fault::RestartBack][process.min(1)];
                     self.book.hits.hit(fault.name());
                     self.kill(process);
                     self.plan_start(process, down_us);

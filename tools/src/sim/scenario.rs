@@ -45,6 +45,8 @@ pub(crate) enum Shape {
     Alone,
     /// A front-end of so many workers, and a back-end.
     Pair(u8),
+    /// A front-end of so many workers, and two back-ends for every site.
+    Twins(u8),
 }
 
 /// Everything that a node is made from, so that it can be made again.
@@ -53,6 +55,7 @@ pub(crate) struct Scenario {
     pub(crate) shape: Shape,
     pub(crate) limits: Limits,
     pub(crate) transport: TunnelOptions,
+    /// Of the front-end (or the node alone), and of every back-end.
     plans: [Arc<Plan>; 2],
     ring_slots: usize,
     trains: usize,
@@ -78,7 +81,12 @@ pub(crate) const fn address(a: u8, b: u8, port: u16) -> SocketAddr {
 
 /// Where the tunnel's ends listen.
 pub(crate) const FRONT_UDP: SocketAddr = address(1, 1, 7_000);
-pub(crate) const BACK_UDP: SocketAddr = address(2, 1, 7_000);
+const BACKS_UDP: [SocketAddr; 2] = [address(2, 1, 7_000), address(2, 2, 7_000)];
+
+/// The process that listens on an address of the tunnels.
+pub(crate) fn process_at(to: SocketAddr) -> usize {
+    BACKS_UDP.iter().position(|back| *back == to).map_or(0, |back| 1 + back)
+}
 
 /// The addresses of an origin: two, the second of which is the bad one of the last origin.
 pub(crate) fn origin_addresses(origin: usize) -> [SocketAddr; 2] {
@@ -178,7 +186,7 @@ impl Scenario {
             seed,
         };
         let owner = match shape {
-            Shape::Pair(workers) => dice.below(workers.into()) as u8,
+            Shape::Pair(workers) | Shape::Twins(workers) => dice.below(workers.into()) as u8,
             Shape::Alone => 0,
         };
         scenario.plans = [Arc::new(scenario.front_plan(owner)), Arc::new(scenario.back_plan())];
@@ -197,7 +205,8 @@ impl Scenario {
     fn front_plan(&self, owner: u8) -> Plan {
         let way = |origin: usize| if self.has_tunnel() { Way::Route(0) } else { Way::Origin(origin as u16) };
         let name = |origin: usize| format!("site{origin}.example");
-        let site = |name, way| Site { name, way, others: Vec::new(), alias_of: None, retired: None };
+        let others = || if self.backs() > 1 { vec![Way::Route(1)] } else { Vec::new() };
+        let site = |name, way| Site { name, way, others: others(), alias_of: None, retired: None };
         let mut sites: Vec<Site> = (0..ORIGINS).map(|origin| site(name(origin), way(origin))).collect();
         // The host of the messages that are refused in their bodies.
         sites.push(site("a".to_owned(), way(0)));
@@ -220,7 +229,7 @@ impl Scenario {
                 listener(DOORS.tcp_proxied, true, tcp_site),
             ],
             sites: sites.into(),
-            routes: if self.has_tunnel() { vec![east(owner)] } else { Vec::new() },
+            routes: (0..self.backs()).map(|back| route(back, owner)).collect(),
             origins: if self.has_tunnel() { Vec::new().into() } else { self.origins().into() },
             peers: Vec::new(),
             rules: Arc::new(Rules { requests: (0..5).map(class_rule).collect(), ..Rules::default() }),
@@ -251,7 +260,7 @@ impl Scenario {
             origins: self.origins().into(),
             peers: vec![Peer {
                 label: "front".to_owned(),
-                public_key: keys().0[0].public(),
+                public_key: key(0).public(),
                 retired: None,
                 sites: self.origins().into_iter().map(|origin| origin.site.into_bytes()).collect(),
             }],
@@ -265,17 +274,26 @@ impl Scenario {
         self.proxy_origin
     }
 
-    /// How many workers the process has: 0 the front-end (or the node alone), 1 the back-end.
+    /// How many workers the process has: 0 the front-end (or the node alone), then the back-ends.
     pub(crate) fn workers(&self, process: usize) -> usize {
         match (self.shape, process) {
-            (Shape::Pair(workers), 0) => usize::from(workers),
+            (Shape::Pair(workers) | Shape::Twins(workers), 0) => usize::from(workers),
             _ => 1,
+        }
+    }
+
+    /// How many back-ends there are.
+    pub(crate) fn backs(&self) -> usize {
+        match self.shape {
+            Shape::Alone => 0,
+            Shape::Pair(_) => 1,
+            Shape::Twins(_) => BACKS_UDP.len(),
         }
     }
 
     /// How many processes there are.
     pub(crate) fn processes(&self) -> usize {
-        1 + usize::from(self.has_tunnel())
+        1 + self.backs()
     }
 
     /// Starts a process; `life` counts how often it was started before, so that no two lives share their luck.
@@ -286,7 +304,7 @@ impl Scenario {
         first: u16,
         now: Instant,
     ) -> (Process, Vec<Worker>) {
-        let plan = &self.plans[process];
+        let plan = &self.plans[process.min(1)];
         let count = self.workers(process);
         let control = Arc::new(Control::new(plan.clone(), count));
         for index in 0..plan.origins.len() {
@@ -339,7 +357,7 @@ impl Scenario {
                 blocks: self.limits.queue_bytes / self.limits.block_bytes,
                 trains: self.trains,
             });
-            let address = if process == 0 { FRONT_UDP } else { BACK_UDP };
+            let address = if process == 0 { FRONT_UDP } else { BACKS_UDP[process - 1] };
             let me = first + worker as u16;
             workers.push(Worker::new(me, node, port, address, self.queue_bound_bytes()));
         }
@@ -360,17 +378,16 @@ impl Scenario {
     }
 
     fn trunk(&self, process: usize, worker: usize, life: u64, now: Instant) -> Option<Trunk> {
-        let is_owner = process == 1 || self.plans[0].owner(0) == Some(worker as u8);
+        let is_owner = process > 0 || self.plans[0].owner(0) == Some(worker as u8);
         if !self.has_tunnel() || !is_owner {
             return None;
         }
-        let (keys, psk) = keys();
         let options = EndpointOptions {
             owner: worker as u8,
             owners: self.workers(process) as u8,
-            is_responder: process == 1,
+            is_responder: process > 0,
             tunnels_max: 8,
-            ..EndpointOptions::new(keys[process].clone(), self.transport.clone())
+            ..EndpointOptions::new(key(process).clone(), self.transport.clone())
         };
         let seed = self.seed ^ (process as u64 + 1) << 56 ^ life << 48;
         let endpoint = Endpoint::new(options, Box::new(PredictableRandom::new(seed)));
@@ -385,21 +402,19 @@ impl Scenario {
             workers: self.workers(process),
             datagram_bytes_max: self.transport.datagram_bytes_max,
         };
-        let mut trunk = Trunk::new(endpoint, vec![(SocketId(0), true)], Some(psk.clone()), options);
-        let taken = trunk.take_plan(now, &self.plans[process]);
+        let mut trunk = Trunk::new(endpoint, vec![(SocketId(0), true)], Some(keys().1.clone()), options);
+        let taken = trunk.take_plan(now, &self.plans[process.min(1)]);
         assert!(taken.is_ok(), "the peer has a key, and the route an address");
         Some(trunk)
     }
 }
 
-/// The pair's keys: made once, because making them costs more than using them.
-/// The one route of a pair's front-end.
-fn east(owner: u8) -> Route {
-    let public_key = keys().0[1].public();
+/// The route to a back-end. One worker has all tunnels: the world tells datagrams apart by their addresses only.
+fn route(back: usize, owner: u8) -> Route {
     Route {
-        name: "east".to_owned(),
-        public_key,
-        addresses: vec![BACK_UDP],
+        name: ["east", "west"][back].to_owned(),
+        public_key: key(1 + back).public(),
+        addresses: vec![BACKS_UDP[back]],
         carriers: Vec::new(),
         chosen: PathUse::default(),
         owner,
@@ -407,11 +422,18 @@ fn east(owner: u8) -> Route {
     }
 }
 
-fn keys() -> &'static ([PrivateKey; 2], PresharedKey) {
-    static KEYS: std::sync::OnceLock<([PrivateKey; 2], PresharedKey)> = std::sync::OnceLock::new();
+/// The key of a process.
+fn key(process: usize) -> &'static PrivateKey {
+    &keys().0[process]
+}
+
+/// All keys: made once, because making them costs more than using them.
+fn keys() -> &'static ([PrivateKey; 3], PresharedKey) {
+    static KEYS: std::sync::OnceLock<([PrivateKey; 3], PresharedKey)> = std::sync::OnceLock::new();
     KEYS.get_or_init(|| {
         let mut random = PredictableRandom::new(7);
-        let keys = [PrivateKey::generate(&mut random), PrivateKey::generate(&mut random)];
+        let mut key = || PrivateKey::generate(&mut random);
+        let keys = [key(), key(), key()];
         (keys, PresharedKey::generate(&mut random))
     })
 }

@@ -28,6 +28,8 @@ fn every_seed_keeps_every_promise() {
     if is_usual {
         assert_eq!(report.missed(), Vec::<&str>::new(), "each fault and each refusal is met");
         assert!(report.exchanges >= 20 * SEEDS, "{}", report.exchanges);
+        let moved = report.hits.get("exchange over another route").copied().unwrap_or(0);
+        assert!(moved > 0, "no exchange went over another route");
     }
 }
 

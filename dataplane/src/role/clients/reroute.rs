@@ -109,6 +109,8 @@ impl Clients {
         match (moving, other) {
             (Move::Failed(failure), None) => self.fail(now, port, key, failure),
             (Move::Failed(_), Some(other)) => self.move_to(now, port, up, key, other),
+            // What it had sent is known no more: the pool was short.
+            (Move::Returned, _) if exchange.kept.is_empty() => self.fail(now, port, key, Failure::Shed),
             // It is nowhere now: if no route is up it waits as it did.
             (Move::Returned, other) => self.move_to(now, port, up, key, other.unwrap_or(way)),
             (Move::No | Move::Owed, None) => self.set_move(key, Move::No),
