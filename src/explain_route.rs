@@ -114,8 +114,13 @@ fn describe(known: &Known<'_>, text: &mut String, route: &Route, standing: &str)
         let _ =
             writeln!(text, "  mode    {}; {} streams open", mode(tunnel.transport.spread), tunnel.streams);
         for (number, path) in tunnel.transport.paths.iter().enumerate() {
-            let address = tunnel.places[number].map(address_text).unwrap_or_default();
-            if let Some(path) = path {
+            let address = tunnel.places[number].map(address_text);
+            let address = address.or_else(|| written(route, number)).unwrap_or_default();
+            if let Some(path) = path.filter(|path| path.received_bytes == 0) {
+                let asked = path.sent_bytes >> 10;
+                let _ =
+                    writeln!(text, "  path {number}  {address}  no answer has come yet ({asked} KiB sent)");
+            } else if let Some(path) = path {
                 let _ = writeln!(text, "  path {number}  {address}  {}", path_standing(tunnel, number, path));
                 let _ = writeln!(text, "          {}", figures(path));
                 if let Some(forecast) = &path.forecast {
@@ -135,6 +140,13 @@ fn describe(known: &Known<'_>, text: &mut String, route: &Route, standing: &str)
             let _ = writeln!(text, "          {change}");
         });
     }
+}
+
+/// Where path `number` of a route is to lead, as its flag says it.
+fn written(route: &Route, number: usize) -> Option<String> {
+    let over_udp = route.addresses.iter().map(ToString::to_string);
+    let over_tcp = route.carriers.iter().map(|address| format!("tcp+{address}"));
+    over_udp.chain(over_tcp).nth(number)
 }
 
 const fn mode(spread: Spread) -> &'static str {

@@ -183,6 +183,10 @@ fn what_has_not_been_sent_goes_over_whichever_route_comes_up() {
                     >= 1.0)
                     .then_some(())
             });
+            let control = twins.folder.path("ctl");
+            let (_, text) = said(&["explain", "route", "any", "--control", &control]);
+            assert!(text.contains("goes      nowhere: none of its 2 routes is up"), "{text}");
+            assert!(text.contains(&format!("path 0  {}  no answer has come yet", at[0])), "{text}");
             let [east, west] = silent;
             drop(west);
             let _west = twins.back(1, &at[1].to_string());
