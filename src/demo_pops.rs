@@ -1,30 +1,23 @@
 //! The demo's network: a second front-end in another POP over the same back-end, a name server that sends users to one of the
 //! two, a prober that looks at both. `--check` ends one POP and sees that its user is moved.
 
-use crate::args::dns::DnsArgs;
 use crate::args::probe::ProbeArgs;
+use crate::demo_dns::{self, NAME, NameServer};
 use crate::exit::Exit;
 use crate::node::Node;
 use crate::pair::Pair;
 use crate::problem::Problems;
-use crate::{dns, key_file, probe, serve_dns, serve_probe};
-use controlplane::probe::prober::{Prober, ProberOptions};
-use controlplane::probe::target::{Pace, Target};
-use controlplane::probe::url::Url;
+use crate::{probe, serve_probe};
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::time::Duration;
-use dataplane::reactor::clock;
 use dataplane::role::control::Stage;
-use dataplane::tmp::random::{Random, SystemRandom};
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-/// The name that users ask for.
-const NAME: &str = "demo.test";
 /// Where the second POP is. All of 127.0.0.0/8 is this machine.
 const WEST: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 /// How long a start or a move may take before it counts as failed. A quiet machine needs two seconds.
@@ -37,7 +30,7 @@ pub(crate) struct Pops {
     east: SocketAddr,
     west: Option<Node>,
     west_address: SocketAddr,
-    name_server: SocketAddr,
+    name_server: NameServer,
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<Exit>>,
 }
@@ -50,10 +43,9 @@ impl Pops {
         let west_address = west.running().listening()[0];
         write_network(pair.folder(), east, west_address).map_err(|what| fail(&what))?;
         let stop = Arc::new(AtomicBool::new(false));
-        let mut pops =
-            Self { east, west: Some(west), west_address, name_server: east, stop, threads: Vec::new() };
-        let (name_server, reports) = pops.start_dns(pair.folder())?;
-        pops.name_server = name_server;
+        let name_server = NameServer::start(pair.folder())?;
+        let reports = name_server.reports;
+        let mut pops = Self { east, west: Some(west), west_address, name_server, stop, threads: Vec::new() };
         pops.start_probe(pair.folder(), reports)?;
         Ok(pops)
     }
@@ -64,28 +56,9 @@ impl Pops {
             "two POPs: {} and {}; `dig -p {} @{} {NAME}` says where a user is sent",
             self.east,
             self.west_address,
-            self.name_server.port(),
-            self.name_server.ip()
+            self.name_server.address.port(),
+            self.name_server.address.ip()
         )
-    }
-
-    fn start_dns(&mut self, folder: &Path) -> Result<(SocketAddr, SocketAddr), Exit> {
-        let tree = folder.join("longhaul.toml").display().to_string();
-        let flags = ["--config", &tree, "--node", "ns", "--threads", "1", "--listen", "127.0.0.1:0"];
-        let args = DnsArgs::from_flags(flags.into_iter().chain(["--reports", "127.0.0.1:0"]))
-            .map_err(|e| fail(&e))?;
-        let config = dns::configure(&args).map_err(wrong)?;
-        let (tell, told) = mpsc::channel();
-        let stop = self.stop.clone();
-        let thread = std::thread::Builder::new().name("demo-dns".to_owned());
-        let run = move || {
-            serve_dns::run_until(&config, &stop, move |addresses| {
-                // Who asked for a start waits for this; nobody else does.
-                let _told = tell.send(addresses);
-            })
-        };
-        self.threads.push(thread.spawn(run).map_err(|error| fail(&error))?);
-        told.recv().map_err(|_| fail(&"the name server did not start"))
     }
 
     fn start_probe(&mut self, folder: &Path, reports: SocketAddr) -> Result<(), Exit> {
@@ -98,17 +71,6 @@ impl Pops {
         let run = move || serve_probe::run_until(&config, &stop);
         self.threads.push(thread.spawn(run).map_err(|error| fail(&error))?);
         Ok(())
-    }
-
-    /// Where a user is sent now.
-    fn answer(&self) -> Option<IpAddr> {
-        let url = Url::read(&format!("dns://{}/{NAME}", self.name_server)).ok()?;
-        let pace = Pace { timeout: Duration::from_secs(1), ..Pace::default() };
-        let target = Arc::new(Target { pace, ..Target::of(NAME, url) });
-        let options =
-            ProberOptions { targets: vec![target], seed: clock::unix_us(), ..ProberOptions::default() };
-        let outcome = Prober::new(options).ok()?.once().ok()?.pop()?;
-        outcome.seen.said.parse().ok()
     }
 
     /// The front-end behind an answer.
@@ -128,7 +90,7 @@ impl Pops {
         let begun = Instant::now();
         loop {
             if let Some(found) =
-                self.answer().filter(|answer| is_there(*answer)).and_then(|at| self.front(at))
+                self.name_server.answer().filter(|answer| is_there(*answer)).and_then(|at| self.front(at))
             {
                 return Ok(found);
             }
@@ -170,15 +132,13 @@ impl Pops {
         for thread in self.threads {
             let _ended = thread.join();
         }
+        self.name_server.stop();
     }
 }
 
 /// The tree of the demo's network: users are sent west, for as long as that is up.
 fn write_network(folder: &Path, east: SocketAddr, west: SocketAddr) -> Result<(), String> {
-    let mut secret = [0; 32];
-    SystemRandom::new().fill(&mut secret);
-    key_file::create(&folder.join("reports.key"), &key_file::report_secret_text(&secret))
-        .map_err(|wrong| wrong.to_string())?;
+    demo_dns::write_secret(folder)?;
     let front = |name: &str, at: SocketAddr| {
         format!(
             "[node.{name}]\nroles = [\"front\"]\naddresses = [\"{}\"]\n[probe.{name}]\nurl = \"http://{at}/bytes/1\"\n\
@@ -187,10 +147,10 @@ fn write_network(folder: &Path, east: SocketAddr, west: SocketAddr) -> Result<()
         )
     };
     let text = format!(
-        "reports.key = \"reports.key\"\n[zone.\"{NAME}\"]\nrecords = \"\"\"\n@ 5 SOA ns hostmaster 1 3600 600 86400 5\n\
-         @ 5 NS ns\nns 5 A 127.0.0.1\n\"\"\"\n[node.ns]\nroles = [\"dns\"]\n[node.prober]\nroles = [\"probe\"]\n\
-         [policy.web]\nkind = \"failover\"\nmembers = [\"west\", \"east\"]\nttl = \"5s\"\n[site.\"{NAME}\".dns]\n\
-         policy = \"web\"\n{}{}",
+        "reports.key = \"{}\"\n{}[node.prober]\nroles = [\"probe\"]\n[policy.web]\nkind = \"failover\"\n\
+         members = [\"west\", \"east\"]\nttl = \"5s\"\n{}{}",
+        demo_dns::REPORTS_KEY,
+        demo_dns::zone(),
         front("east", east),
         front("west", west)
     );

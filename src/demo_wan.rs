@@ -24,6 +24,7 @@ use tools::wan::topology::{self, TopologyOptions};
 use tools::wan::{Namespace, Running, TunEnds, WanError, WanOptions, inside, spawn};
 
 use crate::args::demo::{DemoConfig, WanDemo};
+use crate::demo_sour;
 use crate::exit::Exit;
 use crate::node::Node;
 use crate::pair::{self, Pair};
@@ -67,7 +68,11 @@ pub(crate) fn run(config: &DemoConfig, wan: &WanDemo) -> Exit {
     load_pages(&rows, &page, &signals);
     let done = show(wan, &page, &rows);
     rows.into_iter().for_each(Row::stop);
-    done
+    println!();
+    match demo_sour::run(config, wan) {
+        Exit::Done => done,
+        other => other,
+    }
 }
 
 /// Names namespaces of demos that ended without removing them.

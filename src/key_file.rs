@@ -2,6 +2,7 @@
 
 use crate::problem::Wrong;
 use controlplane::dns::cookie::{Secret, Secrets};
+use controlplane::join::invitation::Ticket;
 use controlplane::report::{self, key::ReportKey};
 use dataplane::tmp::key::{KeyError, PresharedKey, PrivateKey};
 use std::fs::{File, OpenOptions};
@@ -11,7 +12,7 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 /// Bytes of a key file that are read at most: a key's text, and room for white space.
-const FILE_BYTES_MAX: usize = 256;
+const FILE_BYTES_MAX: usize = 512;
 
 /// Makes the file with the key's text in it. What stands there already stays as it is.
 pub(crate) fn create(path: &Path, text: &str) -> Result<(), Wrong> {
@@ -49,6 +50,15 @@ pub(crate) fn cookie_secrets(path: &Path) -> Result<Secrets, Wrong> {
             "give one or two lines of 32 hexadecimal digits; `longhaul key cookie` makes one",
         )),
     }
+}
+
+/// Reads an invitation to the network.
+pub(crate) fn ticket(path: &Path) -> Result<Ticket, Wrong> {
+    let text = read(path, "invite")?;
+    Ticket::read(&text).ok_or_else(|| {
+        let what = format!("{} is no invitation", path.display());
+        Wrong::new(what, "give the file that `longhaul key invite --out FILE` made")
+    })
 }
 
 /// Stands before the secret behind all keys of reports.
@@ -225,7 +235,7 @@ mod tests {
         };
         refused(&folder.path("none.key"), "longhaul key new --out");
         refused(&folder.path("."), "no regular file");
-        create(&folder.path("long"), &"a".repeat(400)).unwrap();
+        create(&folder.path("long"), &"a".repeat(600)).unwrap();
         refused(&folder.path("long"), "no key file");
         create(&folder.path("short"), "abc").unwrap();
         refused(&folder.path("short"), "54 characters");

@@ -11,7 +11,9 @@ mod config;
 mod control;
 mod ctl;
 mod demo;
+mod demo_dns;
 mod demo_pops;
+mod demo_sour;
 mod demo_wan;
 mod dns;
 mod doctor;
@@ -25,6 +27,8 @@ mod figures_file;
 mod form;
 mod front;
 mod guide;
+mod holder;
+mod join;
 mod key;
 mod key_file;
 mod key_log;
@@ -167,6 +171,7 @@ fn enter(door: &Door, entrance: &Entrance<'_>) -> Exit {
         },
         Door::Demo(args) => {
             let run = |config: &DemoConfig| match &config.wan {
+                Some(wan) if config.check => demo_sour::run(config, wan),
                 Some(wan) => demo_wan::run(config, wan),
                 None => demo::run(config),
             };
@@ -186,9 +191,10 @@ fn enter(door: &Door, entrance: &Entrance<'_>) -> Exit {
         Door::Sim(args) => sim::run(args),
         Door::Plot(args) => plot::run(args),
         Door::Key(args) => key::run(args),
+        Door::Join(args) => join::run(args),
         Door::Tmp(args) => tmp_dump::run(args),
         Door::Rules(args) => rule_door::run(args),
-        Door::Config(args) => tree::run(args),
+        Door::Config(args) => tree::run(args, holder::enter),
         Door::Explain(args) => explain::run(args),
         Door::Ctl(args) => ctl::run(args),
         Door::Doctor(args) if args.back.is_some() => doctor_back::run(args),

@@ -362,6 +362,10 @@ fn start_redirector(
 ) -> Result<Option<Redirector>, Exit> {
     let network = tree.and_then(|tree| tree.network.clone());
     let (Some(network), Some(key), Some(report)) = (network, &config.report_identity, &config.report) else {
+        if !config.hears.is_empty() {
+            let why = "there is no tree that says of a site of ours that its clients are sent elsewhere";
+            daemon::warning("no reports are taken", &[("why", &why)]);
+        }
         return Ok(None);
     };
     if config.hears.is_empty() {

@@ -71,7 +71,13 @@ impl Pair {
 
     /// The front-end: every site over the one route, whose far end is at `tunnel`.
     pub(crate) fn front(&self, tunnel: SocketAddr) -> Result<NodeConfig, Exit> {
+        self.front_with(tunnel, &[])
+    }
+
+    /// The same with further flags.
+    pub(crate) fn front_with(&self, tunnel: SocketAddr, more: &[String]) -> Result<NodeConfig, Exit> {
         let mut flags = self.common("front.key");
+        flags.extend(more.iter().map(OsString::from));
         // A check listens where nobody else can: it must pass beside anything that runs already.
         let at =
             |wanted: SocketAddr| if self.config.check { SocketAddr::new(wanted.ip(), 0) } else { wanted };
@@ -85,7 +91,18 @@ impl Pair {
 
     /// A second front-end, in another POP: the same at another address.
     pub(crate) fn west(&self, at: SocketAddr, tunnel: SocketAddr) -> Result<NodeConfig, Exit> {
+        self.west_with(at, tunnel, &[])
+    }
+
+    /// The same with further flags.
+    pub(crate) fn west_with(
+        &self,
+        at: SocketAddr,
+        tunnel: SocketAddr,
+        more: &[String],
+    ) -> Result<NodeConfig, Exit> {
         let mut flags = self.common("west.key");
+        flags.extend(more.iter().map(OsString::from));
         flags.extend(words(&["--listen", &at.to_string(), "--site", "*=far"]));
         flags.extend(words(&["--route", &format!("far={}@{tunnel}", self.back_public.to_text())]));
         let args = FrontArgs::from_flags(flags).map_err(told)?;

@@ -1,6 +1,6 @@
 //! The door of the configuration tree, and how other doors open one.
 
-use crate::args::config::{ConfigArgs, ConfigDoor};
+use crate::args::config::{ConfigArgs, ConfigDoor, ServeArgs};
 use crate::args::door::Cli;
 use crate::duty_check;
 use crate::exit::Exit;
@@ -19,14 +19,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-/// Does what was asked.
-pub(crate) fn run(args: &ConfigArgs) -> Exit {
+/// Does what was asked; `serve` lets machines join.
+pub(crate) fn run(args: &ConfigArgs, serve: impl FnOnce(&ServeArgs) -> Exit) -> Exit {
     let done = match &args.door {
         ConfigDoor::Check { file } => check(file),
         ConfigDoor::Show { file, path } => show_values(file, path.as_deref()),
         ConfigDoor::Get { file, path } => get(file, path),
         ConfigDoor::Set { file, path, value } => set(file, path, value),
         ConfigDoor::Diff { old, new } => diff(old, new),
+        ConfigDoor::Serve(args) => Ok(serve(args)),
         ConfigDoor::Reference => {
             show::text(&reference::page());
             Ok(Exit::Done)
@@ -121,10 +122,16 @@ pub(crate) fn figures(path: &Path, steering: &Steering) -> Result<Figures, Lines
     Figures::read(&text, &names, written_s).map_err(|problems| problems.into_iter().map(wrong).collect())
 }
 
+/// Looks for everything that is wrong with a text that is to stand in `file`, and with what it names.
+pub(crate) fn check_text(file: &Path, text: String) -> Result<(Loaded, Steering), Lines> {
+    let opened = of_text(file, text)?;
+    check_duties(file, &opened)?;
+    load(&opened.network)
+}
+
 fn check(file: &Path) -> Result<Exit, Lines> {
     let opened = open(file)?;
-    check_duties(file, &opened)?;
-    let (loaded, steering) = load(&opened.network)?;
+    let (loaded, steering) = check_text(file, opened.text)?;
     for line in &loaded.warnings {
         eprintln!("  {line}");
     }

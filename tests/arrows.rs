@@ -35,6 +35,7 @@ const SHARED_BY_THE_PLANES: &[&str] = &[
     "reactor::clock",
     "reactor::readiness",
     "reactor::socket",
+    "tmp::conversation",
     "tmp::key",
     "tmp::knock",
     "tmp::random",

@@ -85,7 +85,7 @@ fn refused(flags: &[&str], sentences: &[&str]) {
 fn help_is_as_committed() {
     for door in [
         "demo", "front", "back", "dns", "config", "explain", "ctl", "key", "doctor", "origin", "load", "wan",
-        "sim", "tmp", "plot", "probe",
+        "sim", "tmp", "plot", "probe", "join",
     ] {
         let output = longhaul(&[door, "--help"]);
         assert_eq!(status(&output), 0);

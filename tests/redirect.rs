@@ -279,7 +279,8 @@ fn a_client_of_the_wrong_pop_is_sent_to_the_right_one_once_and_only_while_that_i
 #[test]
 fn trees_that_could_send_in_circles_are_refused() {
     let network = Network::new();
-    assert_eq!(run(&["config", "check", &network.tree]).0, 0);
+    let (code, said) = run(&["config", "check", &network.tree]);
+    assert_eq!(code, 0, "{said}");
     let good = fs::read_to_string(&network.tree).unwrap();
     for (old, new, due) in [
         ("http://{site}.west.test:1002", "http://{site}:1002", "shop.test is a site's name"),

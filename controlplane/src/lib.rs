@@ -8,6 +8,8 @@ pub mod control;
 #[forbid(unsafe_code)]
 pub mod dns;
 #[forbid(unsafe_code)]
+pub mod join;
+#[forbid(unsafe_code)]
 pub mod logs;
 #[forbid(unsafe_code)]
 pub mod nearest;

@@ -1,5 +1,11 @@
 //! The flags of `longhaul config`.
 
+use crate::form::address::Address;
+use crate::form::given::Given;
+use crate::form::otherwise::{Off, Otherwise};
+use crate::form::span::SpanOrOff;
+use crate::form::word::Word;
+use controlplane::logs::daemon::Level;
 use std::path::PathBuf;
 
 /// Examples at the foot of the help.
@@ -11,6 +17,8 @@ Examples:
   longhaul config set longhaul.toml policy.web.ttl 60s   keeps comments; refuses what would break the tree
   longhaul config diff old.toml new.toml                 what changes, and for whose clients
   longhaul config reference                              every key, as Markdown (docs/config.md)
+
+  longhaul config serve longhaul.toml --listen 0.0.0.0:7355 --key holder.key --invitations invitations
 
 Paths are dotted; names with dots are quoted: 'site.\"shop.example\".dns.policy'.
 Exit statuses: 0 good (diff: the same), 2 wrong, 3 diff found differences.";
@@ -71,8 +79,42 @@ pub(crate) enum ConfigDoor {
         #[arg(value_name = "NEW")]
         new: PathBuf,
     },
+    /// Let machines join that were invited (`longhaul key invite`, `longhaul join`)
+    Serve(Box<ServeArgs>),
     /// Print every key with form, default and meaning, as Markdown
     Reference,
     /// Print the JSON Schema, for editors
     Schema,
+}
+
+/// How machines are let in.
+#[derive(clap::Args, Clone, Debug)]
+pub(crate) struct ServeArgs {
+    /// The tree
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Where machines that join are heard, TCP; repeatable
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Vec<Given<Address>>,
+    /// The file with this machine's private key, by which guests know it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: PathBuf,
+    /// The folder with the invitations
+    #[arg(long, value_name = "DIR")]
+    pub(crate) invitations: PathBuf,
+    /// The control socket of a process on this machine that reads the tree again when it has changed; repeatable
+    #[arg(long, value_name = "PATH")]
+    pub(crate) reload: Vec<PathBuf>,
+    /// How long the weight of a new node grows (`slow_start`), or `off`
+    #[arg(long, value_name = "TIME", default_value = "10m")]
+    pub(crate) slow_start: Given<SpanOrOff>,
+    /// Serve /metrics, /status and /healthz here, read-only; meant for loopback or a management network
+    #[arg(long, value_name = "ADDR", default_value = "off")]
+    pub(crate) admin: Given<Otherwise<Off, Address>>,
+    /// Another name that the admin server answers to, beside loopback names and its own address; repeatable
+    #[arg(long, value_name = "NAME")]
+    pub(crate) admin_host: Vec<String>,
+    /// How much it says on standard error: error, warning, notice, info, debug
+    #[arg(long, value_name = "LEVEL", default_value_t = Given::of(Level::Info))]
+    pub(crate) log_level: Given<Word<Level>>,
 }

@@ -17,6 +17,7 @@ Examples:
   longhaul demo                 serves http://127.0.0.1:8080/ until it is interrupted, and shows what happens
   longhaul demo --check         fetches through the pair, compares every byte, exits 0 or says why not
   longhaul demo --check --io epoll
+  longhaul demo --check --wan rtt=80ms          a tunnel sours, its users are moved; exits 0 or says why not
   longhaul demo --wan transatlantic,loss=1%     pages over an ocean, beside the kernel's own TCP (root)
 
 Exit statuses: 0 done, 1 failed, 2 wrong flags, 3 the check found a difference, 75 try again.";
@@ -30,8 +31,10 @@ pub(crate) struct DemoArgs {
     #[arg(long)]
     pub(crate) check: bool,
     /// Load pages over an emulated path, through the pair and by the kernel's own TCP (cubic, bbr), for about ten
-    /// seconds: a table and a plot; root. `longhaul wan --help` says how paths are written
-    #[arg(long, value_name = "SPEC", conflicts_with = "check")]
+    /// seconds: a table and a plot; root. Then, and with --check alone (no root): two POPs, each over such a path of its own,
+    /// of which the better one's begins to lose 5 %, and its users are sent to the other within 3 s. `longhaul wan --help`
+    /// says how paths are written
+    #[arg(long, value_name = "SPEC")]
     pub(crate) wan: Option<String>,
     /// Where --wan writes its plot
     #[arg(long, value_name = "FILE", default_value = "longhaul-wan.svg")]

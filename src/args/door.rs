@@ -8,6 +8,7 @@ use crate::args::dns::DnsArgs;
 use crate::args::doctor::DoctorArgs;
 use crate::args::explain::ExplainArgs;
 use crate::args::front::FrontArgs;
+use crate::args::join::JoinArgs;
 use crate::args::key::KeyArgs;
 use crate::args::load::LoadArgs;
 use crate::args::origin::OriginArgs;
@@ -57,6 +58,7 @@ pub(crate) enum Door {
     Explain(ExplainArgs),
     Ctl(CtlArgs),
     Key(KeyArgs),
+    Join(Box<JoinArgs>),
     Tmp(TmpArgs),
     Rules(RuleDoorArgs),
     Doctor(DoctorArgs),

@@ -99,7 +99,7 @@ pub(crate) struct FrontArgs {
     pub(crate) report: ReportArgs,
     /// Take reports of other nodes here, UDP, to know which clients another front-end serves better, where the tree says that
     /// they are sent there; repeatable
-    #[arg(long, value_name = "ADDR", requires = "config", help_heading = "Reports")]
+    #[arg(long, value_name = "ADDR", help_heading = "Reports")]
     pub(crate) reports: Vec<Given<Address>>,
     /// The name in which reports are made: this node's in the tree
     #[arg(long, value_name = "NAME", requires = "report_key", help_heading = "Reports")]

@@ -12,6 +12,7 @@ pub(crate) mod doctor;
 pub(crate) mod door;
 pub(crate) mod explain;
 pub(crate) mod front;
+pub(crate) mod join;
 pub(crate) mod key;
 pub(crate) mod keys;
 pub(crate) mod load;

@@ -101,6 +101,9 @@ fn judge(health: &mut Health, target: &ExpectedTarget, poll: &Poll, now_us: u64)
         Some(known) => Figure { value: false, at_s: known.at_s.max(at_s) },
     };
     health.is_up = Some(figure);
+    // All its targets are up since the last of them is.
+    let since_s = poll.since_us / 1_000_000;
+    health.up_since_s = figure.value.then(|| health.up_since_s.unwrap_or(0).max(since_s));
     if let Some(load) = poll.middle(target.rules, now_us, |vote| vote.load, f32::total_cmp) {
         let load = health.load.map_or(load, |known| known.value.max(load));
         health.load = Some(Figure { value: load, at_s });

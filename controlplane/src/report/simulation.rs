@@ -217,6 +217,7 @@ fn steering() -> Steering {
         v4: vec![[192, 0, 2, host].into()],
         v6: Vec::new(),
         v6_prefix: None,
+        slow_start_s: 0,
         weight: 1.0,
         cost: 0.0,
         order: None,

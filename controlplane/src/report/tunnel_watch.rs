@@ -31,7 +31,7 @@ const RTT_FOLLOWS_S: f64 = 300.0;
 /// Reports in a row with a sour round trip.
 const RTT_REPORTS: u32 = 2;
 /// The shortest time that sourness lasts, and the longest that it is made to by coming again, s.
-const HOLD_S: u64 = 60;
+pub const HOLD_S: u64 = 60;
 const HOLD_S_MAX: u64 = 480;
 /// It must have been good for so long, s.
 const CALM_S: u64 = 10;

@@ -115,6 +115,12 @@ pub const LEAVES: &[Leaf] = &[
         Some("1"),
         "Its share under `weighted`; under `best`, a machine of weight 2 looks half as far away.",
     ),
+    leaf(
+        "node * slow_start",
+        Form::SpanOr(&["off"]),
+        Some("\"off\""),
+        "How long its weight grows after it came up, from a tenth to all of it (`docs/dns.md`).",
+    ),
     leaf("node * cost", Form::Number, Some("0"), "What it costs to use it, in units of yours."),
     leaf(
         "node * key",
@@ -226,6 +232,7 @@ pub const LEAVES: &[Leaf] = &[
     leaf("server * addresses", Form::Addresses, Some("[]"), "Its addresses."),
     leaf("server * prefix", Form::Prefix64, None, "As for a node."),
     leaf("server * weight", Form::Number, Some("1"), "As for a node."),
+    leaf("server * slow_start", Form::SpanOr(&["off"]), Some("\"off\""), "As for a node."),
     leaf("server * cost", Form::Number, Some("0"), "As for a node."),
     leaf("zone * file", Form::File, None, "Its zone file (RFC 1035)."),
     leaf(

@@ -202,6 +202,10 @@ impl Making<'_> {
                         .collect(),
                     v6_prefix: prefix,
                     weight,
+                    slow_start_s: match self.text(&[table, name, "slow_start"]).as_deref() {
+                        Some("off") | None => 0,
+                        Some(_) => self.seconds(&[table, name, "slow_start"]),
+                    },
                     cost: self.number(&[table, name, "cost"]),
                     order: None,
                 });

@@ -252,12 +252,12 @@ fn split(state: &mut HandshakeState, cipher: Cipher, ids: [ReceiverId; 2], log: 
 
 /// Snow's own primitives, but ephemeral keys out of our source of random bytes. A handshake draws one
 /// ephemeral key, so its bytes are drawn beforehand and the source need not be shared.
-struct Resolver {
+pub(in crate::tmp) struct Resolver {
     drawn: Zeroizing<[u8; KEY_BYTES]>,
 }
 
 impl Resolver {
-    fn new(random: &mut dyn Random) -> Self {
+    pub(in crate::tmp) fn new(random: &mut dyn Random) -> Self {
         let mut drawn = Zeroizing::new([0; KEY_BYTES]);
         random.fill(&mut *drawn);
         Self { drawn }

@@ -20,6 +20,7 @@ mod bottleneck_tests;
 pub mod carrier;
 pub mod carries;
 pub mod congestion;
+pub mod conversation;
 mod cookie;
 pub mod counters;
 pub mod credit;

@@ -4,7 +4,8 @@
 use crate::dns::policy::figures::{Basis, Figure, Figures, Health, Way, WaysTo};
 use crate::dns::policy::geo::Place;
 use crate::dns::policy::model::{
-    Action, GeoRule, Kind, Persistence, Policy, Rules, Server, ServerId, Unknown, WhenAllDown,
+    Action, GeoRule, Kind, Persistence, Policy, Rules, SLOW_START_SHARE, Server, ServerId, Unknown,
+    WhenAllDown,
 };
 use crate::dns::policy::rendezvous;
 use core::net::IpAddr;
@@ -117,6 +118,8 @@ pub struct Judged {
     pub score: Option<Score>,
     /// What became of it.
     pub fate: Fate,
+    /// Its weight now: less than the whole while it starts slowly.
+    pub weight: f32,
     /// Its rank among those that may serve: lower is better; then its draw.
     rank: f32,
     draw: f32,
@@ -211,7 +214,8 @@ fn judge(policy: &Policy, grounds: &Grounds<'_>, decision: &mut Decision) {
         let server = &grounds.servers[usize::from(member.0)];
         let standing = standing(policy, server, grounds.figures.health(*member).is_up, grounds.now_s);
         let fate = Fate::NotUp;
-        decision.judged.push(Judged { server: *member, standing, score: None, fate, rank: 0.0, draw: 0.0 });
+        let (score, weight) = (None, server.weight);
+        decision.judged.push(Judged { server: *member, standing, score, fate, weight, rank: 0.0, draw: 0.0 });
     }
 }
 
@@ -301,13 +305,20 @@ fn rank(policy: &Policy, grounds: &Grounds<'_>, decision: &mut Decision) {
             one.fate = Fate::NoAddress;
             continue;
         }
+        one.weight = weight_now(server, one.standing, grounds.figures.health(one.server), grounds.now_s);
         if is_drawn {
-            one.draw = rendezvous::draw(ticket, grounds.hashes[number], server.weight);
+            one.draw = rendezvous::draw(ticket, grounds.hashes[number], one.weight);
         }
         (one.rank, one.fate) = match &policy.kind {
             Kind::Best(rules) => {
                 let health = grounds.figures.health(one.server);
-                let score = score(rules, server, ways.from(number), health, (grounds.now_s, policy.stale_s));
+                let score = score(
+                    rules,
+                    (server, one.weight),
+                    ways.from(number),
+                    health,
+                    (grounds.now_s, policy.stale_s),
+                );
                 one.score = Some(score);
                 (score.total_ms, Fate::Worse)
             }
@@ -342,9 +353,19 @@ fn has_address(server: &Server, family: Family) -> bool {
     }
 }
 
+/// The weight of a server that may be starting slowly: it grows with the time for which it is known to serve. Whose beginning
+/// nobody has seen has all of it, and so has whom an operator calls up.
+fn weight_now(server: &Server, standing: Standing, health: Health, now_s: u64) -> f32 {
+    let since_s =
+        health.up_since_s.filter(|_| server.slow_start_s > 0 && matches!(standing, Standing::Up(_)));
+    let Some(since_s) = since_s else { return server.weight };
+    let grown = now_s.saturating_sub(since_s) as f32 / server.slow_start_s as f32;
+    server.weight * (SLOW_START_SHARE + (1.0 - SLOW_START_SHARE) * grown.min(1.0))
+}
+
 fn score(
     rules: &Rules,
-    server: &Server,
+    (server, weight): (&Server, f32),
     way: Option<Way>,
     health: Health,
     (now_s, stale_s): (u64, u64),
@@ -364,8 +385,7 @@ fn score(
         loss_ms,
         soured_ms,
         cost_ms,
-        total_ms: (latency_ms + load_ms + loss_ms + soured_ms + cost_ms)
-            / server.weight.max(f32::MIN_POSITIVE),
+        total_ms: (latency_ms + load_ms + loss_ms + soured_ms + cost_ms) / weight.max(f32::MIN_POSITIVE),
     }
 }
 

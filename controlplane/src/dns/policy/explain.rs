@@ -104,9 +104,15 @@ fn member(steering: &Steering, decision: &Decision, one: &Judged, now_s: u64) ->
             score.loss_ms,
             score.soured_ms,
             score.cost_ms,
-            steering.server(one.server).weight
+            one.weight
         );
         let health = steering.figures().health(one.server);
+        let server = steering.server(one.server);
+        if one.weight < server.weight {
+            let (whole, slow_s) = (server.weight, server.slow_start_s);
+            let up_s = health.up_since_s.map_or(0, |since_s| now_s.saturating_sub(since_s));
+            let _ = write!(words, " of {whole} (slow start: up for {up_s} of {slow_s} s)");
+        }
         for (what, age_s) in
             [("load", health.load), ("loss", health.loss)].map(|(w, f)| (w, f.map(|f| f.age_s(now_s))))
         {

@@ -42,6 +42,8 @@ pub struct Health {
     pub loss: Option<Figure<f32>>,
     /// Whether its way to the origins has soured.
     pub soured: Option<Figure<bool>>,
+    /// Since when it serves without a break, Unix seconds, where somebody has watched it begin.
+    pub up_since_s: Option<u64>,
 }
 
 impl Health {
@@ -53,7 +55,9 @@ impl Health {
                 (own, other) => other.or(own),
             }
         }
+        let own_counts = self.is_up.is_some_and(|own| other.is_up.is_none_or(|other| own.at_s > other.at_s));
         Self {
+            up_since_s: if own_counts { self.up_since_s } else { other.up_since_s },
             is_up: newer(self.is_up, other.is_up),
             load: newer(self.load, other.load),
             loss: newer(self.loss, other.loss),

@@ -12,6 +12,9 @@ pub const ANSWERS_MAX: usize = 16;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ServerId(pub u16);
 
+/// With which share of its weight a server begins that starts slowly: enough to be seen to fail, not to hurt many.
+pub const SLOW_START_SHARE: f32 = 0.1;
+
 /// A server that clients can be sent to: a front-end of ours, or a machine of the customer's.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Server {
@@ -27,6 +30,8 @@ pub struct Server {
     pub v6_prefix: Option<Ipv6Addr>,
     /// Its share under `weighted`; under `best` a server of weight 2 looks half as far away.
     pub weight: f32,
+    /// How long its weight grows after it came up, seconds; 0: not at all. It begins with [`SLOW_START_SHARE`] of it.
+    pub slow_start_s: u32,
     /// What it costs to use it, in units of the operator's.
     pub cost: f32,
     /// An operator's word about it that counts more than what was measured.

@@ -89,6 +89,7 @@ mod tests {
             v4: vec![core::net::Ipv4Addr::LOCALHOST],
             v6: Vec::new(),
             v6_prefix: None,
+            slow_start_s: 0,
             weight: 1.0,
             cost: 0.0,
             order: None,

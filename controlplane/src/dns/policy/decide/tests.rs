@@ -22,6 +22,7 @@ impl Bench {
             v4: vec![core::net::Ipv4Addr::new(192, 0, 2, at as u8)],
             v6: vec![format!("2001:db8::{at}").parse().unwrap()],
             v6_prefix: None,
+            slow_start_s: 0,
             weight: 1.0,
             cost: 0.0,
             order: None,
@@ -303,4 +304,52 @@ fn choose_all(policy: &Policy, down: &[bool; 20], client: impl Fn(u32) -> String
         decision.chosen[0].0
     };
     (0..1_000).map(choose).collect()
+}
+
+#[test]
+fn who_starts_slowly_grows_with_the_time_it_is_known_to_serve() {
+    let mut bench = Bench::new(2).states("uu");
+    bench.servers[0].slow_start_s = 600;
+    bench.servers[0].weight = 2.0;
+    let best = policy(Kind::Best(Rules::default()), 2);
+    let weight = |bench: &Bench, since_s: Option<u64>| {
+        let health = Health { up_since_s: since_s, ..Health::default() };
+        weight_now(&bench.servers[0], Standing::Up(0), health, NOW_S)
+    };
+    // Whose beginning nobody has seen has all of it.
+    for (up_for_s, due) in
+        [(None, 2.0), (Some(0), 0.2), (Some(300), 1.1), (Some(600), 2.0), (Some(9_000), 2.0)]
+    {
+        let weight = weight(&bench, up_for_s.map(|up_for_s| NOW_S - up_for_s));
+        assert!((weight - due).abs() < 1e-6, "{up_for_s:?}: {weight}");
+    }
+    let ordered = Health { up_since_s: Some(NOW_S), ..Health::default() };
+    assert_eq!(weight_now(&bench.servers[0], Standing::OrderedUp, ordered, NOW_S), 2.0);
+    bench.servers[0].slow_start_s = 0;
+    assert_eq!(weight(&bench, Some(NOW_S)), 2.0);
+
+    // In a decision: as far as the other, it seems ten times as far at first, and half as far in the end.
+    bench.servers[0].slow_start_s = 600;
+    let names: Vec<&str> = bench.servers.iter().map(|server| server.name.as_str()).collect();
+    for (up_for_s, chosen) in [(0, 1), (120, 1), (600, 0)] {
+        let up = Figure { value: true, at_s: NOW_S };
+        let health = |since_s| Health { is_up: Some(up), up_since_s: Some(since_s), ..Health::default() };
+        let health = vec![health(NOW_S - up_for_s), health(1)];
+        let reported = crate::dns::policy::figures::Reported { health, ..Default::default() };
+        let figures = Figures::read("{}", &names, 0).unwrap().with_reported(std::sync::Arc::new(reported));
+        let grounds = Grounds {
+            servers: &bench.servers,
+            hashes: &bench.hashes,
+            figures: &figures,
+            place: Place::default(),
+            client: Client::of("198.51.100.7".parse().unwrap()),
+            family: Family::V4,
+            now_s: NOW_S,
+            nonce: 9,
+        };
+        let mut decision = Decision::default();
+        decide(&best, &grounds, &mut decision);
+        assert_eq!(decision.chosen, [ServerId(chosen)], "{up_for_s}");
+        assert_eq!(decision.judged[1].weight, 1.0);
+    }
 }

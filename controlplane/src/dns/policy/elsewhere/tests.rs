@@ -20,6 +20,7 @@ fn steering(count: u16, figures: &str) -> Steering {
         v4: vec![Ipv4Addr::new(192, 0, 2, at as u8)],
         v6: vec![format!("2001:db8::{at}").parse().unwrap()],
         v6_prefix: None,
+        slow_start_s: 0,
         weight: 1.0,
         cost: 0.0,
         order: None,
