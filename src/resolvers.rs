@@ -5,6 +5,7 @@ use crate::probe::{ProbeConfig, ResolversConfig};
 use controlplane::logs::daemon;
 use controlplane::probe::manners::Manners;
 use controlplane::probe::resolver_thread::{ResolverOptions, ResolverThread};
+use controlplane::probe::resolvers::ResolverBook;
 use controlplane::report::asked::Asked;
 use controlplane::report::wire::ResolverEntry;
 use dataplane::reactor::clock;
@@ -37,6 +38,7 @@ impl Resolvers {
         &self,
         config: &ProbeConfig,
         wanted: ResolversConfig,
+        before: Option<ResolverBook>,
     ) -> Result<(ResolverThread, ResolversConfig), (String, Exit)> {
         let Some(report) = &config.report else { return Err(("nobody is told".to_owned(), Exit::Usage)) };
         let options = ResolverOptions {
@@ -44,6 +46,7 @@ impl Resolvers {
             manners: wanted.manners.clone(),
             asked: Asked::new(report.key.clone(), clock::unix_us(), wanted.askers.iter().cloned()),
             results: self.from.clone(),
+            before,
         };
         let thread = ResolverThread::start(options).map_err(|(address, error)| {
             let exit = if error.kind() == ErrorKind::AddrInUse { Exit::TryAgain } else { Exit::Failed };

@@ -224,7 +224,8 @@ impl<'c> Running<'c> {
         machine::forbid_core_dumps().map_err(|error| failed("cannot forbid core dumps", &error))?;
         let telling = Arc::new(Telling::new(config.targets.clone()));
         let resolvers = Resolvers::default();
-        let resolving = config.resolvers.clone().map(|wanted| resolvers.start(config, wanted)).transpose();
+        let resolving =
+            config.resolvers.clone().map(|wanted| resolvers.start(config, wanted, None)).transpose();
         let resolving = resolving.map_err(|(what, exit)| {
             daemon::error("nothing was started", &[("why", &what)]);
             exit
@@ -323,15 +324,14 @@ impl<'c> Running<'c> {
         !has_ended && self.probing.as_ref().is_some_and(|probing| !probing.thread.is_finished())
     }
 
-    /// Probes resolvers as another tree wants it; as before if it wants nothing else, for the thread knows whom it has probed.
+    /// Probes resolvers as another tree wants it; whom it has probed is known still.
     fn resolve(&mut self, wanted: Option<ResolversConfig>) -> Result<(), Vec<String>> {
         if self.resolving.as_ref().map(|(_, config)| config) == wanted.as_ref() {
             return Ok(());
         }
-        if let Some((before, _)) = self.resolving.take() {
-            before.stop().map_err(|error| vec![error.to_string()])?;
-        }
-        let started = wanted.map(|wanted| self.resolvers.start(self.config, wanted)).transpose();
+        let before = self.resolving.take().map(|(before, _)| before.stop()).transpose();
+        let book = before.map_err(|error| vec![error.to_string()])?;
+        let started = wanted.map(|wanted| self.resolvers.start(self.config, wanted, book)).transpose();
         self.resolving = started.map_err(|(what, _)| vec![what])?;
         self.telling.set_resolvers(self.resolving.as_ref().map(|(thread, _)| thread.watch()));
         Ok(())
@@ -341,7 +341,7 @@ impl<'c> Running<'c> {
         notify::stopping();
         self.telling.is_stopping.store(true, Ordering::Relaxed);
         let ended = self.probing.map_or(Ok(()), Probing::stop);
-        let resolved = self.resolving.map_or(Ok(()), |(thread, _)| thread.stop());
+        let resolved = self.resolving.map_or(Ok(()), |(thread, _)| thread.stop().map(drop));
         let ended = ended.and(resolved);
         if let Some(page) = self.page {
             page.stop();

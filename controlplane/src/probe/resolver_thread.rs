@@ -17,6 +17,7 @@ use dataplane::tmp::random::{Random, SystemRandom};
 use mio::net::UdpSocket;
 use mio::{Events, Interest, Poll, Token};
 use serde_json::{Map, Value, json};
+use socket2::{Domain, Protocol, Socket, Type};
 use std::io::{self, ErrorKind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
@@ -47,6 +48,8 @@ pub struct ResolverOptions {
     pub asked: Asked,
     /// Where results go.
     pub results: Sender<ResolverEntry>,
+    /// What a thread before this one knows.
+    pub before: Option<ResolverBook>,
 }
 
 /// What is shown of it.
@@ -64,7 +67,7 @@ pub struct ResolverWatch(Arc<Mutex<Shown>>);
 /// The thread.
 #[derive(Debug)]
 pub struct ResolverThread {
-    thread: JoinHandle<io::Result<()>>,
+    thread: JoinHandle<io::Result<ResolverBook>>,
     stop: Arc<AtomicBool>,
     watch: ResolverWatch,
     listening: Vec<SocketAddr>,
@@ -76,7 +79,7 @@ impl ResolverThread {
         let mut sockets = Vec::new();
         let mut listening = Vec::new();
         for address in &options.listen {
-            let socket = UdpSocket::bind(*address).map_err(|error| (*address, error))?;
+            let socket = ear(*address).map_err(|error| (*address, error))?;
             listening.push(socket.local_addr().map_err(|error| (*address, error))?);
             sockets.push(socket);
         }
@@ -104,11 +107,21 @@ impl ResolverThread {
         self.thread.is_finished()
     }
 
-    /// Ends it.
-    pub fn stop(self) -> io::Result<()> {
+    /// Ends it; what it knows.
+    pub fn stop(self) -> io::Result<ResolverBook> {
         self.stop.store(true, Ordering::Release);
         self.thread.join().unwrap_or_else(|_| Err(io::Error::other("the thread of resolvers failed")))
     }
+}
+
+/// A socket for requests. Both families on one port, as by default, are two sockets: the second must not want the first one's part.
+fn ear(address: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM.nonblocking(), Some(Protocol::UDP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.bind(&address.into())?;
+    Ok(UdpSocket::from_std(socket.into()))
 }
 
 /// A probe under way.
@@ -133,17 +146,22 @@ struct Probing {
 
 impl Probing {
     fn new(mut sockets: Vec<UdpSocket>, options: ResolverOptions, watch: ResolverWatch) -> io::Result<Self> {
-        let ResolverOptions { manners, asked, results, .. } = options;
+        let ResolverOptions { manners, asked, results, before, .. } = options;
         let poll = Poll::new()?;
         for (place, socket) in sockets.iter_mut().enumerate() {
             poll.registry().register(socket, Token(place), Interest::READABLE)?;
+        }
+        let question = manners.question.clone();
+        let mut book = ResolverBook::new(manners, clock::now());
+        if let Some(before) = before {
+            book.inherit(before);
         }
         Ok(Self {
             poll,
             sockets,
             asked,
-            question: manners.question.clone(),
-            book: ResolverBook::new(manners, clock::now()),
+            question,
+            book,
             flights: (0..FLIGHTS_MAX).map(|_| None).collect(),
             results,
             watch,
@@ -151,7 +169,7 @@ impl Probing {
         })
     }
 
-    fn run(mut self, stop: &AtomicBool) -> io::Result<()> {
+    fn run(mut self, stop: &AtomicBool) -> io::Result<ResolverBook> {
         let mut events = Events::with_capacity(FLIGHTS_MAX);
         let mut late_at = clock::now() + TICK;
         while !stop.load(Ordering::Acquire) {
@@ -174,7 +192,7 @@ impl Probing {
             }
             self.show();
         }
-        Ok(())
+        Ok(self.book)
     }
 
     /// Takes requests.
@@ -320,5 +338,51 @@ impl ResolverWatch {
         for (why, count) in PassedOver::ALL.iter().zip(book.passed_over) {
             samples.value(&[("reason", &why.name())], count);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::key::Secret;
+    use std::sync::mpsc;
+
+    fn start(listen: Vec<SocketAddr>) -> Result<ResolverThread, (SocketAddr, io::Error)> {
+        let asked = Asked::new(Secret::new([1; 32]).of_node("p1"), 0, ["ns1".to_owned()]);
+        let (results, _taken) = mpsc::channel();
+        ResolverThread::start(ResolverOptions {
+            listen,
+            manners: Manners::default(),
+            asked,
+            results,
+            before: None,
+        })
+    }
+
+    /// The default is both families on one port; the second once found the port in use.
+    #[test]
+    fn both_families_listen_on_one_port() {
+        let any = |port| vec![(Ipv4Addr::UNSPECIFIED, port).into(), (Ipv6Addr::UNSPECIFIED, port).into()];
+        for _ in 0..20 {
+            let free = start(vec![(Ipv4Addr::UNSPECIFIED, 0).into()]).unwrap();
+            let port = free.listening()[0].port();
+            free.stop().unwrap();
+            // Somebody else may have taken it in between.
+            if let Ok(thread) = start(any(port)) {
+                assert_eq!(thread.listening(), any(port));
+                thread.stop().unwrap();
+                return;
+            }
+        }
+        panic!("no port for both");
+    }
+
+    #[test]
+    fn an_address_that_is_taken_is_named() {
+        let first = start(vec![(Ipv4Addr::LOCALHOST, 0).into()]).unwrap();
+        let address = first.listening()[0];
+        let (named, error) = start(vec![address]).unwrap_err();
+        assert_eq!((named, error.kind()), (address, ErrorKind::AddrInUse));
+        first.stop().unwrap();
     }
 }

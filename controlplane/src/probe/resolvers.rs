@@ -72,6 +72,11 @@ impl ResolverBook {
         Self { manners, probed: HashMap::new(), budget_ppm, filled_at: now, counts: Counts::default() }
     }
 
+    /// Takes over who was probed when, and what was counted: other manners give nobody's peace away.
+    pub fn inherit(&mut self, old: Self) {
+        (self.probed, self.counts) = (old.probed, old.counts);
+    }
+
     /// Whether this address is probed now. It is written down as probed.
     pub fn begin(&mut self, address: IpAddr, now: Instant) -> Result<(), PassedOver> {
         let begun = self.may_begin(address, now);
@@ -197,6 +202,18 @@ mod tests {
         let passed_over = book.counts().passed_over;
         assert_eq!(passed_over[PassedOver::OverBudget as usize], 90 + 95 + 90);
         assert_eq!(passed_over[PassedOver::TooSoon as usize], 2);
+    }
+
+    #[test]
+    fn other_manners_give_nobodys_peace_away() {
+        let mut book = ResolverBook::new(manners(), START);
+        assert_eq!(book.begin(address(1), START), Ok(()));
+        let mut other =
+            ResolverBook::new(Manners { opt_out: vec!["45.0.2.0/24".parse().unwrap()], ..manners() }, START);
+        other.inherit(book);
+        assert_eq!(other.begin(address(1), START), Err(PassedOver::TooSoon));
+        assert_eq!(other.begin(address(2), START), Err(PassedOver::OptedOut));
+        assert_eq!(other.begin(address(3), START), Ok(()));
     }
 
     #[test]
