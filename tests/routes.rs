@@ -193,6 +193,38 @@ fn a_tunnel_goes_over_tcp_where_udp_is_blocked() {
     });
 }
 
+/// A back-end of several workers: the connection finds the one that has the tunnel, and streams move there when UDP goes dead.
+#[test]
+fn a_carrier_finds_the_worker_of_its_tunnel() {
+    let (origin, site) = origin();
+    let Keys { folder, front: front_key, back: back_key, back_public, peer } = Keys::new();
+    let (cpu, any) = (one_cpu(), "127.0.0.1:0");
+    let own = ["back", "--carrier-listen", any, "--listen", any, "--key", &back_key, "--peer", &peer];
+    let back = Node::start(&[&own[..], &["--origin", &site, "--admin", any]].concat());
+    let udp = format!("127.0.0.1:0={}", back.tunnel());
+    let relay = Node::launch(&["wan", "--udp", &udp, "--path", "rtt=2ms"]);
+    let route = format!("east={back_public}@{},tcp+{}", relay.word_after("relaying "), back.address());
+    let own = ["front", "--listen", any, "--key", &front_key, "--route", &route, "--site", "*=east"];
+    let front = Node::start(&[&own[..], &["--cpus", &cpu, "--admin", any]].concat());
+    let world = World { origin, relays: vec![relay], front, back, folder };
+    until("both paths are good", || {
+        let paths = world.paths(&world.front);
+        let good = paths
+            .iter()
+            .filter(|path| path["suspicion"].is_null() && path["rtt_min_us"].as_u64() < Some(90_000));
+        (good.count() == 2).then_some(())
+    });
+    let said = world.load(&["--connections", "8", "--requests", "1500", "--rate", "400"], || {
+        world.relays[0].signal("STOP");
+        world.wait_active(&world.front, 1);
+        world.wait_active(&world.back, 1);
+        world.relays[0].signal("CONT");
+    });
+    let report: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!((&report["requests"], &report["connections"]), (&1500.into(), &8.into()), "{said}");
+    drop(world.origin);
+}
+
 /// Whoever connects to a carrier's port and sends what is no datagram is cut off, and the tunnel goes on.
 #[test]
 fn strangers_at_a_carriers_port_disturb_nobody() {
