@@ -2,9 +2,11 @@
 
 use crate::form::given::Form;
 use crate::form::span::Span;
+use crate::form::word::Word;
 use crate::problem::Problems;
 use controlplane::nearest::nearest;
 use controlplane::toml_file::{self, Section, Text};
+use dataplane::tmp::spread::Spread;
 use std::path::Path;
 use tools::sim::{Given, Incident, PathGiven, Topology, Trouble};
 
@@ -13,6 +15,7 @@ const EXCHANGES_MAX: i64 = 200;
 const RATE_KBIT_MAX: i64 = 100_000_000;
 const PPM_MAX: i64 = 1_000_000;
 const BYTES_MAX: i64 = 65_535;
+const PATHS_MAX: i64 = 3;
 
 /// Reads the file, or notes what is wrong with it.
 pub(crate) fn read(file: &Path, problems: &mut Problems) -> Option<Given> {
@@ -43,6 +46,8 @@ fn take(file: &Section<'_>) -> Given {
             queue_us: span(file, "queue"),
             loss_ppm: file.integer("loss", 0..=PPM_MAX).map(|ppm| ppm as u32),
         },
+        paths: file.integer("paths", 1..=PATHS_MAX).map(|paths| paths as usize),
+        route_mode: file.text("route_mode").and_then(|text| route_mode(file, &text)),
         incidents: file.each("incident", incident),
     }
 }
@@ -52,12 +57,23 @@ fn topology(file: &Section<'_>, text: &Text<'_>) -> Option<Topology> {
         "alone" => Some(Topology::Alone),
         "pair" => Some(Topology::Pair(1)),
         "pair-two" => Some(Topology::Pair(2)),
+        "twins" => Some(Topology::Twins(1)),
+        "twins-two" => Some(Topology::Twins(2)),
         other => {
             let what = format!("topology is {other:?}");
-            file.fault(text.place.clone(), what, "give one of alone, pair, pair-two");
+            file.fault(text.place.clone(), what, "give one of alone, pair, pair-two, twins, twins-two");
             None
         }
     }
+}
+
+fn route_mode(file: &Section<'_>, text: &Text<'_>) -> Option<Spread> {
+    let read = Word::<Spread>::read(text.text);
+    read.map_err(|wrong| {
+        let (what, instead) = wrong.halves();
+        file.fault(text.place.clone(), format!("route_mode {:?} {what}", text.text), instead);
+    })
+    .ok()
 }
 
 fn fault(file: &Section<'_>, text: &Text<'_>) -> Option<&'static str> {
@@ -91,19 +107,21 @@ fn incident(section: &Section<'_>) -> Option<Incident> {
     };
     let (at, what) = (span(section, "at"), section.text("what"));
     let (lasts, bytes) = (span(section, "lasts"), section.integer("bytes", 1..=BYTES_MAX));
+    let path = section.integer("path", 0..=PATHS_MAX - 1);
     let Some(what) = what else {
         needs("what");
         return None;
     };
     let trouble = match what.text {
         "partition" => lasts.map(Trouble::Partition),
+        "dark-path" => lasts.map(|span_us| Trouble::DarkPath(path.unwrap_or(0) as usize, span_us)),
         "kill-front" => lasts.map(Trouble::KillFront),
         "kill-back" => lasts.map(Trouble::KillBack),
         "shrink" => bytes.map(|bytes| Trouble::Shrink(bytes as usize)),
         "drain" => Some(Trouble::Drain),
         "reset" => Some(Trouble::Reset),
         other => {
-            let known = "give one of partition, kill-front, kill-back, shrink, drain, reset";
+            let known = "give one of partition, dark-path, kill-front, kill-back, shrink, drain, reset";
             section.fault(what.place, format!("what is {other:?}"), known);
             return None;
         }
@@ -135,6 +153,13 @@ mod tests {
         assert_eq!((given.faults, given.exchanges), (Some(vec!["Loss"]), Some(5)));
         assert_eq!(given.incidents[0].at_us, 1_000_000);
         assert_eq!(given.incidents[0].trouble, Trouble::KillBack(2_000_000));
+        let text = "topology = 'twins'\npaths = 2\nroute_mode = 'bond'\n[[incident]]\nat = '1s'\nwhat = 'dark-path'\n\
+                    path = 1\nlasts = '2s'\n";
+        let given = toml_file::read(text, take).unwrap();
+        assert_eq!((given.topology, given.paths), (Some(Topology::Twins(1)), Some(2)));
+        assert_eq!(given.route_mode, Some(Spread::Bond));
+        assert_eq!(given.incidents[0].trouble, Trouble::DarkPath(1, 2_000_000));
+        assert_eq!(faults("paths = 4\nroute_mode = 'ring'\n").len(), 2);
     }
 
     #[test]

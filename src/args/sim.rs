@@ -8,15 +8,17 @@ use std::path::PathBuf;
 const EXAMPLES: &str = "\
 A seed decides everything: topology, path, faults, what clients ask and origins answer. A scenario
 file gives some of it, and the seed the rest:
-  topology = \"pair\"             # alone, pair, or pair of a front-end with two workers: pair-two
+  topology = \"pair\"             # alone, pair, or pair of a front-end with two workers: pair-two;
+                                # with two back-ends: twins, twins-two
+  paths = 2                     # to each back-end, 1 to 3; and route_mode, as --route-mode of front
   exchanges = 40                # of all clients together
   faults = [\"Loss\", \"TinyBuffers\"]      # instead of the drawn ones; [] for none
   latency = \"50ms\"              # one way; beside it jitter, queue (times), rate (kbit/s, a number)
   loss = 10000                  # datagrams per million
   [[incident]]                  # instead of the drawn timetable
   at = \"300ms\"
-  what = \"partition\"            # kill-front, kill-back and partition have `lasts`; drain, reset;
-  lasts = \"2s\"                  # shrink has `bytes`: larger datagrams vanish
+  what = \"partition\"            # kill-front, kill-back, partition and dark-path (one path, by its number
+  lasts = \"2s\"                  # in `path`) have `lasts`; drain, reset; shrink has `bytes`: larger datagrams vanish
 
 What must hold: every byte arrives as it was sent and in order; what looks whole is whole; every
 exchange ends; in worlds whose faults destroy nothing every exchange succeeds; after the last one

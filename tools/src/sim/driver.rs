@@ -48,6 +48,8 @@ struct Conn {
 #[derive(Debug)]
 pub(crate) struct Packet {
     pub(crate) from: SocketAddr,
+    /// The socket of the receiver that it came to.
+    pub(crate) socket: u16,
     pub(crate) ecn: Ecn,
     pub(crate) bytes: Vec<u8>,
 }
@@ -55,6 +57,8 @@ pub(crate) struct Packet {
 /// A train that leaves.
 #[derive(Debug)]
 pub(crate) struct Departure {
+    /// The sender's socket.
+    pub(crate) socket: u16,
     pub(crate) to: SocketAddr,
     pub(crate) ecn: Ecn,
     pub(crate) segment_bytes: usize,
@@ -417,14 +421,14 @@ impl Worker {
         for _ in 0..BATCH {
             let Some(first) = self.inbox.pop_front() else { break };
             any = true;
-            let Packet { from, ecn, mut bytes } = first;
+            let Packet { from, socket, ecn, mut bytes } = first;
             let segment_bytes = bytes.len();
             let mut is_open = true;
             while is_open
                 && bytes.len() < 60_000
                 && yard.world.dice.driver.ppm(700_000)
                 && let Some(next) = self.inbox.front()
-                && next.from == from
+                && (next.from, next.socket) == (from, socket)
                 && next.ecn == ecn
                 && next.bytes.len() <= segment_bytes
             {
@@ -433,7 +437,8 @@ impl Worker {
                 self.inbox.pop_front();
                 yard.hits.hit("datagrams merged");
             }
-            let input = Input::Datagrams { socket: SocketId(0), from, ecn, segment_bytes, bytes: &mut bytes };
+            let socket = SocketId(socket);
+            let input = Input::Datagrams { socket, from, ecn, segment_bytes, bytes: &mut bytes };
             self.node.handle(yard.world.now(), input, &mut self.port);
         }
         any
@@ -463,6 +468,7 @@ impl Worker {
             any = true;
             let bytes = self.port.train_bytes(&train).to_vec();
             yard.departures.push(Departure {
+                socket: train.socket.0,
                 to: train.to,
                 ecn: train.ecn,
                 segment_bytes: train.segment_bytes,

@@ -39,6 +39,8 @@ faults! {
     Corruption;
     /// No datagram comes through for a while.
     Partition;
+    /// One path of several is dark for a while, and another is not.
+    DarkPath;
     /// Large datagrams vanish from some time on.
     MtuDrop;
     /// Socket buffers of few bytes, down to one.
@@ -141,6 +143,7 @@ impl Fault {
                 | Self::Reordering
                 | Self::Corruption
                 | Self::Partition
+                | Self::DarkPath
                 | Self::MtuDrop
                 | Self::RestartBack
         )

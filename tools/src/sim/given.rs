@@ -2,6 +2,7 @@
 //! still decides, so that one scenario has as many worlds as there are seeds. Times in µs.
 
 use crate::sim::fault::{Fault, Faults};
+use dataplane::tmp::spread::Spread;
 
 /// What stands between clients and origins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,6 +11,8 @@ pub enum Topology {
     Alone,
     /// A front-end of so many workers (1 or 2) and a back-end.
     Pair(u8),
+    /// The same, and two back-ends for every site.
+    Twins(u8),
 }
 
 /// Parts of the path; each is drawn where it is not given.
@@ -32,6 +35,8 @@ pub struct PathGiven {
 pub enum Trouble {
     /// No datagram passes for so long.
     Partition(u64),
+    /// No datagram passes on the path of this number for so long.
+    DarkPath(usize, u64),
     /// Datagrams of more bytes vanish from now on.
     Shrink(usize),
     /// The front-end (or the node alone) is killed, and started again after so long.
@@ -64,6 +69,10 @@ pub struct Given {
     pub exchanges: Option<usize>,
     /// The path.
     pub path: PathGiven,
+    /// How many there are to each back-end, 1 to 3, and how they are used.
+    pub paths: Option<usize>,
+    /// See `paths`.
+    pub route_mode: Option<Spread>,
     /// Instead of the drawn timetable, unless it is empty.
     pub incidents: Vec<Incident>,
 }
@@ -94,6 +103,7 @@ impl Trouble {
     const fn fault(self) -> Fault {
         match self {
             Self::Partition(_) => Fault::Partition,
+            Self::DarkPath(..) => Fault::DarkPath,
             Self::Shrink(_) => Fault::MtuDrop,
             Self::KillFront(_) => Fault::RestartFront,
             Self::KillBack(_) => Fault::RestartBack,

@@ -1,4 +1,4 @@
-//! The paths between a front-end and its back-ends, one like the other: latency, a rate, and what may befall a datagram.
+//! The paths between a front-end and its back-ends, one or several to each: latency, a rate, and what may befall a datagram.
 
 use core::net::SocketAddr;
 
@@ -6,25 +6,31 @@ use crate::sim::driver::{Departure, Packet};
 use crate::sim::fault::{Fault, Faults};
 use crate::sim::film::{Fate, Sight};
 use crate::sim::given::PathGiven;
-use crate::sim::scenario::process_at;
+use crate::sim::scenario::{PATHS, process_at, tunnel_address};
 use crate::sim::world::{Event, Hits, World};
 
 /// Back-ends at most.
 const BACKS: usize = 2;
 
-/// A path both ways to each back-end.
+/// One path, both ways.
+#[derive(Clone, Copy, Debug, Default)]
+struct Way {
+    latency_us: u64,
+    /// There and back.
+    free_us: [u64; 2],
+    /// No datagram passes before this time.
+    heals_us: u64,
+}
+
+/// All paths, by back-end and number.
 #[derive(Debug)]
 pub(crate) struct Network {
-    latency_us: u64,
+    ways: [[Way; PATHS]; BACKS],
     jitter_us: u64,
     us_per_kib: u64,
     queue_us_max: u64,
     loss_ppm: u32,
     faults: Faults,
-    /// By back-end, there and back.
-    free_us: [[u64; 2]; BACKS],
-    /// No datagram to or from a back-end passes before this time.
-    pub(crate) heals_us: [u64; BACKS],
     /// Larger datagrams vanish.
     pub(crate) mtu_bytes: usize,
     packets: Vec<Option<(SocketAddr, Packet)>>,
@@ -35,20 +41,24 @@ impl Network {
     /// Draws a path, but for what is given of it.
     pub(crate) fn draw(world: &mut World, faults: Faults, given: &PathGiven) -> Self {
         let dice = &mut world.dice.net;
+        // The first path of each is as given; the others are up to twice as long, or shorter.
+        let latency_us = given.latency_us.unwrap_or_else(|| dice.between(50, 60_000));
+        let mut ways = [[Way::default(); PATHS]; BACKS];
+        for (number, way) in ways.iter_mut().flat_map(|ways| ways.iter_mut().enumerate()) {
+            way.latency_us =
+                if number == 0 { latency_us } else { dice.between(latency_us / 4, 2 * latency_us) };
+        }
         let mut drawn = Self {
-            latency_us: dice.between(50, 60_000),
+            ways,
             jitter_us: dice.between(0, 2_000),
             us_per_kib: dice.between(1, 400),
             queue_us_max: dice.between(50_000, 300_000),
             loss_ppm: dice.between(2_000, 100_000) as u32,
             faults,
-            free_us: [[0; 2]; BACKS],
-            heals_us: [0; BACKS],
             mtu_bytes: usize::MAX,
             packets: Vec::new(),
             spare: Vec::new(),
         };
-        drawn.latency_us = given.latency_us.unwrap_or(drawn.latency_us);
         drawn.jitter_us = given.jitter_us.unwrap_or(drawn.jitter_us);
         drawn.queue_us_max = given.queue_us.unwrap_or(drawn.queue_us_max);
         drawn.loss_ppm = given.loss_ppm.unwrap_or(drawn.loss_ppm);
@@ -57,22 +67,22 @@ impl Network {
         drawn
     }
 
-    /// Sends a train off, cut into its datagrams.
-    pub(crate) fn send(
-        &mut self,
-        world: &mut World,
-        hits: &mut Hits,
-        from: SocketAddr,
-        train: &Departure,
-        process: usize,
-    ) {
-        // The way there is the front-end's.
-        let (back, way) = match process {
-            0 => (process_at(train.to).saturating_sub(1), 0),
-            back => (back - 1, 1),
-        };
+    /// No datagram passes on a path for so long; on none of a back-end's where no number is given.
+    pub(crate) fn darken(&mut self, world: &World, back: usize, path: Option<usize>, span_us: u64) {
+        let all = self.ways[back].iter_mut().enumerate();
+        for (_, way) in all.filter(|(number, _)| path.is_none_or(|path| path == *number)) {
+            way.heals_us = world.now_us + span_us;
+        }
+    }
+
+    /// Sends a train of a process off, cut into its datagrams.
+    pub(crate) fn send(&mut self, world: &mut World, hits: &mut Hits, train: &Departure, process: usize) {
+        // The way there is the front-end's. A path joins sockets of one number.
+        let (to, socket) = process_at(train.to);
+        let (back, way) = if process == 0 { (to.saturating_sub(1), 0) } else { (process - 1, 1) };
+        let path = (back, usize::from(socket));
         for datagram in train.bytes.chunks(train.segment_bytes) {
-            self.send_one(world, hits, from, train, datagram, (back, way));
+            self.send_one(world, hits, (process, train), datagram, (path, way));
         }
     }
 
@@ -86,12 +96,13 @@ impl Network {
         &mut self,
         world: &mut World,
         hits: &mut Hits,
-        from: SocketAddr,
-        train: &Departure,
+        (process, train): (usize, &Departure),
         datagram: &[u8],
-        (back, way): (usize, usize),
+        ((back, path), way): ((usize, usize), usize),
     ) {
         let faults = self.faults;
+        let from = tunnel_address(process, train.socket);
+        let (_, socket) = process_at(train.to);
         let mut happens = |fault: Fault, world: &mut World, ppm: u32| {
             let does = faults.has(fault) && world.dice.net.ppm(ppm);
             if does {
@@ -100,12 +111,14 @@ impl Network {
             does
         };
         let sight = |fate| move |at_us| sight_of(at_us, way, datagram, fate);
-        let start = self.free_us[back][way].max(world.now_us);
+        let at = &mut self.ways[back][path];
+        let start = at.free_us[way].max(world.now_us);
         if start - world.now_us > self.queue_us_max {
             return world.show(sight(Fate::Overflowed));
         }
-        self.free_us[back][way] = start + self.us_per_kib * datagram.len() as u64 / 1_024;
-        if world.now_us < self.heals_us[back] || happens(Fault::Loss, world, self.loss_ppm) {
+        at.free_us[way] = start + self.us_per_kib * datagram.len() as u64 / 1_024;
+        let (latency_us, leaves_us) = (at.latency_us, at.free_us[way]);
+        if world.now_us < at.heals_us || happens(Fault::Loss, world, self.loss_ppm) {
             return world.show(sight(Fate::Lost));
         }
         if datagram.len() > self.mtu_bytes {
@@ -121,11 +134,11 @@ impl Network {
         }
         let copies = 1 + usize::from(happens(Fault::Duplication, world, 50_000));
         for _ in 0..copies {
-            let mut at_us = self.free_us[back][way] + self.latency_us;
+            let mut at_us = leaves_us + latency_us;
             if happens(Fault::Reordering, world, 100_000) {
-                at_us += world.dice.net.below(self.jitter_us + self.latency_us / 2 + 1);
+                at_us += world.dice.net.below(self.jitter_us + latency_us / 2 + 1);
             }
-            let packet = Packet { from, ecn: train.ecn, bytes: bytes.clone() };
+            let packet = Packet { from, socket, ecn: train.ecn, bytes: bytes.clone() };
             world.show(sight(Fate::Arrives(at_us)));
             let index = self.keep(train.to, packet);
             world.at(at_us, Event::Datagram(index));

@@ -84,7 +84,8 @@ enum Actor {
 /// What a fault of the timetable does.
 #[derive(Clone, Copy, Debug)]
 enum Action {
-    Partition(usize, u64),
+    /// No datagram passes to or from a back-end, or on one path to it, for so long.
+    Partition(usize, Option<usize>, u64),
     Shrink(usize),
     Kill(usize, u64),
     Drain(usize),
@@ -130,6 +131,7 @@ impl Sim {
         let topology = match (options.given.topology, drawn) {
             _ if options.alone => Topology::Alone,
             (Some(TopologyGiven::Alone), _) | (None, 0) => Topology::Alone,
+            (Some(TopologyGiven::Twins(workers)), _) => Topology::Twins(workers.clamp(1, 2)),
             (Some(TopologyGiven::Pair(workers)), _) => Topology::Pair(workers.clamp(1, 2)),
             (None, 1) => Topology::Pair(2),
             (None, 2) => Topology::Twins(1 + (seed & 1) as u8),
@@ -138,7 +140,7 @@ impl Sim {
         let faults =
             if options.calm { Faults::NONE } else { Faults::draw(&mut dice, topology != Topology::Alone) };
         let faults = options.given.faults(faults);
-        let scenario = Scenario::draw(seed, topology, &faults);
+        let scenario = Scenario::draw(seed, topology, &faults, &options.given);
         let mut world = World::new(seed);
         if options.films {
             world.start_film();
@@ -240,7 +242,8 @@ impl Sim {
     fn plan_incidents(&mut self, given: &Given) {
         for incident in &given.incidents {
             let action = match incident.trouble {
-                Trouble::Partition(span_us) => Action::Partition(0, span_us),
+                Trouble::Partition(span_us) => Action::Partition(0, None, span_us),
+                Trouble::DarkPath(path, span_us) => Action::Partition(0, Some(path), span_us),
                 Trouble::Shrink(bytes) => Action::Shrink(bytes),
                 Trouble::KillFront(down_us) => Action::Kill(0, down_us),
                 Trouble::KillBack(_) if self.scenario.processes() < 2 => continue,
@@ -257,10 +260,22 @@ impl Sim {
         let span_us = dice.between(20_000, 4_000_000);
         if faults.has(Fault::Partition) {
             let span = dice.between(10_000, 12_000_000);
-            self.plan(dice.below(span_us), Action::Partition(0, span));
+            self.plan(dice.below(span_us), Action::Partition(0, None, span));
             if self.scenario.backs() > 1 && dice.ppm(500_000) {
                 let span = dice.between(10_000, 12_000_000);
-                self.plan(dice.below(2 * span_us), Action::Partition(1, span));
+                self.plan(dice.below(2 * span_us), Action::Partition(1, None, span));
+            }
+        }
+        // At any time all paths of a back-end but one are whole.
+        if faults.has(Fault::DarkPath) && self.scenario.paths() > 1 {
+            let mut at_us = dice.below(span_us);
+            for _ in 0..dice.between(1, 4) {
+                let (span, path) =
+                    (dice.between(10_000, 6_000_000), dice.below(self.scenario.paths() as u64));
+                for back in 0..self.scenario.backs() {
+                    self.plan(at_us, Action::Partition(back, Some(path as usize), span));
+                }
+                at_us += span + dice.between(2_000_000, 4_000_000);
             }
         }
         if faults.has(Fault::MtuDrop) {
@@ -361,13 +376,12 @@ impl Sim {
         let worker = &mut workers[index];
         let mut yard = Yard { world, pipes, hits: &mut book.hits, setting, connects, departures };
         let wakes = worker.turn(&mut yard);
-        let from = worker.address;
         for pipe in self.connects.drain(..) {
             let latency_us = self.pipes.get(pipe).habits.latency_us;
             self.world.at(self.world.now_us + latency_us, Event::Connect(pipe));
         }
         for train in self.departures.drain(..) {
-            self.network.send(&mut self.world, &mut self.book.hits, from, &train, process);
+            self.network.send(&mut self.world, &mut self.book.hits, &train, process);
         }
         for number in 0..64 {
             if wakes & 1 << number != 0 {
@@ -522,7 +536,7 @@ impl Sim {
 
     fn deliver(&mut self, index: u32) {
         let Some((to, packet)) = self.network.take(index) else { return };
-        let process = process_at(to);
+        let (process, _) = process_at(to);
         if !self.processes[process].lives {
             return;
         }
@@ -550,9 +564,10 @@ impl Sim {
             }
             // Once the last exchange is over nothing more is broken.
             _ if self.clients == 0 => {}
-            Action::Partition(back, span_us) => {
-                self.book.hits.hit(Fault::Partition.name());
-                self.network.heals_us[back] = self.world.now_us + span_us;
+            Action::Partition(back, path, span_us) => {
+                let fault = if path.is_some() { Fault::DarkPath } else { Fault::Partition };
+                self.book.hits.hit(fault.name());
+                self.network.darken(&self.world, back, path, span_us);
             }
             Action::Shrink(bytes) => {
                 self.book.hits.hit(Fault::MtuDrop.name());

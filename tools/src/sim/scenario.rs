@@ -25,12 +25,14 @@ use dataplane::time::{Duration, Instant};
 use dataplane::tmp::endpoint::{Endpoint, EndpointOptions};
 use dataplane::tmp::key::{PresharedKey, PrivateKey};
 use dataplane::tmp::options::TunnelOptions;
+use dataplane::tmp::path_limits::PathLimits;
 use dataplane::tmp::random::PredictableRandom;
-use dataplane::tmp::spread::PathUse;
+use dataplane::tmp::spread::{PathUse, Spread};
 
 use crate::sim::client::Doors;
 use crate::sim::driver::Worker;
 use crate::sim::fault::{Fault, Faults};
+use crate::sim::given::Given;
 use crate::sim::message::{NOT_ALLOWED, TCP_SITE, UNRESOLVED};
 
 /// HTTP origins; the last one connects badly in some seeds. Behind them stands one for plain TCP.
@@ -62,6 +64,9 @@ pub(crate) struct Scenario {
     segments_max: usize,
     tcp_max: usize,
     proxy_origin: Option<ProxyVersion>,
+    /// Paths to each back-end, and how they are used.
+    paths: usize,
+    chosen: PathUse,
     /// The front-end sends every name over its route, and the back-end sorts them.
     takes_every_name: bool,
     seed: u64,
@@ -79,13 +84,19 @@ pub(crate) const fn address(a: u8, b: u8, port: u16) -> SocketAddr {
     SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, a, 0, b)), port)
 }
 
-/// Where the tunnel's ends listen.
-pub(crate) const FRONT_UDP: SocketAddr = address(1, 1, 7_000);
-const BACKS_UDP: [SocketAddr; 2] = [address(2, 1, 7_000), address(2, 2, 7_000)];
+/// Paths to a back-end at most.
+pub(crate) const PATHS: usize = 3;
 
-/// The process that listens on an address of the tunnels.
-pub(crate) fn process_at(to: SocketAddr) -> usize {
-    BACKS_UDP.iter().position(|back| *back == to).map_or(0, |back| 1 + back)
+/// Where the sockets of the tunnels' ends are, by process: 0 the front-end, then the back-ends.
+pub(crate) const fn tunnel_address(process: usize, socket: u16) -> SocketAddr {
+    address(11 + process as u8, 1 + socket as u8, 7_000)
+}
+
+/// The process and the socket that an address of the tunnels is of.
+pub(crate) fn process_at(to: SocketAddr) -> (usize, u16) {
+    let IpAddr::V4(ip) = to.ip() else { return (0, 0) };
+    let [_, process, _, socket] = ip.octets();
+    (usize::from(process.saturating_sub(11)), u16::from(socket.saturating_sub(1)))
 }
 
 /// The addresses of an origin: two, the second of which is the bad one of the last origin.
@@ -116,7 +127,7 @@ pub(crate) fn listener_of(to: SocketAddr) -> Option<ListenerId> {
 
 impl Scenario {
     /// Draws one.
-    pub(crate) fn draw(seed: u64, shape: Shape, faults: &Faults) -> Self {
+    pub(crate) fn draw(seed: u64, shape: Shape, faults: &Faults, given: &Given) -> Self {
         let mut dice = Prng::new(seed ^ 0x5ce0);
         let second = |low: u64, high: u64, dice: &mut Prng| Duration::from_secs(dice.between(low, high));
         let few = faults.has(Fault::FewConnections);
@@ -182,6 +193,8 @@ impl Scenario {
             trains: dice.between(1, 8) as usize,
             segments_max: dice.between(1, 40) as usize,
             proxy_origin,
+            paths: 1,
+            chosen: PathUse::default(),
             takes_every_name: dice.ppm(300_000),
             seed,
         };
@@ -189,6 +202,15 @@ impl Scenario {
             Shape::Pair(workers) | Shape::Twins(workers) => dice.below(workers.into()) as u8,
             Shape::Alone => 0,
         };
+        if dice.ppm(400_000) || faults.has(Fault::DarkPath) {
+            scenario.paths = dice.between(2, PATHS as u64) as usize;
+            let spreads = [Spread::Failover, Spread::Best, Spread::Bond, Spread::Duplicate];
+            let wait_us = [0, 0, 20_000][dice.below(3) as usize];
+            let limits = PathLimits { wait_us, ..PathLimits::default() };
+            scenario.chosen = PathUse { spread: spreads[dice.below(4) as usize], limits };
+        }
+        scenario.paths = given.paths.map_or(scenario.paths, |paths| paths.clamp(1, PATHS));
+        scenario.chosen.spread = given.route_mode.unwrap_or(scenario.chosen.spread);
         scenario.plans = [Arc::new(scenario.front_plan(owner)), Arc::new(scenario.back_plan())];
         scenario
     }
@@ -229,7 +251,7 @@ impl Scenario {
                 listener(DOORS.tcp_proxied, true, tcp_site),
             ],
             sites: sites.into(),
-            routes: (0..self.backs()).map(|back| route(back, owner)).collect(),
+            routes: (0..self.backs()).map(|back| self.route(back, owner)).collect(),
             origins: if self.has_tunnel() { Vec::new().into() } else { self.origins().into() },
             peers: Vec::new(),
             rules: Arc::new(Rules { requests: (0..5).map(class_rule).collect(), ..Rules::default() }),
@@ -287,8 +309,13 @@ impl Scenario {
         match self.shape {
             Shape::Alone => 0,
             Shape::Pair(_) => 1,
-            Shape::Twins(_) => BACKS_UDP.len(),
+            Shape::Twins(_) => 2,
         }
+    }
+
+    /// How many paths there are to each back-end.
+    pub(crate) const fn paths(&self) -> usize {
+        self.paths
     }
 
     /// How many processes there are.
@@ -357,7 +384,7 @@ impl Scenario {
                 blocks: self.limits.queue_bytes / self.limits.block_bytes,
                 trains: self.trains,
             });
-            let address = if process == 0 { FRONT_UDP } else { BACKS_UDP[process - 1] };
+            let address = tunnel_address(process, 0);
             let me = first + worker as u16;
             workers.push(Worker::new(me, node, port, address, self.queue_bound_bytes()));
         }
@@ -375,6 +402,19 @@ impl Scenario {
             decision_seed: (worker as u64) << 32,
             records: Box::new(Records(vec![0; SLOT_BYTES])),
         })
+    }
+
+    /// The route to a back-end. One worker has all tunnels: the world tells datagrams apart by their addresses only.
+    fn route(&self, back: usize, owner: u8) -> Route {
+        Route {
+            name: ["east", "west"][back].to_owned(),
+            public_key: key(1 + back).public(),
+            addresses: (0..self.paths as u16).map(|socket| tunnel_address(1 + back, socket)).collect(),
+            carriers: Vec::new(),
+            chosen: self.chosen,
+            owner,
+            retired: None,
+        }
     }
 
     fn trunk(&self, process: usize, worker: usize, life: u64, now: Instant) -> Option<Trunk> {
@@ -402,23 +442,11 @@ impl Scenario {
             workers: self.workers(process),
             datagram_bytes_max: self.transport.datagram_bytes_max,
         };
-        let mut trunk = Trunk::new(endpoint, vec![(SocketId(0), true)], Some(keys().1.clone()), options);
+        let sockets = (0..self.paths as u16).map(|socket| (SocketId(socket), true)).collect();
+        let mut trunk = Trunk::new(endpoint, sockets, Some(keys().1.clone()), options);
         let taken = trunk.take_plan(now, &self.plans[process.min(1)]);
         assert!(taken.is_ok(), "the peer has a key, and the route an address");
         Some(trunk)
-    }
-}
-
-/// The route to a back-end. One worker has all tunnels: the world tells datagrams apart by their addresses only.
-fn route(back: usize, owner: u8) -> Route {
-    Route {
-        name: ["east", "west"][back].to_owned(),
-        public_key: key(1 + back).public(),
-        addresses: vec![BACKS_UDP[back]],
-        carriers: Vec::new(),
-        chosen: PathUse::default(),
-        owner,
-        retired: None,
     }
 }
 
