@@ -22,9 +22,14 @@ use mio::{Events, Poll, Token, Waker};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 /// How often the file of figures and the stop are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// After tables that took long to make, the next ones wait for so many times as long: a twentieth of a core is enough; but never
+/// longer than this, for users must leave what has gone wrong.
+const REST_TIMES: u32 = 20;
+const REST_MAX: Duration = Duration::from_secs(2);
 /// How long a client that was told of a better machine may go on there, seconds; as old as figures may be.
 const HINT_S: u32 = 60;
 
@@ -87,6 +92,8 @@ impl Redirector {
             publish: Box::new(publish),
             before: Vec::new(),
             is_full: false,
+            rested_at: Instant::now(),
+            is_due: false,
         };
         running.take(network);
         let told = shared.clone();
@@ -123,6 +130,9 @@ struct Running {
     before: Vec<Arc<Redirects>>,
     /// It was said that there are too many.
     is_full: bool,
+    /// When tables may be made again, and whether there is something new to make them of.
+    rested_at: Instant,
+    is_due: bool,
 }
 
 impl Running {
@@ -180,13 +190,15 @@ impl Running {
         if let Some(reported) = reported {
             self.steering = self.steering.with_reported(reported);
         }
-        if file_changed || has_news {
+        self.is_due |= file_changed || has_news;
+        if self.is_due && Instant::now() >= self.rested_at {
             self.make();
         }
     }
 
     /// Makes the tables anew, and gives them to the workers if they are others.
     fn make(&mut self) {
+        let begun = Instant::now();
         let now_s = clock::unix_us() / 1_000_000;
         let mut made: Vec<(Terms, Arc<Verdicts>)> = Vec::new();
         let mut has_changed = false;
@@ -227,6 +239,8 @@ impl Running {
             place += 1;
             place > newest || Arc::strong_count(table) > 1
         });
+        self.is_due = false;
+        self.rested_at = Instant::now() + (begun.elapsed() * REST_TIMES).min(REST_MAX);
     }
 
     /// Whether what workers have is of these sites.

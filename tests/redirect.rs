@@ -64,6 +64,7 @@ roles = ["probe"]
 key = "p1.key"
 public_key = "{prober}"
 [policy.web]
+score.load = 0   # how hard this machine is pressed just now must not decide
 [site."shop.test"]
 origins = ["http://{}"]
 dns.policy = "web"
@@ -112,14 +113,14 @@ fall = 2
     }
 
     /// One that reads a tree of its own: the same but for what was measured.
-    fn front(&self, name: &str, ip: &str) -> Front {
+    fn front(&self, name: &str, ip: &str, report_to: &str) -> Front {
         let tree = self.tree_of(name);
         let (at, cpu) = (format!("{ip}:0"), one_cpu());
         let behind_proxy = format!("{at},proxy");
         let node = Node::start(
             &[
                 &["front", "--config", &tree, "--node", name, "--cpus", &cpu, "--admin", "127.0.0.1:0"][..],
-                &["--listen", &behind_proxy, "--listen", &at, "--reports", &at, "--report-to", "127.0.0.1:9"],
+                &["--listen", &behind_proxy, "--listen", &at, "--reports", &at, "--report-to", report_to],
                 &[
                     "--access-log",
                     &self.folder.path(name),
@@ -179,9 +180,10 @@ impl Front {
 #[test]
 fn a_client_of_the_wrong_pop_is_sent_to_the_right_one_once_and_only_while_that_is_up() {
     let network = Network::new();
-    let west = network.front("west", "127.0.0.2");
+    let west = network.front("west", "127.0.0.2", "127.0.0.1:9");
     network.edit(":1002", &format!(":{}", west.clients.port()));
-    let east = network.front("east", "127.0.0.1");
+    let to_west = format!("{}@{}", network.public("west"), west.reports);
+    let east = network.front("east", "127.0.0.1", &to_west);
     network.edit(":1001", &format!(":{}", east.clients.port()));
     network.edit("127.0.0.1:1003", &east.probes.to_string());
     network.edit("127.0.0.2:1004", &west.probes.to_string());
@@ -217,6 +219,25 @@ fn a_client_of_the_wrong_pop_is_sent_to_the_right_one_once_and_only_while_that_i
     assert_eq!(answer.status, 302, "{}", answer.text());
     assert!(answer.has_field(&format!("Location: {base}/echo?a=1")), "{}", answer.text());
     assert!(answer.has_field("Cache-Control: no-store"), "{}", answer.text());
+
+    // Front-ends hear each other under keys of the pair; what the network's secret has signed is nothing to them.
+    let heard = |front: &Front, sample: &str| front.node.metric(sample).filter(|count| *count > 0.0);
+    until("west hears east", || heard(&west, "longhaul_reports_total{node=\"east\"}"));
+    assert!(heard(&west, "longhaul_reports_refused_total{node=\"east\",reason=\"forged\"}").is_none());
+    let at = east.reports.to_string();
+    let secret = network.folder.path("reports.key");
+    let _forger = Node::start(&[
+        "probe",
+        "--config",
+        &network.tree,
+        "--node",
+        "p1",
+        "--report-to",
+        &at,
+        "--report-key",
+        &secret,
+    ]);
+    until("it is refused", || heard(&east, "longhaul_reports_refused_total{node=\"p1\",reason=\"forged\"}"));
 
     // The client follows: it is served, and the origin sees the site's name.
     let name = base.trim_start_matches("http://");

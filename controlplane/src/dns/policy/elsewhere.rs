@@ -131,8 +131,15 @@ pub fn table(
     let mut decision = Decision::default();
     let mut sent: HashMap<Network, Option<u16>> = HashMap::new();
     let mut here: Vec<Network> = Vec::new();
-    for network in steering.figures().measured() {
+    let figures = steering.figures();
+    let is_out = is_out(steering, terms, now_s, &mut decision);
+    for network in figures.measured() {
         let client = Client { address: network.base(), bits: network.bits() };
+        // What the judgement would say, for most networks of a large network of machines: they are others' clients.
+        if !is_out && figures.ways(client.address, client.bits).0.from(terms.own.0.into()).is_none() {
+            here.push(*network);
+            continue;
+        }
         let held = before.get(network).copied().flatten();
         match judge(steering, terms, client, held, now_s, &mut decision) {
             Verdict::There(place) => {
@@ -152,6 +159,14 @@ pub fn table(
         sent.extend(shadowing.into_iter().map(|network| (network, None)));
     }
     Ok(sent.into_iter().collect())
+}
+
+/// Whether this machine is down or drained, so that its distance from a client does not matter.
+fn is_out(steering: &Steering, terms: &Terms, now_s: u64, decision: &mut Decision) -> bool {
+    let anybody = Client::of(core::net::Ipv4Addr::UNSPECIFIED.into());
+    steering.decide(terms.policy, anybody, Family::V4, now_s, 0, decision);
+    let own = decision.judged.iter().find(|one| one.server == terms.own);
+    own.and_then(own_score) == Some(f32::INFINITY)
 }
 
 #[cfg(test)]
