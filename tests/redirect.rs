@@ -315,3 +315,23 @@ fn trees_that_could_send_in_circles_are_refused() {
         assert!(code == 2 && said.contains(due), "{new}: {said}");
     }
 }
+
+/// The machine of a back-end that users reach, too, has both roles: it serves them straight from the origin, and sends them on.
+#[test]
+fn a_back_ends_machine_sends_clients_on() {
+    let network = Network::new();
+    network.edit(
+        "roles = [\"front\"]\naddresses = [\"127.0.0.1\"]",
+        "roles = [\"front\", \"back\"]\nback.listen = [\"127.0.0.1:2\"]\naddresses = [\"127.0.0.1\"]",
+    );
+    network.edit("origins = [", "back = [\"east\"]\norigins = [");
+    let up = |name: &str| format!("[override.{name}]\naction = \"up\"\nreason = \"seen\"\n");
+    network.edit("[policy.web]", &(up("west") + &up("east") + "[policy.web]"));
+    let east = network.front("east", "127.0.0.1", "127.0.0.1:9");
+    until("it is known that west is better", || east.sent_to("west").filter(|networks| *networks == 1.0));
+    let answer = east.get(CLIENT, "shop.test");
+    assert_eq!(answer.status, 302, "{}", answer.text());
+    assert!(answer.has_field("Location: http://shop.test.west.test:1002/echo?a=1"), "{}", answer.text());
+    let served = east.get(STRANGER, "shop.test");
+    assert!(served.status == 200 && served.text().contains("shop.test"), "{}", served.text());
+}

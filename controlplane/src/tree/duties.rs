@@ -135,7 +135,9 @@ impl<'t> Writing<'t> {
                 self.flag("site-class", format!("{site}={class}"));
             }
             let several = list(tree, &["site", site, "back"]);
-            if !several.is_empty() {
+            // A machine near the origin that users reach, too, needs no tunnel to itself.
+            let is_here = self.backs.contains(&self.node) && several.iter().any(|back| back == self.node);
+            if !several.is_empty() && !is_here {
                 self.flag("site", format!("{site}={}", several.join(",")));
                 for back in several {
                     if !backs.contains(&back) && self.backs.contains(&back.as_str()) {
@@ -267,7 +269,7 @@ impl<'t> Writing<'t> {
                 self.problem(&["site", site], what);
             }
             origins.iter().for_each(|origin| self.flag("origin", format!("{site}={origin}")));
-            for front in self.fronts_of(site) {
+            for front in self.fronts_of(site).into_iter().filter(|front| *front != self.node) {
                 match peers.iter_mut().find(|(known, _)| *known == front) {
                     Some((_, sites)) => sites.push(site),
                     None => peers.push((front, vec![site])),
@@ -470,6 +472,24 @@ policy = "web"
             tree.replacen("203.0.113.9:7000\"", "203.0.113.9:1\", \"203.0.113.9:2\", \"203.0.113.9:3\"", 1);
         let wrong = of(&crowd, "fra", Duty::Front).unwrap_err();
         assert!(wrong[0].contains("away is reached at 5 addresses, and a front-end takes 4"), "{wrong:?}");
+    }
+
+    #[test]
+    fn a_machine_of_both_roles_serves_its_sites_straight() {
+        let tree = TREE
+            .replacen(
+                "back.listen = [\"0.0.0.0:7001\"]",
+                "back.listen = [\"0.0.0.0:7001\"]\nfront.listen = [\"0.0.0.0:80\"]",
+                1,
+            )
+            .replacen("roles = [\"back\"]", "roles = [\"back\", \"front\"]", 1);
+        let front = of(&tree, "home", Duty::Front).unwrap();
+        assert!(
+            front.contains("--site shop.test=http://127.0.0.1:9000") && !front.contains("--route"),
+            "{front}"
+        );
+        let back = of(&tree, "home", Duty::Back).unwrap();
+        assert!(back.contains("--peer FRA=") && !back.contains("--peer HOME="), "{back}");
     }
 
     #[test]
