@@ -49,6 +49,11 @@ policy = "web"
 
 impl World {
     fn new() -> Self {
+        Self::with(None)
+    }
+
+    /// With somebody in between, to whom the name server sends its requests.
+    fn with(between: Option<SocketAddr>) -> Self {
         let folder = Folder::new();
         assert_eq!(run(&["key", "report", "--out", &folder.path("reports.key")]).0, 0);
         // The name server must know the prober's port before that has one: one that is free now.
@@ -57,14 +62,17 @@ impl World {
         drop(free);
         let path = folder.path("longhaul.toml");
         fs::write(&path, tree(requests, "")).unwrap();
-        let flags = ["--config", &path, "--admin", "127.0.0.1:0"];
+        let of_dns = folder.path("dns.toml");
+        fs::write(&of_dns, tree(between.unwrap_or(requests), "")).unwrap();
+        let admin = ["--admin", "127.0.0.1:0"];
         let control = folder.path("ctl");
         let dns =
             ["dns", "--node", "ns", "--threads", "1", "--reports", "127.0.0.1:0", "--control", &control];
-        let dns = Node::start(&[&dns[..], &flags].concat());
+        let dns = Node::start(&[&dns[..], &["--config", &of_dns], &admin].concat());
         let line = dns.wait_for("reports are taken");
         let to = line.split("reports_udp=").nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
-        let probe = Node::start(&[&["probe", "--node", "east", "--report-to", &to][..], &flags].concat());
+        let probe = ["probe", "--node", "east", "--report-to", &to, "--config", &path];
+        let probe = Node::start(&[&probe[..], &admin].concat());
         probe.wait_for("resolvers are probed for name servers that ask");
         Self { folder, dns, probe, requests }
     }
@@ -208,7 +216,7 @@ fn silent_resolvers_closed_ones_and_those_that_opted_out() {
     assert!(alone.recv(&mut asked).is_err(), "who opted out is not even asked for");
     assert_eq!(world.passed_over("opted_out"), 0.0);
     // A name server that has not read the list yet: the prober has.
-    let path = world.folder.path("longhaul.toml");
+    let path = world.folder.path("dns.toml");
     let unread = tree(world.requests, "").replace("127.0.66.0/24", "127.0.67.0/24");
     fs::write(&path, unread).unwrap();
     world.dns.signal("HUP");
@@ -265,4 +273,34 @@ fn floods_forgeries_and_replays_move_no_prober() {
     let asked = world.dns.metric("longhaul_dns_resolvers_asked_total").unwrap();
     assert!(asked <= 5.0 * seconds, "{asked} in {seconds} s");
     assert_eq!(refused("replayed"), 0.0);
+}
+
+#[test]
+fn a_request_that_comes_twice_is_taken_once() {
+    // Somebody in between hears what the name server asks, and says it again.
+    let between = UdpSocket::bind("127.0.0.1:0").unwrap();
+    between.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+    let world = World::with(Some(between.local_addr().unwrap()));
+    let mut request = [0; 2_000];
+    let bytes = until("the name server asks", || {
+        world.ask("127.0.64.1");
+        between.recv(&mut request).ok()
+    });
+    let replayed = "longhaul_resolver_requests_refused_total{reason=\"replayed\"}";
+    until("the second one is refused", || {
+        between.send_to(&request[..bytes], world.requests).unwrap();
+        world.probe.metric(replayed).filter(|count| *count > 0.0)
+    });
+    assert_eq!(world.probe.metric("longhaul_resolver_requests_total"), Some(1.0));
+    until("its outcome is told", || (world.told("unreachable") == 1.0).then_some(()));
+    // One bit changed: nobody's request.
+    request[bytes - 1] ^= 1;
+    until("a changed one is refused", || {
+        between.send_to(&request[..bytes], world.requests).unwrap();
+        world
+            .probe
+            .metric("longhaul_resolver_requests_refused_total{reason=\"forged\"}")
+            .filter(|count| *count > 0.0)
+    });
+    assert_eq!(world.probes("unreachable"), 1.0);
 }
