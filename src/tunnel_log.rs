@@ -38,6 +38,16 @@ impl Seen {
     }
 }
 
+/// Why all data moved: what speaks against the path that had it, or what speaks for the other one.
+fn why_moved(now: &Seen, was: usize, is: usize) -> &'static str {
+    let suspicion = now.paths[was].and_then(|path| path.suspicion);
+    match suspicion {
+        Some(suspicion) => suspicion.name(),
+        None if is < was => "good again",
+        None => "shorter",
+    }
+}
+
 impl TunnelLog {
     /// Looks at all tunnels: worker, name of the far end, state.
     pub(crate) fn look(&mut self, tunnels: impl Iterator<Item = (usize, String, TunnelStatus)>) {
@@ -89,7 +99,8 @@ impl TunnelLog {
         if let (Some(was), Some(is)) = (before.active(), now.active())
             && was != is
         {
-            let paths: Fields<'_> = &[("from_path", &was), ("to_path", &is)];
+            let why = why_moved(&now, was, is);
+            let paths: Fields<'_> = &[("from_path", &was), ("to_path", &is), ("why", &why)];
             self.tell(Level::Notice, to, "a tunnel has changed its path", paths);
         }
     }

@@ -8,6 +8,8 @@ mod blocked;
 #[path = "routes/moves.rs"]
 mod moves;
 mod process;
+#[path = "routes/roaming.rs"]
+mod roaming;
 
 use process::{Folder, Node, each_driver, one_cpu, until};
 use serde_json::Value;
@@ -22,7 +24,7 @@ struct World {
     relays: Vec<Node>,
     front: Node,
     back: Node,
-    _folder: Folder,
+    folder: Folder,
 }
 
 /// A folder with the keys of both ends, and what the back-end is told of the front-end.
@@ -59,16 +61,16 @@ impl World {
         let own = ["back", "--listen", any, "--key", &back_key, "--peer", &peer, "--origin", &site];
         let back = Node::start(&[&own[..], &fixed].concat());
         let tunnels: Vec<SocketAddr> = back.fields(" started ", "tunnel_udp=");
-        let relay = |to: &SocketAddr| {
-            let udp = format!("127.0.0.1:0={to}");
-            Node::launch(&["wan", "--udp", &udp, "--path", "rtt=20ms"])
+        let relay = |(number, to): (usize, &SocketAddr)| {
+            let (udp, control) = (format!("127.0.0.1:0={to}"), folder.path(&format!("relay{number}.sock")));
+            Node::launch(&["wan", "--udp", &udp, "--path", "rtt=20ms", "--control", &control])
         };
-        let relays: Vec<Node> = tunnels.iter().take(2).map(relay).collect();
+        let relays: Vec<Node> = tunnels.iter().take(2).enumerate().map(relay).collect();
         let at: Vec<String> = relays.iter().map(|relay| relay.word_after("relaying ")).collect();
         let route = format!("east={back_public}@{},{}", at[0], at[1]);
         let own = ["front", "--key", &front_key, "--route", &route, "--site", "*=east"];
         let front = Node::start(&[&own[..], &fixed, flags].concat());
-        let world = Self { origin, relays, front, back, _folder: folder };
+        let world = Self { origin, relays, front, back, folder };
         until("both paths are up", || {
             let paths = world.paths(&world.front);
             let known = paths.iter().filter(|path| path["rtt_min_us"].as_u64() < Some(90_000)).count();
@@ -174,7 +176,7 @@ fn a_tunnel_goes_over_tcp_where_udp_is_blocked() {
         let route = format!("east={back_public}@{udp},tcp+{}", back.address());
         let own = ["front", "--key", &front_key, "--route", &route, "--site", "*=east"];
         let front = Node::start(&[&own[..], &fixed].concat());
-        let world = World { origin, relays: Vec::new(), front, back, _folder: folder };
+        let world = World { origin, relays: Vec::new(), front, back, folder };
         world.wait_active(&world.front, 1);
         world.front.wait_for("a tunnel is up to=east");
         let carrier = format!("tcp+{}", world.back.address());
@@ -191,6 +193,38 @@ fn a_tunnel_goes_over_tcp_where_udp_is_blocked() {
     });
 }
 
+/// A back-end of several workers: the connection finds the one that has the tunnel, and streams move there when UDP goes dead.
+#[test]
+fn a_carrier_finds_the_worker_of_its_tunnel() {
+    let (origin, site) = origin();
+    let Keys { folder, front: front_key, back: back_key, back_public, peer } = Keys::new();
+    let (cpu, any) = (one_cpu(), "127.0.0.1:0");
+    let own = ["back", "--carrier-listen", any, "--listen", any, "--key", &back_key, "--peer", &peer];
+    let back = Node::start(&[&own[..], &["--origin", &site, "--admin", any]].concat());
+    let udp = format!("127.0.0.1:0={}", back.tunnel());
+    let relay = Node::launch(&["wan", "--udp", &udp, "--path", "rtt=2ms"]);
+    let route = format!("east={back_public}@{},tcp+{}", relay.word_after("relaying "), back.address());
+    let own = ["front", "--listen", any, "--key", &front_key, "--route", &route, "--site", "*=east"];
+    let front = Node::start(&[&own[..], &["--cpus", &cpu, "--admin", any]].concat());
+    let world = World { origin, relays: vec![relay], front, back, folder };
+    until("both paths are good", || {
+        let paths = world.paths(&world.front);
+        let good = paths
+            .iter()
+            .filter(|path| path["suspicion"].is_null() && path["rtt_min_us"].as_u64() < Some(90_000));
+        (good.count() == 2).then_some(())
+    });
+    let said = world.load(&["--connections", "8", "--requests", "1500", "--rate", "400"], || {
+        world.relays[0].signal("STOP");
+        world.wait_active(&world.front, 1);
+        world.wait_active(&world.back, 1);
+        world.relays[0].signal("CONT");
+    });
+    let report: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!((&report["requests"], &report["connections"]), (&1500.into(), &8.into()), "{said}");
+    drop(world.origin);
+}
+
 /// Whoever connects to a carrier's port and sends what is no datagram is cut off, and the tunnel goes on.
 #[test]
 fn strangers_at_a_carriers_port_disturb_nobody() {
@@ -203,7 +237,7 @@ fn strangers_at_a_carriers_port_disturb_nobody() {
     let route = format!("east=tcp+{back_public}@{}", back.address());
     let own = ["front", "--listen", any, "--key", &front_key, "--route", &route, "--site", "*=east"];
     let front = Node::start(&[&own[..], &fixed].concat());
-    let world = World { origin, relays: Vec::new(), front, back, _folder: folder };
+    let world = World { origin, relays: Vec::new(), front, back, folder };
     until("the tunnel is up", || (world.front.page("/healthz").0 == 200).then_some(()));
     let mut strangers: Vec<_> = (0..100).map(|_| process::connect(world.back.address())).collect();
     for (number, stranger) in strangers.iter_mut().enumerate() {

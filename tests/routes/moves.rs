@@ -184,9 +184,12 @@ fn what_has_not_been_sent_goes_over_whichever_route_comes_up() {
                     .then_some(())
             });
             let control = twins.folder.path("ctl");
-            let (_, text) = said(&["explain", "route", "any", "--control", &control]);
+            // Workers show their figures twice a second.
+            let text = until("what the tunnels do is known", || {
+                let (_, text) = said(&["explain", "route", "any", "--control", &control]);
+                text.contains(&format!("path 0  {}  no answer has come yet", at[0])).then_some(text)
+            });
             assert!(text.contains("goes      nowhere: none of its 2 routes is up"), "{text}");
-            assert!(text.contains(&format!("path 0  {}  no answer has come yet", at[0])), "{text}");
             let [east, west] = silent;
             drop(west);
             let _west = twins.back(1, &at[1].to_string());

@@ -17,6 +17,8 @@ pub(in crate::tmp) const RESET: u8 = 0x15;
 
 /// Byte 1 of an INIT that continues no session: any worker may answer it. [TMP-12]
 pub const OWNER_ANY: u8 = 255;
+/// Where the owner of a datagram's receiver stands. [TMP-11]
+pub const OWNER_AT: usize = 1;
 
 /// Length of an INIT. [TMP-12]
 pub(in crate::tmp) const INIT_BYTES: usize = DATAGRAM_BYTES_MIN;

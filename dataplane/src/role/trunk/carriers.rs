@@ -23,8 +23,9 @@ const QUEUE_BYTES: usize = 64 << 10;
 const QUEUE_BYTES_LOW: usize = 32 << 10;
 /// What may wait in any case.
 const QUEUE_BYTES_MAX: usize = 256 << 10;
-/// Pause between two attempts to connect.
+/// Pause between two attempts to connect; and after a connection that had been made: it may have come to the wrong worker.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+const RETRY_SOON: Duration = Duration::from_millis(200);
 
 /// What became of datagrams that were to be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,7 +114,7 @@ impl Carriers {
     pub(crate) fn gone(&mut self, now: Instant, handle: Handle) -> Option<SocketAddr> {
         let connection = self.connections.remove(handle)?;
         if let Some((_, retry_at)) = self.targets.iter_mut().find(|(known, _)| *known == connection.address) {
-            *retry_at = now + RETRY_AFTER;
+            *retry_at = now + if connection.is_open { RETRY_SOON } else { RETRY_AFTER };
         }
         Some(connection.address)
     }
@@ -124,14 +125,15 @@ impl Carriers {
         self.gone(now, handle)
     }
 
-    /// Bytes came: hands every whole datagram over. What cannot be a datagram ends the connection; where it led to then.
+    /// Bytes came: hands every whole datagram over. What cannot be a datagram ends the connection, and what is not taken as
+    /// it is for another worker: the peer comes again, in time to that one. Where it led to then.
     pub(crate) fn read(
         &mut self,
         now: Instant,
         port: &mut Port,
         handle: Handle,
         bytes: &[u8],
-        mut take: impl FnMut(SocketAddr, &mut [u8]),
+        mut take: impl FnMut(SocketAddr, &mut [u8]) -> bool,
     ) -> Option<SocketAddr> {
         let connection = self.connections.get_mut(handle)?;
         connection.heard_at = now;
@@ -146,7 +148,10 @@ impl Carriers {
             }
             let begin = at + LENGTH_BYTES;
             let Some(datagram) = held.get_mut(begin..begin + length) else { break };
-            take(address, datagram);
+            if !take(address, datagram) {
+                port.close(connection.tcp);
+                return self.gone(now, handle);
+            }
             at = begin + length;
         }
         held.drain(..at);
@@ -251,7 +256,10 @@ mod tests {
             let (mut carriers, handle) = accepted(&mut port);
             let mut came = Vec::new();
             for piece in stream.chunks(cut) {
-                carriers.read(NOW, &mut port, handle, piece, |_, datagram| came.push(datagram.to_vec()));
+                carriers.read(NOW, &mut port, handle, piece, |_, datagram| {
+                    came.push(datagram.to_vec());
+                    true
+                });
             }
             assert_eq!(came, [b"hello".to_vec(), b"x".to_vec(), vec![7; 256]]);
             let tcp = carriers.connections.get(handle).unwrap().tcp;
@@ -264,6 +272,19 @@ mod tests {
         let mut port = port();
         let (mut carriers, handle) = accepted(&mut port);
         carriers.read(NOW, &mut port, handle, b"\0\0hello", |_, _| panic!("nothing is handed over"));
+        assert!(carriers.connections.get(handle).is_none());
+    }
+
+    #[test]
+    fn what_is_for_another_worker_ends_the_connection() {
+        let mut port = port();
+        let (mut carriers, handle) = accepted(&mut port);
+        let mut count = 0;
+        let free = carriers.read(NOW, &mut port, handle, b"\0\x01x\0\x01y", |_, _| {
+            count += 1;
+            false
+        });
+        assert_eq!((free, count), (Some(address()), 1));
         assert!(carriers.connections.get(handle).is_none());
     }
 

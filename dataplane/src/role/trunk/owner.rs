@@ -25,6 +25,7 @@ use crate::tmp::error::CLOSE_GOING_AWAY;
 use crate::tmp::id::{PathId, PeerId, StreamId, TunnelId};
 use crate::tmp::key::PresharedKey;
 use crate::tmp::limits::PATHS_MAX;
+use crate::tmp::packet::{OWNER_ANY, OWNER_AT};
 use crate::tmp::place::Place;
 use crate::tmp::tunnel::Tunnel;
 
@@ -278,8 +279,14 @@ impl Trunk {
             Input::Read { bytes, .. } => {
                 let endpoint = &mut self.endpoint;
                 self.carriers.read(now, port, handle, bytes, |address, datagram| {
+                    // Which of our connections a peer's came to was chance.
+                    let owner = datagram.get(OWNER_AT).copied().unwrap_or(OWNER_ANY);
+                    if owner != OWNER_ANY && owner != endpoint.owner() {
+                        return false;
+                    }
                     let from = Place::over_stream(address);
                     endpoint.handle_datagram(now, from, TunnelEcn::NotCapable, datagram);
+                    true
                 })
             }
             Input::ReadEnd { .. } => self.carriers.read_ended(now, port, handle),
