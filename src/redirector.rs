@@ -163,7 +163,7 @@ impl Running {
         self.sites = own.map_or_else(Vec::new, |own| {
             redirects.map(|redirect| site_table(redirect, ServerId(own as u16), &before)).collect()
         });
-        self.make();
+        self.make(true);
     }
 
     /// What the file of figures says, if it can be read; else what was known grows old.
@@ -192,16 +192,17 @@ impl Running {
         }
         self.is_due |= file_changed || has_news;
         if self.is_due && Instant::now() >= self.rested_at {
-            self.make();
+            self.make(false);
         }
     }
 
     /// Makes the tables anew, and gives them to the workers if they are others.
-    fn make(&mut self) {
+    fn make(&mut self, is_other_tree: bool) {
         let begun = Instant::now();
         let now_s = clock::unix_us() / 1_000_000;
         let mut made: Vec<(Terms, Arc<Verdicts>)> = Vec::new();
-        let mut has_changed = false;
+        // Another tree may say otherwise how clients are sent.
+        let mut has_changed = is_other_tree;
         let mut is_full = false;
         for site in &mut self.sites {
             let known = made.iter().find(|(terms, _)| *terms == site.terms);
@@ -225,10 +226,7 @@ impl Running {
             );
         }
         self.is_full = is_full;
-        if has_changed
-            || self.before.is_empty()
-            || self.before.last().is_some_and(|last| !self.is_shown(last))
-        {
+        if has_changed {
             self.tell();
         }
         self.board.show(Arc::new(Holding { steering: self.steering.clone(), sites: self.sites.clone() }));
@@ -241,12 +239,6 @@ impl Running {
         });
         self.is_due = false;
         self.rested_at = Instant::now() + (begun.elapsed() * REST_TIMES).min(REST_MAX);
-    }
-
-    /// Whether what workers have is of these sites.
-    fn is_shown(&self, last: &Redirects) -> bool {
-        let sites: Vec<&[u8]> = self.sites.iter().map(|site| site.redirect.site.as_bytes()).collect();
-        last.sites().count() == sites.len() && last.sites().all(|(name, _)| sites.contains(&name))
     }
 
     fn tell(&mut self) {

@@ -286,6 +286,12 @@ fn a_client_of_the_wrong_pop_is_sent_to_the_right_one_once_and_only_while_that_i
         assert_eq!((other.get(CLIENT, name).status, front.get(CLIENT, name).status), (200, 200));
     }
 
+    // Another tree says it otherwise; workers hear of it though the clients are the same.
+    network.edit("status = \"302\"", "status = \"307\"");
+    network.tree_of("east");
+    east.node.signal("HUP");
+    until("clients are told with 307", || (east.get(CLIENT, "shop.test").status == 307).then_some(()));
+
     // What is down is nobody's target.
     drop(west);
     let ended = Instant::now();

@@ -89,9 +89,4 @@ impl Redirects {
     pub fn is_empty(&self) -> bool {
         self.sites.is_empty()
     }
-
-    /// The sites.
-    pub fn sites(&self) -> impl Iterator<Item = (&[u8], &SiteRedirects)> {
-        self.sites.iter().map(|(name, site)| (&name[..], site))
-    }
 }
