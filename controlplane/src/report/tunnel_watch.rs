@@ -4,7 +4,8 @@
 //! that is lost speaks for 5 % against what this way usually has, each that is not speaks against it, and the sum never falls
 //! below zero. So a busy tunnel is judged within a second, an idle one never, and a long path that always has its 1 % is let be.
 //! A round trip is sour at three times its usual, in two reports running. What soured stays so for a minute at least, for
-//! longer each time that it comes again soon, and is good again when it has been good for a while.
+//! longer each time that it comes again soon, and is good again when it has been good for a while. A tunnel that has not been up
+//! yet is sour, too, but has not soured: it is good as soon as it comes up.
 
 use crate::report::wire::TunnelEntry;
 
@@ -83,6 +84,7 @@ pub struct TunnelWatch {
     calm_us: Option<u64>,
     hold_s: u64,
     ended_us: Option<u64>,
+    was_up: bool,
 }
 
 impl Default for TunnelWatch {
@@ -103,6 +105,7 @@ impl Default for TunnelWatch {
             calm_us: None,
             hold_s: 0,
             ended_us: None,
+            was_up: false,
         }
     }
 }
@@ -156,7 +159,12 @@ impl TunnelWatch {
             () if is_long => Some(Sour::Rtt),
             () => None,
         };
-        let has_changed = self.judge(reason, at_us);
+        let has_changed = if self.was_up || is_up && self.sour.is_none() {
+            self.judge(reason, at_us)
+        } else {
+            self.begin(is_up, at_us)
+        };
+        self.was_up |= is_up;
         self.note_steady(has_changed, at_us);
         has_changed
     }
@@ -207,6 +215,16 @@ impl TunnelWatch {
         let follows_s = if is_long || self.sour.is_some() { 12.0 * RTT_FOLLOWS_S } else { RTT_FOLLOWS_S };
         self.usual_us += (rtt_us - self.usual_us) * (seconds / follows_s).min(1.0);
         self.long_reports >= RTT_REPORTS
+    }
+
+    /// Before it has been up for the first time, and when it is.
+    fn begin(&mut self, is_up: bool, now_us: u64) -> bool {
+        let sour = if is_up { None } else { Some(Sour::Down) };
+        let has_changed = core::mem::replace(&mut self.sour, sour) != sour;
+        if has_changed {
+            self.since_us = now_us;
+        }
+        has_changed
     }
 
     fn judge(&mut self, reason: Option<Sour>, now_us: u64) -> bool {
@@ -323,6 +341,20 @@ mod tests {
         let down = TunnelEntry { is_up: false, ..front.watch.last().unwrap().0.clone() };
         assert!(front.watch.take(down, 2_000_000_000));
         assert_eq!(front.watch.sour(), Some(Sour::Down));
+    }
+
+    #[test]
+    fn a_tunnel_that_comes_up_for_the_first_time_is_good_at_once() {
+        let mut front = Front::new(1);
+        front.second(10, 0, 40);
+        let up = front.watch.last().unwrap().0.clone();
+        let down = TunnelEntry { is_up: false, ..up.clone() };
+        let mut watch = TunnelWatch::default();
+        assert!(watch.take(down.clone(), 1_000_000) && watch.sour() == Some(Sour::Down));
+        assert!(!watch.take(down.clone(), 2_000_000));
+        assert!(watch.take(up.clone(), 3_000_000) && watch.sour().is_none());
+        assert!(watch.take(down, 4_000_000));
+        assert!(!watch.take(up, 5_000_000), "now it has soured, and stays so for a minute");
     }
 
     /// At every loss around the limit: never more than two changes in any minute.
