@@ -487,7 +487,7 @@ mod ends {
             plot.starts_with("<svg ") && plot.contains("Latency by percentile") && plot.ends_with("</svg>\n")
         );
         [path("hlog"), path("svg")].into_iter().for_each(|path| std::fs::remove_file(path).unwrap());
-        let nowhere = LoadOptions { plot: Some("/nowhere/at/all.svg".into()), ..options };
+        let nowhere = LoadOptions { hdr: None, plot: Some("/nowhere/at/all.svg".into()), ..options };
         assert!(matches!(run(&nowhere), Err(LoadError::File(..))));
     }
 }
