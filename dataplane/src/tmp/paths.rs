@@ -121,9 +121,8 @@ impl Paths {
     /// What the peer may have under way to us in a round trip and a half, as it was lately.
     pub fn peer_flight_bytes(&self) -> u64 {
         let path = self.active();
-        let bytes =
-            u128::from(path.quality.peer_bytes_per_s()) * u128::from(path.rtt.smoothed_us()) * 3 / 2_000_000;
-        u64::try_from(bytes).unwrap_or(u64::MAX)
+        // Asked at every turn, so in 64 bits: what is beyond them is beyond any window.
+        path.quality.peer_bytes_per_s().saturating_mul(path.rtt.smoothed_us() * 3) / 2_000_000
     }
 
     /// Deals the streams out: each path stands for its share of the rate, and for one at least.

@@ -223,8 +223,10 @@ impl Tunnel {
         let hosted = self.streams.table.len() as u32;
         self.paths.deal(hosted, self.streams.activity.count());
         let limit_us = u64::from(self.paths.chosen().limits.wait_us);
-        self.fullness.look(self.now, self.paths.wait_us(self.streams.told_bytes), limit_us);
-        self.streams.is_full = self.fullness.is_full();
+        if limit_us > 0 {
+            self.fullness.look(self.now, self.paths.wait_us(self.streams.told_bytes), limit_us);
+            self.streams.is_full = self.fullness.is_full();
+        }
     }
 
     /// Other routes are to be preferred for what is new: this one is beyond a limit, or full at either end. [TMP-164.1]
