@@ -46,7 +46,7 @@ const SEED: u64 = 2;
 const EAST: Ipv4Addr = Ipv4Addr::LOCALHOST;
 const WEST: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 
-/// Sours a way, and prints what becomes of its users; fails if they are not moved in time.
+/// Sours a way, and prints what becomes of its users; with `--check` it fails if they are not moved in time.
 pub(crate) fn run(config: &DemoConfig, wan: &WanDemo) -> Exit {
     let world = match World::start(config, wan) {
         Ok(world) => world,
@@ -55,7 +55,7 @@ pub(crate) fn run(config: &DemoConfig, wan: &WanDemo) -> Exit {
     let shown = world.show(wan);
     world.stop();
     match shown {
-        Ok(moved) if moved <= MOVED_WITHIN => {
+        Ok(moved) if moved <= MOVED_WITHIN || !config.check => {
             if config.check {
                 println!("check passed");
             }
