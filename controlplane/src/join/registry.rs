@@ -4,7 +4,6 @@
 use crate::join::invitation::Invitation;
 use crate::join::request::Request;
 use crate::tree::edit;
-use crate::tree::form::Taken;
 use crate::tree::path::Path;
 use crate::tree::read::Tree;
 use dataplane::tmp::key::PublicKey;
@@ -159,10 +158,7 @@ fn looked_at(text: &str, probe: &str, name: &str) -> Result<String, String> {
         return Err(format!("there is no probe {probe}, which the invitation names"));
     }
     let path = ["probe", probe, "servers"];
-    let mut servers = match tree.value(&path) {
-        Some(Taken::List(servers)) => servers,
-        _ => Vec::new(),
-    };
+    let mut servers = tree.list(&path);
     servers.push(name.to_owned());
     edit::set(text, &Path::of(path), &serde_json::Value::from(servers).to_string())
 }

@@ -4,7 +4,6 @@
 use crate::nearest::nearest;
 use crate::probe::manners::Manners;
 use crate::probe::url::Kind;
-use crate::tree::form::Taken;
 use crate::tree::network::Network;
 use crate::tree::probes::Probe;
 use crate::tree::read::{Problem, Tree};
@@ -51,12 +50,12 @@ pub fn of_duty(tree: &Tree, duty: Duty) -> Vec<&str> {
 /// Nodes that have a role.
 pub fn of_role<'t>(tree: &'t Tree, role: &str) -> Vec<&'t str> {
     let nodes = tree.names(&["node"]).into_iter();
-    nodes.filter(|node| list(tree, &["node", node, "roles"]).iter().any(|own| own == role)).collect()
+    nodes.filter(|node| tree.list(&["node", node, "roles"]).iter().any(|own| own == role)).collect()
 }
 
 /// A file that the tree names; its files lie in `folder`.
 pub fn file(tree: &Tree, folder: &Path, path: &[&str]) -> Option<PathBuf> {
-    text(tree, path).map(|file| folder.join(file))
+    tree.text(path).map(|file| folder.join(file))
 }
 
 /// The flags of `node` under a duty; the tree's files lie in `folder`. On errors, all of them.
@@ -78,21 +77,7 @@ pub fn flags(tree: &Tree, folder: &Path, node: &str, duty: Duty) -> Result<Vec<F
 
 /// A site that only the name server knows has neither back-ends nor origins.
 fn is_served(tree: &Tree, site: &str) -> bool {
-    ["back", "origins", "tcp", "fronts"].iter().any(|leaf| !list(tree, &["site", site, leaf]).is_empty())
-}
-
-fn list(tree: &Tree, path: &[&str]) -> Vec<String> {
-    match tree.value(path) {
-        Some(Taken::List(list)) => list,
-        _ => Vec::new(),
-    }
-}
-
-fn text(tree: &Tree, path: &[&str]) -> Option<String> {
-    match tree.value(path)? {
-        Taken::Text(text) => Some(text),
-        Taken::Count(_) | Taken::Number(_) | Taken::List(_) => None,
-    }
+    ["back", "origins", "tcp", "fronts"].iter().any(|leaf| !tree.list(&["site", site, leaf]).is_empty())
 }
 
 struct Writing<'t> {
@@ -116,25 +101,25 @@ impl<'t> Writing<'t> {
 
     /// The front-ends of a site.
     fn fronts_of(&self, site: &str) -> Vec<&'t str> {
-        let named = list(self.tree, &["site", site, "fronts"]);
+        let named = self.tree.list(&["site", site, "fronts"]);
         let serves = |front: &&&str| named.is_empty() || named.iter().any(|name| name == **front);
         self.fronts.iter().filter(serves).copied().collect()
     }
 
     fn front(&mut self) {
         let tree = self.tree;
-        for listen in list(tree, &["node", self.node, "front", "listen"]) {
+        for listen in tree.list(&["node", self.node, "front", "listen"]) {
             self.flag("listen", listen);
         }
         let mut backs: Vec<String> = Vec::new();
         for site in self.sites() {
-            for listen in list(tree, &["site", site, "tcp"]) {
+            for listen in tree.list(&["site", site, "tcp"]) {
                 self.flag("tcp", format!("{listen}={site}"));
             }
-            for class in list(tree, &["site", site, "classes"]) {
+            for class in tree.list(&["site", site, "classes"]) {
                 self.flag("site-class", format!("{site}={class}"));
             }
-            let several = list(tree, &["site", site, "back"]);
+            let several = tree.list(&["site", site, "back"]);
             // A machine near the origin that users reach, too, needs no tunnel to itself.
             let is_here = self.backs.contains(&self.node) && several.iter().any(|back| back == self.node);
             if !several.is_empty() && !is_here {
@@ -146,21 +131,21 @@ impl<'t> Writing<'t> {
                 }
                 continue;
             }
-            let origins = list(tree, &["site", site, "origins"]);
+            let origins = tree.list(&["site", site, "origins"]);
             if origins.is_empty() {
                 self.problem(&["site", site], format!("site {site:?} leads nowhere; give back or origins"));
             }
             origins.iter().for_each(|origin| self.flag("site", format!("{site}={origin}")));
         }
         backs.iter().for_each(|back| self.route(back));
-        for from in list(tree, &["node", self.node, "front", "tunnel_from"]) {
+        for from in tree.list(&["node", self.node, "front", "tunnel_from"]) {
             self.flag("tunnel-from", from);
         }
-        let mode = text(tree, &["node", self.node, "front", "route_mode"]);
+        let mode = tree.text(&["node", self.node, "front", "route_mode"]);
         if let Some(mode) = mode.filter(|mode| mode != ROUTE_MODE) {
             self.flag("route-mode", mode);
         }
-        let limit = text(tree, &["node", self.node, "front", "route_limit"]);
+        let limit = tree.text(&["node", self.node, "front", "route_limit"]);
         if let Some(limit) = limit.filter(|limit| limit != "off") {
             self.flag("route-limit", limit);
         }
@@ -224,13 +209,13 @@ impl<'t> Writing<'t> {
 
     /// Where a back-end says that it is reached, or else its addresses with the port of what it listens on.
     fn reach(&self, back: &str, reach: &str, listen: &str) -> Vec<String> {
-        let given = list(self.tree, &["node", back, "back", reach]);
+        let given = self.tree.list(&["node", back, "back", reach]);
         if !given.is_empty() {
             return given;
         }
-        let listens = list(self.tree, &["node", back, "back", listen]);
+        let listens = self.tree.list(&["node", back, "back", listen]);
         let port = listens.iter().find_map(|listen| Some(listen.parse::<SocketAddr>().ok()?.port()));
-        let addresses = list(self.tree, &["node", back, "addresses"]);
+        let addresses = self.tree.list(&["node", back, "addresses"]);
         let addresses = addresses.iter().filter_map(|address| address.parse::<IpAddr>().ok());
         let at = |port| addresses.map(|address| SocketAddr::new(address, port).to_string()).collect();
         port.map_or_else(Vec::new, at)
@@ -239,11 +224,11 @@ impl<'t> Writing<'t> {
     /// Where it is reached over TCP: where it says so, or else at its first address, if that leaves room for it behind so
     /// many over UDP.
     fn carriers(&self, back: &str, over_udp: usize) -> Vec<String> {
-        if text(self.tree, &["node", self.node, "front", "carrier"]).as_deref() == Some("udp") {
+        if self.tree.text(&["node", self.node, "front", "carrier"]).as_deref() == Some("udp") {
             return Vec::new();
         }
         let mut carriers = self.reach(back, "carrier_reach", "carrier_listen");
-        if list(self.tree, &["node", back, "back", "carrier_reach"]).is_empty() {
+        if self.tree.list(&["node", back, "back", "carrier_reach"]).is_empty() {
             carriers.truncate(PATHS_MAX.saturating_sub(over_udp).min(1));
         }
         carriers
@@ -251,18 +236,18 @@ impl<'t> Writing<'t> {
 
     fn back(&mut self) {
         let tree = self.tree;
-        for listen in list(tree, &["node", self.node, "back", "listen"]) {
+        for listen in tree.list(&["node", self.node, "back", "listen"]) {
             self.flag("listen", listen);
         }
-        for listen in list(tree, &["node", self.node, "back", "carrier_listen"]) {
+        for listen in tree.list(&["node", self.node, "back", "carrier_listen"]) {
             self.flag("carrier-listen", listen);
         }
         let mut peers: Vec<(&str, Vec<&str>)> = Vec::new();
         for site in tree.names(&["site"]) {
-            if !list(tree, &["site", site, "back"]).iter().any(|back| back == self.node) {
+            if !tree.list(&["site", site, "back"]).iter().any(|back| back == self.node) {
                 continue;
             }
-            let origins = list(tree, &["site", site, "origins"]);
+            let origins = tree.list(&["site", site, "origins"]);
             if origins.is_empty() {
                 let what =
                     format!("site {site:?} goes over {} and has no origin there; give origins", self.node);
@@ -287,7 +272,7 @@ impl<'t> Writing<'t> {
 
     /// Probers knock at a back-end with their own keys, and may do nothing else there.
     fn probers(&mut self, fronts: &[&str]) {
-        let Some(own) = text(self.tree, &["node", self.node, "public_key"]) else { return };
+        let Some(own) = self.tree.text(&["node", self.node, "public_key"]) else { return };
         // What is wrong with the network as a whole was said before any node was asked about.
         let Ok(network) = Network::of(self.tree, self.folder) else { return };
         let knocks = |probe: &&Probe| {
@@ -316,19 +301,19 @@ impl<'t> Writing<'t> {
             (&["network", "rules"], "rules"),
         ];
         for (leaf, flag) in files {
-            if let Some(file) = text(self.tree, leaf) {
+            if let Some(file) = self.tree.text(leaf) {
                 self.flag(flag, self.folder.join(file).display().to_string());
             }
         }
         for flag in self.tree.names(&["node", self.node, "flags"]) {
-            if let Some(value) = text(self.tree, &["node", self.node, "flags", flag]) {
+            if let Some(value) = self.tree.text(&["node", self.node, "flags", flag]) {
                 self.flag(flag, value);
             }
         }
     }
 
     fn public_key(&mut self, node: &str) -> Option<String> {
-        let key = text(self.tree, &["node", node, "public_key"]);
+        let key = self.tree.text(&["node", node, "public_key"]);
         if key.is_none() {
             let what = format!("{node} has no public_key; `longhaul key show FILE` prints it");
             self.problem(&["node", node], what);
@@ -342,7 +327,7 @@ impl<'t> Writing<'t> {
             Duty::Front => self.fronts.clone(),
             Duty::Back => self.backs.clone(),
         };
-        for name in list(self.tree, &["site", site, leaf]) {
+        for name in self.tree.list(&["site", site, leaf]) {
             if !known.contains(&name.as_str()) {
                 let near = nearest(&name, known.iter().copied());
                 let near = near.map(|near| format!("; {near} is near")).unwrap_or_default();

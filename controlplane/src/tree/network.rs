@@ -68,7 +68,7 @@ impl Network {
         making.sites();
         making.machines();
         for user in tree.names(&["user"]) {
-            let may = making.list(&["user", user, "may"]);
+            let may = tree.list(&["user", user, "may"]);
             making.network.users.push((user.to_owned(), may));
         }
         match probes::of(tree, folder, &making.network.servers) {
@@ -138,20 +138,6 @@ impl Making<'_> {
         self.problems.push(Problem { line, column, what });
     }
 
-    fn text(&self, path: &[&str]) -> Option<String> {
-        match self.tree.value(path)? {
-            Taken::Text(text) => Some(text),
-            Taken::Count(_) | Taken::Number(_) | Taken::List(_) => None,
-        }
-    }
-
-    fn list(&self, path: &[&str]) -> Vec<String> {
-        match self.tree.value(path) {
-            Some(Taken::List(list)) => list,
-            _ => Vec::new(),
-        }
-    }
-
     fn number(&self, path: &[&str]) -> f32 {
         match self.tree.value(path) {
             Some(Taken::Number(number)) => number as f32,
@@ -161,11 +147,11 @@ impl Making<'_> {
     }
 
     fn file(&self, path: &[&str]) -> Option<PathBuf> {
-        self.text(path).map(|file| self.folder.join(file))
+        self.tree.text(path).map(|file| self.folder.join(file))
     }
 
     fn seconds(&self, path: &[&str]) -> u32 {
-        let found = self.text(path).and_then(|text| span(&text));
+        let found = self.tree.text(path).and_then(|text| span(&text));
         found.map_or(0, |span| u32::try_from(span.as_secs().max(1)).unwrap_or(u32::MAX))
     }
 
@@ -178,9 +164,9 @@ impl Making<'_> {
                         format!("{name} is a node and a server; give one of them another name"),
                     );
                 }
-                let domain = self.text(&[table, name, if table == "node" { "pop" } else { "domain" }]);
-                let addresses = addresses(&self.list(&[table, name, "addresses"]));
-                let prefix = self.text(&[table, name, "prefix"]);
+                let domain = self.tree.text(&[table, name, if table == "node" { "pop" } else { "domain" }]);
+                let addresses = addresses(&self.tree.list(&[table, name, "addresses"]));
+                let prefix = self.tree.text(&[table, name, "prefix"]);
                 let prefix = prefix.and_then(|prefix| prefix.strip_suffix("/64")?.parse().ok());
                 let weight = self.number(&[table, name, "weight"]);
                 if weight == 0.0 {
@@ -202,7 +188,7 @@ impl Making<'_> {
                         .collect(),
                     v6_prefix: prefix,
                     weight,
-                    slow_start_s: match self.text(&[table, name, "slow_start"]).as_deref() {
+                    slow_start_s: match self.tree.text(&[table, name, "slow_start"]).as_deref() {
                         Some("off") | None => 0,
                         Some(_) => self.seconds(&[table, name, "slow_start"]),
                     },
@@ -212,9 +198,9 @@ impl Making<'_> {
             }
         }
         for name in self.tree.names(&["node"]) {
-            let listen = self.list(&["node", name, "dns", "listen"]);
+            let listen = self.tree.list(&["node", name, "dns", "listen"]);
             let listen = listen.iter().filter_map(|address| address.parse().ok()).collect();
-            let nsid = self.text(&["node", name, "dns", "nsid"]).unwrap_or_else(|| name.to_owned());
+            let nsid = self.tree.text(&["node", name, "dns", "nsid"]).unwrap_or_else(|| name.to_owned());
             self.network.nodes.push((name.to_owned(), listen, nsid));
         }
     }
@@ -222,7 +208,7 @@ impl Making<'_> {
     fn overrides(&mut self) {
         for name in self.tree.names(&["override"]) {
             let path = ["override", name];
-            let action = match self.text(&["override", name, "action"]).as_deref() {
+            let action = match self.tree.text(&["override", name, "action"]).as_deref() {
                 Some("drain") => Action::Drain,
                 Some("up") => Action::Up,
                 Some("down") => Action::Down,
@@ -231,7 +217,8 @@ impl Making<'_> {
                     continue;
                 }
             };
-            let Some(reason) = self.text(&["override", name, "reason"]).filter(|reason| !reason.is_empty())
+            let Some(reason) =
+                self.tree.text(&["override", name, "reason"]).filter(|reason| !reason.is_empty())
             else {
                 self.problem(
                     &path,
@@ -240,7 +227,7 @@ impl Making<'_> {
                 continue;
             };
             let until =
-                self.text(&["override", name, "until"]).and_then(|text| text.parse::<Timestamp>().ok());
+                self.tree.text(&["override", name, "until"]).and_then(|text| text.parse::<Timestamp>().ok());
             let until_s = until.and_then(|until| u64::try_from(until.as_second()).ok());
             match self.server(name) {
                 Some(server) => {
@@ -266,7 +253,7 @@ impl Making<'_> {
 
     fn members(&mut self, path: &[&str]) -> Vec<ServerId> {
         let mut members = Vec::new();
-        for name in self.list(path) {
+        for name in self.tree.list(path) {
             match self.server(&name) {
                 Some(server) => members.push(server),
                 None => self.no_server(path, &name),
@@ -277,14 +264,15 @@ impl Making<'_> {
 
     fn of_role(&self, role: &str) -> Vec<ServerId> {
         let nodes = self.tree.names(&["node"]).into_iter();
-        let of_role = nodes.filter(|name| self.list(&["node", name, "roles"]).iter().any(|own| own == role));
+        let of_role =
+            nodes.filter(|name| self.tree.list(&["node", name, "roles"]).iter().any(|own| own == role));
         of_role.filter_map(|name| self.server(name)).collect()
     }
 
     fn policies(&mut self) {
         for name in self.tree.names(&["policy"]) {
             let of = |leaf| ["policy", name, leaf];
-            let is_given = !self.list(&of("members")).is_empty();
+            let is_given = !self.tree.list(&of("members")).is_empty();
             let members = if is_given { self.members(&of("members")) } else { self.of_role("front") };
             if members.is_empty() || members.len() > MEMBERS_MAX {
                 let what = format!("policy.{name} has {} members; give 1 to {MEMBERS_MAX}", members.len());
@@ -299,14 +287,14 @@ impl Making<'_> {
                 members,
                 ttl_s: self.seconds(&of("ttl")),
                 answers: self.number(&of("answers")) as usize,
-                persistence: match self.text(&of("persistence")).as_deref() {
+                persistence: match self.tree.text(&of("persistence")).as_deref() {
                     Some("off") => Persistence::Off,
                     Some("forever") | None => Persistence::Forever,
                     Some(_) => Persistence::Seconds(self.seconds(&of("persistence"))),
                 },
                 stale_s: u64::from(self.seconds(&of("stale"))),
                 when_all_down: self.when_all_down(name),
-                unknown: match self.text(&of("unknown")).as_deref() {
+                unknown: match self.tree.text(&of("unknown")).as_deref() {
                     Some("up") => Unknown::Up,
                     Some("down") => Unknown::Down,
                     _ => Unknown::AfterUp,
@@ -317,8 +305,8 @@ impl Making<'_> {
     }
 
     fn when_all_down(&mut self, policy: &str) -> WhenAllDown {
-        let fallback = addresses(&self.list(&["policy", policy, "fallback"]));
-        match self.text(&["policy", policy, "when_all_down"]).as_deref() {
+        let fallback = addresses(&self.tree.list(&["policy", policy, "fallback"]));
+        match self.tree.text(&["policy", policy, "when_all_down"]).as_deref() {
             Some("servfail") => WhenAllDown::ServFail,
             Some("nothing") => WhenAllDown::Nothing,
             Some("fallback") => {
@@ -336,7 +324,7 @@ impl Making<'_> {
 
     fn kind(&mut self, policy: &str, members: &[ServerId]) -> Kind {
         let places = self.tree.names(&["policy", policy, "geo"]);
-        let kind = self.text(&["policy", policy, "kind"]).unwrap_or_default();
+        let kind = self.tree.text(&["policy", policy, "kind"]).unwrap_or_default();
         if kind != "geo" && !places.is_empty() {
             self.problem(
                 &["policy", policy, "geo"],
@@ -363,7 +351,7 @@ impl Making<'_> {
     }
 
     fn geo(&mut self, policy: &str, places: &[&str], members: &[ServerId]) -> Vec<GeoRule> {
-        if self.text(&["dns", "locations"]).is_none() {
+        if self.tree.text(&["dns", "locations"]).is_none() {
             self.problem(
                 &["policy", policy, "kind"],
                 format!("policy.{policy} asks where clients are; give dns.locations, an MMDB file"),
@@ -407,7 +395,8 @@ impl Making<'_> {
                 self.problem(&["zone", name], format!("{name} is no domain name"));
                 continue;
             };
-            let text = match (self.file(&["zone", name, "file"]), self.text(&["zone", name, "records"])) {
+            let text = match (self.file(&["zone", name, "file"]), self.tree.text(&["zone", name, "records"]))
+            {
                 (Some(file), None) => ZoneText::File(file),
                 (None, Some(records)) => {
                     let (line, _) = self.tree.place(&["zone", name, "records"]);
@@ -434,12 +423,12 @@ impl Making<'_> {
 
     fn sites(&mut self) {
         for site in self.tree.names(&["site"]) {
-            if let Some(policy) = self.text(&["site", site, "dns", "policy"]) {
+            if let Some(policy) = self.tree.text(&["site", site, "dns", "policy"]) {
                 self.answered(&["site", site, "dns", "policy"], site, &policy);
             }
             for name in self.tree.names(&["site", site, "dns", "names"]) {
                 let path = ["site", site, "dns", "names", name];
-                if let Some(policy) = self.text(&path) {
+                if let Some(policy) = self.tree.text(&path) {
                     self.answered(&path, name, &policy);
                 }
             }
@@ -472,7 +461,7 @@ impl Making<'_> {
 
     /// `NODE.NETWORK` and `ROLE.NETWORK`, so that machines find each other.
     fn machines(&mut self) {
-        let Some(network) = self.text(&["network", "name"]) else { return };
+        let Some(network) = self.tree.text(&["network", "name"]) else { return };
         let Some(above) = Name::from_text(&network) else { return };
         if !self.is_held(&above) {
             return self.problem(
@@ -481,7 +470,7 @@ impl Making<'_> {
             );
         }
         for node in self.tree.names(&["node"]) {
-            let found = addresses(&self.list(&["node", node, "addresses"]));
+            let found = addresses(&self.tree.list(&["node", node, "addresses"]));
             match Name::from_text(&format!("{node}.{network}")) {
                 Some(_) if ROLES.contains(&node) => {
                     self.problem(

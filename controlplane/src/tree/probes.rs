@@ -52,10 +52,7 @@ impl Making<'_> {
         let Some(url) = self.text(name, "url") else {
             return self.problem(name, "url", format!("probe.{name} asks nobody; give an url"));
         };
-        let names = match self.tree.value(&["probe", name, "servers"]) {
-            Some(Taken::List(names)) => names,
-            _ => Vec::new(),
-        };
+        let names = self.tree.list(&["probe", name, "servers"]);
         if names.is_empty() && url.contains(ADDRESS) {
             let what = format!("probe.{name} says {ADDRESS} of nobody; give servers");
             return self.problem(name, "servers", what);
@@ -188,14 +185,12 @@ impl Making<'_> {
     /// The nodes that look at a target: those that draw best for its name, one of each POP before a second of any.
     fn chosen(&self, target: &str, count: usize) -> Vec<String> {
         let nodes = self.tree.names(&["node"]).into_iter();
-        let of_role = nodes.filter(|node| match self.tree.value(&["node", node, "roles"]) {
-            Some(Taken::List(roles)) => roles.iter().any(|role| role == "probe"),
-            _ => false,
-        });
+        let is_prober = |role: &String| role == "probe";
+        let of_role = nodes.filter(|node| self.tree.list(&["node", node, "roles"]).iter().any(is_prober));
         let ticket = rendezvous::server_hash(target);
         let mut drawn: Vec<(f32, &str, String)> = of_role
             .map(|node| {
-                let pop = text(self.tree, &["node", node, "pop"]).unwrap_or_else(|| node.to_owned());
+                let pop = self.tree.text(&["node", node, "pop"]).unwrap_or_else(|| node.to_owned());
                 (rendezvous::draw(ticket, rendezvous::server_hash(node), 1.0), node, pop)
             })
             .collect();
@@ -236,7 +231,7 @@ impl Making<'_> {
     }
 
     fn text(&self, name: &str, leaf: &str) -> Option<String> {
-        text(self.tree, &["probe", name, leaf])
+        self.tree.text(&["probe", name, leaf])
     }
 
     fn span(&self, name: &str, leaf: &str) -> Duration {
@@ -264,13 +259,6 @@ impl Making<'_> {
         if !self.problems.contains(&problem) {
             self.problems.push(problem);
         }
-    }
-}
-
-fn text(tree: &Tree, path: &[&str]) -> Option<String> {
-    match tree.value(path)? {
-        Taken::Text(text) => Some(text),
-        Taken::Count(_) | Taken::Number(_) | Taken::List(_) => None,
     }
 }
 

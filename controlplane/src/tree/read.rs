@@ -107,6 +107,22 @@ impl Tree {
         leaf.form.take(&default).ok()
     }
 
+    /// The text at a path, if there is one.
+    pub fn text(&self, path: &[&str]) -> Option<String> {
+        match self.value(path)? {
+            Taken::Text(text) => Some(text),
+            Taken::Count(_) | Taken::Number(_) | Taken::List(_) => None,
+        }
+    }
+
+    /// The list at a path; where there is none, an empty one.
+    pub fn list(&self, path: &[&str]) -> Vec<String> {
+        match self.value(path) {
+            Some(Taken::List(list)) => list,
+            Some(Taken::Text(_) | Taken::Count(_) | Taken::Number(_)) | None => Vec::new(),
+        }
+    }
+
     /// The place of a path: of its leaf, or of its table.
     pub fn place(&self, path: &[&str]) -> (usize, usize) {
         let path = Path::of(path.iter().copied());

@@ -4,7 +4,7 @@
 
 use crate::dns::policy::model::{Kind, Policy, Server, ServerId};
 use crate::nearest::nearest;
-use crate::tree::form::{Taken, span};
+use crate::tree::form::span;
 use crate::tree::read::{Problem, Tree};
 use core::net::IpAddr;
 use std::collections::{HashMap, HashSet};
@@ -55,7 +55,7 @@ pub fn senders(tree: &Tree) -> Vec<&str> {
     let sites: Vec<&str> = tree.names(&["site"]).into_iter().filter(|site| sends(tree, site)).collect();
     let mut fronts = tree.names(&["node"]);
     fronts.retain(|node| {
-        has(&list(tree, &["node", node, "roles"]), "front")
+        has(&tree.list(&["node", node, "roles"]), "front")
             && sites.iter().any(|site| serves(tree, site, node))
     });
     fronts
@@ -76,31 +76,17 @@ pub fn of(tree: &Tree, servers: &[Server], policies: &[Policy]) -> Result<Vec<Si
 }
 
 fn sends(tree: &Tree, site: &str) -> bool {
-    let is_off = |leaf: &str| text(tree, &["site", site, "redirect", leaf]).is_none_or(|word| word == "off");
+    let is_off = |leaf: &str| tree.text(&["site", site, "redirect", leaf]).is_none_or(|word| word == "off");
     !is_off("status") || !is_off("alt_svc")
 }
 
 fn serves(tree: &Tree, site: &str, node: &str) -> bool {
-    let fronts = list(tree, &["site", site, "fronts"]);
+    let fronts = tree.list(&["site", site, "fronts"]);
     fronts.is_empty() || has(&fronts, node)
 }
 
 fn has(words: &[String], word: &str) -> bool {
     words.iter().any(|own| own == word)
-}
-
-fn list(tree: &Tree, path: &[&str]) -> Vec<String> {
-    match tree.value(path) {
-        Some(Taken::List(list)) => list,
-        _ => Vec::new(),
-    }
-}
-
-fn text(tree: &Tree, path: &[&str]) -> Option<String> {
-    match tree.value(path)? {
-        Taken::Text(text) => Some(text),
-        Taken::Count(_) | Taken::Number(_) | Taken::List(_) => None,
-    }
 }
 
 struct Making<'t> {
@@ -124,7 +110,7 @@ impl Making<'_> {
             return None;
         }
         let policy = self.policy(site)?;
-        let better_by = text(tree, &path("better_by")).and_then(|text| span(&text)).unwrap_or_default();
+        let better_by = tree.text(&path("better_by")).and_then(|text| span(&text)).unwrap_or_default();
         let better_by_ms = better_by.as_secs_f32() * 1e3;
         let Policy { name, kind, .. } = &self.policies[policy as usize];
         match kind {
@@ -146,19 +132,19 @@ impl Making<'_> {
         }
         Some(SiteRedirect {
             policy,
-            status: text(tree, &path("status")).and_then(|status| status.parse().ok()),
-            hints: text(tree, &path("alt_svc")).is_some_and(|word| word == "on"),
+            status: tree.text(&path("status")).and_then(|status| status.parse().ok()),
+            hints: tree.text(&path("alt_svc")).is_some_and(|word| word == "on"),
             better_by_ms,
             targets: self.targets(site, policy),
-            fronts: list(tree, &["site", site, "fronts"]),
+            fronts: tree.list(&["site", site, "fronts"]),
             site: site.to_owned(),
         })
     }
 
     fn policy(&mut self, site: &str) -> Option<u32> {
-        let named = text(self.tree, &["site", site, "redirect", "policy"]);
+        let named = self.tree.text(&["site", site, "redirect", "policy"]);
         let path = ["site", site, "redirect", "policy"];
-        let Some(name) = named.or_else(|| text(self.tree, &["site", site, "dns", "policy"])) else {
+        let Some(name) = named.or_else(|| self.tree.text(&["site", site, "dns", "policy"])) else {
             let what = format!(
                 "nothing says which machine is better for site {site:?}; give a policy here, or under dns"
             );
@@ -179,23 +165,23 @@ impl Making<'_> {
         let path = ["site", site, "redirect", "to"];
         let members = &self.policies[policy as usize].members;
         let is_member = |node: &str| members.iter().any(|id| self.servers[usize::from(id.0)].name == node);
-        let named = list(tree, &path);
+        let named = tree.list(&path);
         let mut wrong = Vec::new();
         for node in &named {
-            let is_front = has(&list(tree, &["node", node, "roles"]), "front") && serves(tree, site, node);
+            let is_front = has(&tree.list(&["node", node, "roles"]), "front") && serves(tree, site, node);
             if !is_front {
                 wrong.push(format!("{node} is no front-end of site {site:?}"));
             } else if !is_member(node) {
                 wrong.push(format!("{node} is no member of policy.{}", self.policies[policy as usize].name));
-            } else if text(tree, &["node", node, "front", "url"]).is_none() {
+            } else if tree.text(&["node", node, "front", "url"]).is_none() {
                 wrong.push(format!("{node} has no name of its own; give node.{node}.front.url"));
             }
         }
         let may = |node: &&str| {
             is_member(node)
                 && serves(tree, site, node)
-                && has(&list(tree, &["node", node, "roles"]), "front")
-                && text(tree, &["node", node, "front", "url"]).is_some()
+                && has(&tree.list(&["node", node, "roles"]), "front")
+                && tree.text(&["node", node, "front", "url"]).is_some()
                 && (named.is_empty() || has(&named, node))
         };
         let nodes: Vec<&str> = tree.names(&["node"]).into_iter().filter(may).collect();
@@ -210,7 +196,7 @@ impl Making<'_> {
 
     fn target(&mut self, site: &str, node: &str) -> Option<RedirectNode> {
         let path = ["node", node, "front", "url"];
-        let url = text(self.tree, &path)?.replace("{site}", site).to_ascii_lowercase();
+        let url = self.tree.text(&path)?.replace("{site}", site).to_ascii_lowercase();
         let place = self.servers.iter().position(|server| server.name == node)?;
         let Some((authority, host)) = authority(&url) else {
             let what = format!(
@@ -264,18 +250,18 @@ impl Making<'_> {
     /// Whoever sees something tells it to these front-ends, under a key that the pair makes of their public keys.
     fn reporters(&mut self) {
         let tree = self.tree;
-        if text(tree, &["reports", "key"]).is_none() {
+        if tree.text(&["reports", "key"]).is_none() {
             let what = "nobody reports, and so nobody knows which machine is better; give reports.key";
             self.problem(&["reports", "key"], what.to_owned());
         }
         for node in tree.names(&["node"]) {
-            let roles = list(tree, &["node", node, "roles"]);
+            let roles = tree.list(&["node", node, "roles"]);
             let reports = has(&roles, "front") || has(&roles, "probe");
             for (leaf, how) in [
                 ("public_key", "`longhaul key show FILE` prints it"),
                 ("key", "the file on the machine itself"),
             ] {
-                if reports && text(tree, &["node", node, leaf]).is_none() {
+                if reports && tree.text(&["node", node, leaf]).is_none() {
                     let what = format!(
                         "{node} has no {leaf}, by which front-ends that send clients elsewhere know its reports; give it ({how})"
                     );

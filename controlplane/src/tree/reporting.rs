@@ -54,24 +54,17 @@ pub struct ReportingNode {
 impl Reporting {
     /// What a tree says, whose files lie in `folder`, and which probes resolvers with these manners.
     pub fn of(tree: &Tree, folder: &Path, manners: Manners) -> Self {
-        let file = |path: &[&str]| match tree.value(path) {
-            Some(Taken::Text(file)) => Some(folder.join(file)),
-            _ => None,
-        };
-        let list = |path: &[&str]| match tree.value(path) {
-            Some(Taken::List(list)) => list,
-            _ => Vec::new(),
-        };
+        let file = |path: &[&str]| tree.text(path).map(|file| folder.join(file));
         let mut reporting = Self { key: file(&["reports", "key"]), manners, ..Self::default() };
         let sending = redirects::senders(tree);
         for name in tree.names(&["node"]) {
-            let roles = list(&["node", name, "roles"]);
+            let roles = tree.list(&["node", name, "roles"]);
             let has = |role: &str| roles.iter().any(|own| own == role);
             let sockets = |key: &[&str]| {
-                let sockets = list(&[&["node", name][..], key].concat());
+                let sockets = tree.list(&[&["node", name][..], key].concat());
                 sockets.iter().filter_map(|at| at.parse::<SocketAddr>().ok()).collect::<Vec<_>>()
             };
-            let addresses = list(&["node", name, "addresses"]);
+            let addresses = tree.list(&["node", name, "addresses"]);
             let addresses: Vec<IpAddr> = addresses.iter().filter_map(|at| at.parse().ok()).collect();
             let listen = if has("dns") { sockets(&["dns", "reports"]) } else { Vec::new() };
             reporting.to.extend(listen.iter().flat_map(|listen| reached(*listen, &addresses)));
