@@ -175,7 +175,11 @@ fn a_resolver_without_client_subnet_is_unknown_no_more() {
         let said = world.explain("127.0.61.77");
         said.contains("towards its resolver").then_some(said)
     });
-    assert!(said.contains("latency 0.") && said.contains("s old, towards its resolver"), "{said}");
+    // What was measured, not what stands for the unknown; how little it is a busy machine does not promise.
+    let latency = said.split("(latency ").nth(1).and_then(|rest| rest.split(' ').next());
+    let latency_ms: f64 = latency.unwrap().parse().unwrap();
+    assert!(latency_ms > 0.0 && latency_ms != 150.0 && !said.contains("nobody knows"), "{said}");
+    assert!(said.contains("s old, towards its resolver"), "{said}");
     let status: serde_json::Value = serde_json::from_str(&world.dns.page("/status").1).unwrap();
     assert_eq!(status["reports"]["resolvers"]["results"]["answered"], 1, "{status}");
     assert_eq!(status["reports"]["networks"], 1);

@@ -27,6 +27,7 @@ mod scenario;
 mod shape;
 mod speech;
 mod stage;
+mod timetable;
 mod turns;
 mod world;
 

@@ -15,7 +15,7 @@ use crate::sim::client::{Client, Manners};
 use crate::sim::driver::{Departure, Worker, Yard};
 use crate::sim::fault::{Fault, Faults};
 use crate::sim::film::Film;
-use crate::sim::given::{Given, Topology as TopologyGiven, Trouble};
+use crate::sim::given::{Given, Topology as TopologyGiven};
 use crate::sim::network::Network;
 use crate::sim::origin::OriginEnd;
 use crate::sim::pipe::{Owner, Pipes};
@@ -25,6 +25,7 @@ use crate::sim::scenario::{
 };
 use crate::sim::shape::{Scale, Shape};
 use crate::sim::stage::{Setting, Stage};
+use crate::sim::timetable::{self, Action};
 use crate::sim::world::{Event, Hits, World};
 
 /// All exchanges must have ended by then. Every time-out of a scenario is below two minutes, and a client does at
@@ -79,18 +80,6 @@ enum Actor {
     Client(Box<Client>),
     Origin(Box<OriginEnd>),
     Gone,
-}
-
-/// What a fault of the timetable does.
-#[derive(Clone, Copy, Debug)]
-enum Action {
-    /// No datagram passes to or from a back-end, or on one path to it, for so long.
-    Partition(usize, Option<usize>, u64),
-    Shrink(usize),
-    Kill(usize, u64),
-    Drain(usize),
-    Start(usize),
-    Reset,
 }
 
 struct Sim {
@@ -184,11 +173,11 @@ impl Sim {
         faults.each().for_each(|fault| sim.world.note(fault.name(), 0, 0));
         sim.start_processes();
         sim.draw_clients(&mut dice, options.given.exchanges);
-        if options.given.incidents.is_empty() {
-            sim.draw_actions(&mut dice);
-        } else {
-            sim.plan_incidents(&options.given);
-        }
+        let timetable = match &options.given.incidents[..] {
+            [] => timetable::drawn(&mut dice, &faults, &sim.scenario),
+            incidents => timetable::given(incidents, &sim.scenario),
+        };
+        timetable.into_iter().for_each(|(at_us, action)| sim.plan(at_us, action));
         sim
     }
 
@@ -237,64 +226,6 @@ impl Sim {
     fn plan(&mut self, at_us: u64, action: Action) {
         self.actions.push(action);
         self.world.at(at_us, Event::Fault(self.actions.len() as u32 - 1));
-    }
-
-    fn plan_incidents(&mut self, given: &Given) {
-        for incident in &given.incidents {
-            let action = match incident.trouble {
-                Trouble::Partition(span_us) => Action::Partition(0, None, span_us),
-                Trouble::DarkPath(path, span_us) => Action::Partition(0, Some(path), span_us),
-                Trouble::Shrink(bytes) => Action::Shrink(bytes),
-                Trouble::KillFront(down_us) => Action::Kill(0, down_us),
-                Trouble::KillBack(_) if self.scenario.processes() < 2 => continue,
-                Trouble::KillBack(down_us) => Action::Kill(1, down_us),
-                Trouble::Drain => Action::Drain(0),
-                Trouble::Reset => Action::Reset,
-            };
-            self.plan(incident.at_us, action);
-        }
-    }
-
-    fn draw_actions(&mut self, dice: &mut Prng) {
-        let faults = self.setting.faults;
-        let span_us = dice.between(20_000, 4_000_000);
-        if faults.has(Fault::Partition) {
-            let span = dice.between(10_000, 12_000_000);
-            self.plan(dice.below(span_us), Action::Partition(0, None, span));
-            if self.scenario.backs() > 1 && dice.ppm(500_000) {
-                let span = dice.between(10_000, 12_000_000);
-                self.plan(dice.below(2 * span_us), Action::Partition(1, None, span));
-            }
-        }
-        // At any time all paths of a back-end but one are whole.
-        if faults.has(Fault::DarkPath) && self.scenario.paths() > 1 {
-            let mut at_us = dice.below(span_us);
-            for _ in 0..dice.between(1, 4) {
-                let (span, path) =
-                    (dice.between(10_000, 6_000_000), dice.below(self.scenario.paths() as u64));
-                for back in 0..self.scenario.backs() {
-                    self.plan(at_us, Action::Partition(back, Some(path as usize), span));
-                }
-                at_us += span + dice.between(2_000_000, 4_000_000);
-            }
-        }
-        if faults.has(Fault::MtuDrop) {
-            self.plan(dice.below(span_us), Action::Shrink(dice.between(1_230, 1_400) as usize));
-        }
-        for (fault, process) in [(Fault::RestartFront, 0), (Fault::RestartBack, 1)] {
-            if faults.has(fault) && process < self.scenario.processes() {
-                self.plan(dice.below(span_us), Action::Kill(process, dice.between(1_000, 2_000_000)));
-            }
-            if faults.has(fault) && process == 1 && self.scenario.backs() > 1 && dice.ppm(500_000) {
-                self.plan(dice.below(2 * span_us), Action::Kill(2, dice.between(1_000, 2_000_000)));
-            }
-        }
-        if faults.has(Fault::Drain) {
-            self.plan(dice.below(span_us), Action::Drain(0));
-        }
-        if faults.has(Fault::Resets) {
-            (0..dice.between(1, 6)).for_each(|_| self.plan(dice.below(span_us), Action::Reset));
-        }
     }
 
     /// Makes one event happen; true when all is over.
