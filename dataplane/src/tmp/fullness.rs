@@ -19,10 +19,10 @@ impl Fullness {
         self.is_full
     }
 
-    /// What waits would be gone in `wait_us`; `limit_us` is borne, 0 is no limit.
+    /// What waits would be gone in `wait_us`; `limit_us` is borne.
     pub fn look(&mut self, now: Instant, wait_us: u64, limit_us: u64) {
-        let is_other = if self.is_full { wait_us * 2 < limit_us } else { limit_us > 0 && wait_us > limit_us };
-        if !is_other && (limit_us > 0 || !self.is_full) {
+        let is_other = if self.is_full { wait_us.saturating_mul(2) < limit_us } else { wait_us > limit_us };
+        if !is_other {
             self.since = None;
             return;
         }
@@ -48,8 +48,7 @@ mod tests {
         assert!(!at(400, 200_000) && at(700, 100_001));
         assert!(at(800, 60_000) && at(1_200, 60_000), "half of it is room");
         assert!(at(1_300, 40_000) && !at(1_600, 0));
-        let mut without = Fullness::default();
-        (0..20).for_each(|step| without.look(Instant::from_us(step * 100_000), u64::MAX, 0));
-        assert!(!without.is_full());
+        assert!(!at(1_700, u64::MAX) && at(2_000, u64::MAX), "where nothing is known of the rate");
+        assert!(at(2_400, u64::MAX));
     }
 }
