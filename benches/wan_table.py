@@ -5,7 +5,7 @@ from statistics import median
 from picture import axis
 
 HEADINGS = ["loss", "way", "download Mbit/s", "of it steady", "queue ms", "CPU ms/MB", "pages p50 ms", "p90", "p99", "failed",
-            "urgent p50 ms", "p99", "failed", "download beside, Mbit/s"]
+            "urgent p50 ms", "p99", "failed", "download beside, Mbit/s", "many users: CPU µs/request", "p50 ms", "p99"]
 # The share of a download that is left out of `steady`: handshake and slow start.
 START_SHARE = 0.25
 
@@ -40,7 +40,13 @@ def row(loss, way, runs):
         quantile(pages, 0.5), quantile(pages, 0.9), quantile(pages, 0.99), str(failures(runs, "pages")),
         quantile(urgent, 0.5), quantile(urgent, 0.99), str(failures(runs, "urgent")),
         f"{median(rate(run['urgent']['bulk'], START_SHARE) for run in runs):.1f}",
+        *(of_busy(runs, figure) for figure in ("us_per_request", "p50_ms", "p99_ms")),
     ]) + " |"
+
+
+def of_busy(runs, figure):
+    found = [run["busy"][figure] for run in runs if "busy" in run]
+    return f"{median(found):.0f}" if found else ""
 
 
 def rate(download, without=0.0):

@@ -80,6 +80,12 @@ class Way:
         """Starts the client in the users' namespace."""
         return self.start("a", [sys.executable, CLIENT, words[0], *self.ask_at, SITE, *words[1:]])
 
+    def load(self, rate, seconds, body_bytes):
+        """Starts the load generator in the users' namespace."""
+        url = "http://{}:{}/bytes/{}".format(*self.ask_at, body_bytes)
+        return self.start("a", [self.place.binary, "load", "--json", "--rate", rate, "--connections", rate,
+                                "--duration", f"{seconds}s", "--host", SITE, url])
+
     def probe(self, side, *words):
         """Starts what counts and times on one side of the path itself."""
         return self.start(side, [sys.executable, PROBE, *words])
