@@ -260,8 +260,8 @@ def start_floor(place):
 
 # Ours with a worker on each of the two cores, beside load and origin: what a request costs when it crosses cores.
 TWO_WORKERS = "longhaul-two-workers"
-# Bytes handed on by two processes, and nothing else.
-FLOOR = "floor"
+# Bytes handed on by two processes, and nothing else: answers of a few hundred bytes, because it repeats nothing.
+FLOOR, FLOOR_BYTES_MAX = "floor", 1024
 
 # By name: what starts it, and the programs without which it cannot be.
 CONTESTANTS = {
