@@ -155,8 +155,8 @@ class Check:
         can unpack gets no blocks, whatever his stream says. [EXC-30] [EXC-31] [EXC-32] [EXC-34]"""
         head = self.request.index(b"GET ")
         blocks = packed(self.request[:head]) + raw(self.request[head:])
-        plain = packed(self.request[:head]) + b"\x80\x00" + self.request[head:]
-        for half in (b"\x81" + blocks, b"\xc1" + blocks, b"\x81" + plain, b"\xc0" + self.request):
+        every = packed(self.request[:head]) + raw(self.request[head : head + 4]) + b"\x80\x00" + self.request[head + 4 :]
+        for half in (b"\xc1" + every, b"\xc0" + self.request):
             assert body_of(self.tunnel.fetch(half)) == self.expected, half[:1].hex()
         good = b"\x81" + packed(self.request[:head])
         for half in (b"\x83" + blocks,                                    # codec: nobody has it
