@@ -1,7 +1,7 @@
 //! The window of N virtual CUBIC flows in one tunnel: to the network it is N users. Units: packets with fractions,
 //! bytes where the name says so.
 //!
-//! Each packet is owned by one flow, named by its `Tag`; its acknowledgement or loss moves that flow alone, so that
+//! Each packet is owned by one flow, named by its `Tag`, in runs; its acknowledgement or loss moves that flow alone, so that
 //! what a single loss removes, how the sum grows and how it shares a bottleneck with N real flows follow by
 //! construction and need no formula (MulTCP and CUBIC with an emulated N are 2.4 to 6.3 times off somewhere).
 //!

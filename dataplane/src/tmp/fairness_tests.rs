@@ -131,10 +131,11 @@ fn print_matrix(lines: &[Line], counts: &[usize], profile: Profile, secs: (u64, 
     }
 }
 
+/// In bursts of 1 ms, dealt out packet by packet to the flows, ours had 0.77 of the control's share here.
 #[test]
 fn eight_streams_are_as_eight_flows() {
-    let (ours, control, _) = ratio((50, 60, 1.0), 8, Profile::Balanced, (15, 45), 1..2);
-    assert!((0.70..1.40).contains(&(ours / control)), "{ours} {control}");
+    let (ours, control, _) = ratio((100, 40, 1.0), 8, Profile::Balanced, (15, 45), 1..2);
+    assert!((0.85..1.25).contains(&(ours / control)), "{ours} {control}");
 }
 
 #[test]
