@@ -36,6 +36,8 @@ mod quotas;
 mod rings;
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod reference;
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,6 @@
-//! The blender once more, naively, as the tests' judge: queues of keys, counts taken anew each time, the cascade
-//! walked row by row. It follows the page, not the code; every operation is O(n).
+//! The blender once more, naively, as the judge of `properties`: queues of keys, counts taken anew each time, the
+//! cascade walked row by row. It follows the page (the seeds' loop, and what `bounded` adds to it), not the code; every
+//! operation is O(n).
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -16,12 +17,15 @@ struct Started {
 /// The judge; its operations mean what the blender's do.
 pub(crate) struct Reference {
     options: Options,
+    /// The sub-packet of the next loop, if it is another.
+    sub_packet_next: Option<u32>,
     bytes: BTreeMap<u32, u64>,
     classes: BTreeMap<u32, u8>,
     queues: [VecDeque<u32>; RINGS],
     quotas: [i128; RINGS],
     had_share: BTreeSet<u32>,
-    arrivals: u128,
+    /// What may yet be granted on arrival beyond the least, in this loop.
+    arrivals_left: u128,
     scale: u128,
     scale_min: u128,
     in_loop: bool,
@@ -36,12 +40,13 @@ impl Reference {
     pub(crate) fn new(options: Options) -> Self {
         Self {
             options,
+            sub_packet_next: None,
             bytes: BTreeMap::new(),
             classes: BTreeMap::new(),
             queues: Default::default(),
             quotas: [0; RINGS],
             had_share: BTreeSet::new(),
-            arrivals: 0,
+            arrivals_left: 0,
             scale: 0,
             scale_min: 0,
             in_loop: false,
@@ -100,19 +105,27 @@ impl Reference {
     pub(crate) fn configure(&mut self, weights: [u32; RINGS], sub_packet_bytes: u32) {
         self.options.weights = weights;
         self.options.sub_packet_bytes = sub_packet_bytes;
+        self.sub_packet_next = None;
         self.quotas = [0; RINGS];
         self.in_loop = false;
         self.started = None;
+    }
+
+    pub(crate) fn set_loop_bytes_max(&mut self, loop_bytes_max: u64) {
+        self.options.loop_bytes_max = loop_bytes_max;
+    }
+
+    pub(crate) fn set_sub_packet_bytes(&mut self, sub_packet_bytes: u32) {
+        self.sub_packet_next = Some(sub_packet_bytes);
     }
 
     fn arrive(&mut self, key: u32, ring: usize) {
         let weight = u128::from(self.options.weights[ring]);
         let late = self.in_loop && self.had_share.insert(key);
         if self.options.mode == Mode::Bounded && late && weight > 0 {
-            let limit = u128::from(self.options.loop_bytes_max).saturating_sub(self.arrivals);
             let least = (weight * self.scale_min).max(self.options.sub_packet_bytes.into());
-            let share = least.max(limit.min(weight * self.scale));
-            self.arrivals += share;
+            let share = least.max(self.arrivals_left.min(weight * self.scale));
+            self.arrivals_left = self.arrivals_left.saturating_sub(share);
             self.quotas[ring] += share as i128;
         }
     }
@@ -134,12 +147,16 @@ impl Reference {
 
     fn begin(&mut self) {
         self.end();
+        if let Some(bytes) = self.sub_packet_next.take() {
+            self.options.sub_packet_bytes = bytes;
+            self.quotas = self.quotas.map(|quota| quota.max(1 - i128::from(bytes)));
+        }
         self.in_loop = true;
         (self.row, self.column) = (0, 0);
         let weights = self.options.weights.map(u128::from);
         let counts: [u128; RINGS] = core::array::from_fn(|ring| self.queues[ring].len() as u128);
         self.had_share = self.queues.iter().flatten().copied().collect();
-        self.arrivals = 0;
+        self.arrivals_left = self.options.loop_bytes_max.into();
         let weighted: Vec<usize> = (0..RINGS).filter(|&ring| counts[ring] > 0 && weights[ring] > 0).collect();
         let background: Vec<usize> =
             (0..RINGS).filter(|&ring| counts[ring] > 0 && weights[ring] == 0).collect();

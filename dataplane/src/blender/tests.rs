@@ -1,11 +1,8 @@
-//! The blender as a whole: golden vectors, the naive reference, and the properties an operator relies on.
+//! The blender as a whole: golden vectors, the worked example among them, long runs, what a sub-packet costs. What holds for
+//! any input is in `properties`.
 
 use crate::blender::blend::{Blender, Grant};
-use crate::blender::options::{
-    BACKGROUND_EVERY_BYTES, Mode, Options, PACKET_ROOM_MIN, RINGS, SLIVER_BYTES, WAIT_LOOPS_MAX, WEIGHTS,
-};
-use crate::blender::reference::Reference;
-use crate::stdx::prng::Prng;
+use crate::blender::options::{BACKGROUND_EVERY_BYTES, Mode, Options, RINGS, WEIGHTS};
 
 /// What a piece costs besides its bytes, and the room of a packet: the worked example's.
 const FRAME_BYTES: usize = 10;
@@ -101,79 +98,6 @@ fn the_worked_example_has_the_known_counts() {
     assert_eq!(first_loop(Lie::Equal), (46, [6, 25, 80, 16, 3], [6, 23, 46, 27, 14]));
 }
 
-/// Random operations on the blender and its judge; both must answer alike, packet by packet.
-fn agree(options: Options, seed: u64, operations: u32) {
-    const SOURCES: u64 = 24;
-    let mut prng = Prng::new(seed);
-    let mut blender = Blender::new(options, SOURCES as usize);
-    let mut judge = Reference::new(options);
-    let mut waiting = [0u64; SOURCES as usize];
-    for operation in 0..operations {
-        let key = prng.below(SOURCES) as u32;
-        let class = prng.below(5) as u8;
-        let bytes = &mut waiting[key as usize];
-        match prng.below(100) {
-            0..40 => {
-                let scale = [1, 100, 600, 3_000, 40_000][prng.below(5) as usize];
-                *bytes += prng.below(scale);
-                let at_head = prng.below(8) == 0;
-                blender.set(key, class, *bytes, at_head);
-                judge.set(key, class, *bytes, at_head);
-            }
-            40..45 => {
-                blender.reclass(key, class);
-                judge.reclass(key, class);
-            }
-            45..48 => {
-                *bytes = 0;
-                blender.remove(key);
-                judge.remove(key);
-            }
-            48..50 => {
-                *bytes /= 2;
-                blender.set(key, class, *bytes, false);
-                judge.set(key, class, *bytes, false);
-            }
-            50 if prng.below(20) == 0 => {
-                let weights = core::array::from_fn(|_| prng.below(20) as u32);
-                let sub_packet_bytes = prng.between(128, 1500) as u32;
-                assert_eq!(blender.configure(weights, sub_packet_bytes), Ok(()));
-                judge.configure(weights, sub_packet_bytes);
-            }
-            _ => {
-                let mut room = prng.between(PACKET_ROOM_MIN as u64, 1500) as usize;
-                while let Some(grant) = blender.next(room) {
-                    assert_eq!(judge.next(room), Some(grant));
-                    room -= grant.bytes;
-                    waiting[grant.key as usize] -= grant.bytes as u64;
-                    let ends = waiting[grant.key as usize] == 0;
-                    let literal = blender.options().mode == Mode::Literal;
-                    assert!(literal || ends || grant.bytes >= SLIVER_BYTES as usize, "a sliver");
-                }
-                assert_eq!(judge.next(room), None);
-                assert!(room < PACKET_ROOM_MIN || blender.is_empty(), "a packet left short");
-            }
-        }
-        assert_eq!(blender.ready_bytes(), waiting.iter().sum::<u64>(), "after operation {operation}");
-        assert!(blender.counts_hold());
-    }
-}
-
-#[test]
-fn the_literal_blender_equals_the_naive_one() {
-    for seed in 0..10 {
-        agree(literal(), seed, 10_000);
-    }
-}
-
-#[test]
-fn the_bounded_blender_equals_the_naive_one() {
-    for seed in 0..10 {
-        let loop_bytes_max = [1, 4_000, 65_536][seed as usize % 3];
-        agree(Options { loop_bytes_max, ..Options::default() }, seed, 10_000);
-    }
-}
-
 /// Sources that always have `bytes` waiting: ring `i` has `ready[i]` of them. Calls `see` for each grant with the
 /// loop that it belongs to, until `loops` loops are over.
 fn backlogged(
@@ -211,28 +135,6 @@ fn shares(options: Options, ready: [u32; RINGS], bytes: u64) -> [f64; RINGS] {
 }
 
 #[test]
-fn at_every_loop_s_end_shares_are_within_a_sub_packet_of_the_weights() {
-    let ready = [2, 5, 20, 8, 3];
-    for (weights, bytes) in [(WEIGHTS, 5_000), (WEIGHTS, 700), ([3, 7, 1, 1, 90], 2_000)] {
-        let (mut sent, mut current) = ([0f64; RINGS], 1);
-        let options = Options { weights, ..Options::default() };
-        backlogged(options, ready, bytes, 200, |grant, number| {
-            if number != current {
-                current = number;
-                let total: f64 = sent.iter().sum();
-                let sum: u32 = (0..RINGS).map(|ring| weights[ring] * ready[ring]).sum();
-                for ring in 0..RINGS {
-                    let wanted = total * f64::from(weights[ring] * ready[ring]) / f64::from(sum);
-                    let error = (sent[ring] - wanted).abs();
-                    assert!(error <= 512.0 * f64::from(ready[ring]), "ring {ring}: {error}");
-                }
-            }
-            sent[class_of(grant.key)] += grant.bytes as f64;
-        });
-    }
-}
-
-#[test]
 fn neither_the_scale_of_the_weights_nor_that_of_the_loop_changes_a_share() {
     let ready = [1, 2, 3, 4, 5];
     let base = shares(Options::default(), ready, 5_000);
@@ -259,37 +161,6 @@ fn equal_sources_of_a_ring_get_equal_shares_and_none_waits_longer_than_two_loops
     for ring in [&sent[0..3], &sent[200..240], &sent[400..500]] {
         let (sum, squares) = (ring.iter().sum::<f64>(), ring.iter().map(|x| x * x).sum::<f64>());
         assert!(sum * sum / squares / ring.len() as f64 >= 0.999);
-    }
-}
-
-#[test]
-fn what_arrives_in_the_top_ring_waits_for_five_sub_packets_at_most() {
-    let mut blender = Blender::new(Options::default(), 500);
-    let mut prng = Prng::new(7);
-    let mut room = ROOM_BYTES;
-    for class in 1..RINGS as u32 {
-        for index in 0..20 {
-            blender.set(class * 100 + index, class as u8, 100_000_000, false);
-        }
-    }
-    for _ in 0..2_000 {
-        blender.set(prng.below(50) as u32, 0, prng.between(1, 600), false);
-        let begun = |blender: &Blender| -> u64 {
-            blender.counters().rings[1..].iter().map(|ring| ring.sub_packets).sum()
-        };
-        let before = begun(&blender);
-        while blender.counters().rings[0].bytes > 0 {
-            match blender.next(room) {
-                Some(grant) if class_of(grant.key) == 0 => break,
-                Some(grant) => room -= grant.bytes,
-                None => room = ROOM_BYTES,
-            }
-        }
-        assert!(begun(&blender) - before <= 5);
-        for _ in 0..prng.below(40) {
-            let bytes = blender.next(room).map_or(0, |grant| grant.bytes);
-            room = if bytes == 0 { ROOM_BYTES } else { room - bytes };
-        }
     }
 }
 
@@ -410,51 +281,6 @@ fn backlogged_bytes(
         sent += grant.bytes;
         see(grant);
         blender.set(grant.key, class_of(grant.key) as u8, bytes, false);
-    }
-}
-
-/// Sources that come and go as they please, in every ring; packets of every size. The longest wait is within the bound of
-/// the room's page, in loops and in bytes.
-#[test]
-fn nobody_waits_longer_than_the_bound() {
-    const EACH: u32 = 6;
-    let sources = [EACH; RINGS];
-    for (seed, weights) in
-        (0..40).zip([WEIGHTS, [1; RINGS], [100, 1, 50, 1, 3], [1, 2, 4, 8, 16]].into_iter().cycle())
-    {
-        let loop_bytes_max = [1, 4_000, 65_536][seed as usize % 3];
-        let options = Options { weights, loop_bytes_max, ..Options::default() };
-        let bound = options.gap_bytes_max(&sources);
-        let (mut prng, mut blender) = (Prng::new(seed), Blender::new(options, 500));
-        let (mut waiting, mut since) = ([0u64; 500], [None; 500]);
-        let (mut passed, mut longest) = (0u64, 0);
-        for _ in 0..60_000 {
-            let key = (prng.below(RINGS as u64) as u32) * 100 + prng.below(u64::from(EACH)) as u32;
-            let at = key as usize;
-            if prng.below(3) == 0 {
-                let scale = [1, 300, 3_000, 100_000][prng.below(4) as usize];
-                let more = prng.below(scale);
-                let gone = prng.below(20) == 0;
-                waiting[at] = if gone { 0 } else { waiting[at] + more };
-                blender.set(key, class_of(key) as u8, waiting[at], false);
-                match since[at] {
-                    None if waiting[at] > 0 => since[at] = Some((blender.loops(), passed)),
-                    Some(_) if waiting[at] == 0 => since[at] = None,
-                    None | Some(_) => {}
-                }
-            }
-            let Some(grant) = blender.next(prng.between(PACKET_ROOM_MIN as u64, 1_500) as usize) else {
-                continue;
-            };
-            let at = grant.key as usize;
-            let (loops, bytes) = since[at].expect("whoever has a turn has waited");
-            assert!(blender.loops() - loops <= u64::from(WAIT_LOOPS_MAX), "source {at}, seed {seed}");
-            longest = longest.max(passed - bytes);
-            passed += grant.bytes as u64;
-            waiting[at] -= grant.bytes as u64;
-            since[at] = (waiting[at] > 0).then_some((blender.loops(), passed));
-        }
-        assert!(longest <= bound && longest > 0, "seed {seed}: {longest} of {bound}");
     }
 }
 

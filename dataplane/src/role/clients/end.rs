@@ -209,7 +209,8 @@ impl Clients {
             self.await_next(now, handle);
             return;
         }
-        if client.queued_seen > 0 || (exchange.is_none() && queued > 0) {
+        let is_opaque = matches!(phase, Phase::Opaque | Phase::HalfClosed);
+        if client.queued_seen > 0 || ((exchange.is_none() || is_opaque) && queued > 0) {
             // The client should be reading. Slow is fine, standing still is not.
             if client.queued_seen == 0 || queued < client.queued_seen {
                 client.queued_seen = queued.max(1);
@@ -228,12 +229,32 @@ impl Clients {
             Phase::Body if self.is_blocked(handle) => self.await_body(now, handle),
             Phase::Body => self.late(now, port, up, handle, Page::BODY_LATE),
             Phase::Waiting | Phase::Upgrading => self.late(now, port, up, handle, Page::TOTAL),
-            Phase::Opaque | Phase::HalfClosed => {
-                self.counters.clients_timed_out.add(1);
-                self.give_up(now, port, up, handle, Ended::TimedOut(Wait::Idle));
-            }
+            // What it has said is on its way, and whoever takes that is timed at the far end.
+            Phase::HalfClosed if self.has_said_all(handle) => self.rest(now, handle),
+            Phase::Opaque | Phase::HalfClosed => self.end_idle(now, port, up, handle),
             Phase::Preface | Phase::Opening => self.abort(port, handle),
             Phase::Linger => self.close(port, handle),
+        }
+    }
+
+    fn has_said_all(&self, handle: Handle) -> bool {
+        let exchange = self.clients.get(handle).and_then(|client| self.exchanges.get(client.exchange?));
+        exchange.is_some_and(|exchange| exchange.is_sent && !exchange.owes_finish)
+    }
+
+    /// Neither half of an opaque exchange has moved for too long. If the far end has said all, and the kernel has all of it,
+    /// the client still gets that, however slowly it reads: it is only not listened to any more.
+    fn end_idle(&mut self, now: Instant, port: &mut Port, up: &mut dyn Upstream, handle: Handle) {
+        self.counters.clients_timed_out.add(1);
+        let key = self.clients.get(handle).and_then(|client| client.exchange);
+        let is_done =
+            |key: &Handle| self.exchanges.get(*key).is_some_and(|exchange| exchange.down == Down::Done);
+        let ended = Ended::TimedOut(Wait::Idle);
+        if let Some(key) = key.filter(is_done) {
+            self.drop_exchange(now, port, up, key, ended, 0);
+            self.close(port, handle);
+        } else {
+            self.give_up(now, port, up, handle, ended);
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::exchange::envelope::{OpeningEnvelope, Parsed, ReplyEnvelope};
 use crate::exchange::failure::Failure;
 use crate::exchange::link::{Answer, Ask, Asker, Downstream, Kind, Opening, Served, Standing, Upstream, Way};
-use crate::port::{ListenerId, Port, PortOptions, TcpId, Token};
+use crate::port::{Ending, ListenerId, Port, PortOptions, TcpId, Token};
 use crate::role::clients::{Clients, ClientsOptions, RecordSink};
 use crate::role::counters::Counters;
 use crate::role::limits::Limits;
@@ -478,4 +478,53 @@ fn a_plain_connection_that_has_said_nothing_yet_moves_too() {
     world.server.data.clear();
     world.say(world.server.opened[0], Answer::Returned);
     assert_eq!((&world.server.ways[..], &world.server.data[..]), (&[EAST, WEST][..], &b"EHLO"[..]));
+}
+
+/// A plain connection that has said something and been answered `body` in full; the far end has finished.
+fn answered_in_full(body: &[u8]) -> (World, TcpId, Handle) {
+    let mut world = World::of("mail", Some(0));
+    let (tcp, handle) = world.accept();
+    world.read(handle, b"EHLO");
+    let asker = world.server.opened[0];
+    world.say(asker, Answer::Data(&[&ReplyEnvelope::default().encode()[..], body].concat()));
+    world.say(asker, Answer::Finish);
+    (world, tcp, handle)
+}
+
+#[test]
+fn whoever_reads_slowly_what_the_far_end_said_before_its_end_gets_all_of_it() {
+    let (mut world, tcp, _) = answered_in_full(&[b'x'; 40]);
+    for left in (0..40).rev() {
+        // Within the time for reading nothing at all; together more than that in which an idle connection is given up.
+        world.pass(Duration::from_secs(25));
+        world.port.sent(tcp, 1);
+        assert_eq!(
+            (world.clients.clients(), world.port.queued_bytes(tcp), world.port.ending(tcp)),
+            (1, left, None)
+        );
+    }
+    (0..20).for_each(|_| world.pass(Duration::from_secs(50)));
+    // The kernel has all: a reset would throw it away.
+    assert_eq!((world.clients.clients(), world.port.ending(tcp)), (0, Some(Ending::Close)));
+}
+
+#[test]
+fn whoever_reads_nothing_of_it_is_cut() {
+    let (mut world, tcp, _) = answered_in_full(b"x");
+    (0..20).for_each(|_| world.pass(Duration::from_secs(50)));
+    assert_eq!((world.clients.clients(), world.port.ending(tcp)), (0, Some(Ending::Abort)));
+}
+
+/// Its last bytes may be on their way for long, to an origin that reads slowly.
+#[test]
+fn a_plain_connection_that_has_said_all_is_timed_at_the_far_end() {
+    let mut world = World::of("mail", Some(0));
+    let (_, handle) = world.accept();
+    world.read(handle, b"EHLO");
+    let World { clients, port, server, now } = &mut world;
+    clients.on_read_end(*now, port, server, handle);
+    (0..100).for_each(|_| world.pass(Duration::from_secs(60)));
+    assert_eq!(world.clients.clients(), 1);
+    world.say(world.server.opened[0], Answer::Failed(Failure::Stalled));
+    assert_eq!(world.clients.clients(), 0);
 }

@@ -160,6 +160,11 @@ impl Origins {
             self.set_deadline(handle, now + span);
             return;
         }
+        if fetch.down == Down::Done && queued == 0 {
+            // The origin has said and taken all; whoever asked may read as slowly as it likes, and is timed at its own end.
+            self.set_deadline(handle, now + self.limits.stall_timeout);
+            return;
+        }
         let is_under_way = fetch.has_answered || fetch.kind == Kind::Tcp;
         let why = if is_under_way { Failure::Stalled } else { Failure::AnswerTimeout };
         self.fail(port, now, down, handle, why);

@@ -139,3 +139,27 @@ fn a_request_that_lost_a_piece_does_not_end_as_if_it_were_whole() {
     origins.flush(NOW, &mut port, &mut asking);
     assert_eq!(asking.0, Some(Failure::Shed));
 }
+
+/// A client that reads a few bytes per second of what an origin said before its end was cut here: nothing tells this side
+/// of progress but credit, which comes in portions.
+#[test]
+fn an_origin_that_has_said_and_taken_all_is_not_timed_any_more() {
+    for (queued, wanted) in [(&b""[..], None), (b"more", Some(Failure::Stalled))] {
+        let (mut origins, mut port) = origins();
+        say(&mut origins, &mut port, 0, UPGRADE, false);
+        let (tcp, _) = port.take_connect().unwrap();
+        let (_, connection) = token::unpack(port.token(tcp).unwrap()).unwrap();
+        origins.on_connected(NOW, &mut port, connection);
+        port.sent(tcp, port.queued_bytes(tcp));
+        let mut asking = Asking::default();
+        let answer =
+            b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nall";
+        origins.on_read(NOW, &mut port, &mut asking, connection, answer);
+        origins.on_read_end(NOW, &mut port, &mut asking, connection);
+        assert!(port.write(tcp, queued));
+        for minutes in 1..100 {
+            origins.flush(NOW + Duration::from_secs(60 * minutes), &mut port, &mut asking);
+        }
+        assert_eq!((asking.0, origins.fetches()), (wanted, usize::from(wanted.is_none())));
+    }
+}
