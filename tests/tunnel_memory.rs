@@ -78,7 +78,7 @@ struct Pair {
 
 impl Pair {
     fn new(options: &TunnelOptions) -> Self {
-        let mut make = |which: usize, side| {
+        let make = |which: usize, side| {
             as_end(which, || {
                 let mut tunnel = Tunnel::new(options, side, Instant::ORIGIN);
                 tunnel.on_connected(Instant::ORIGIN, (PathId(0), Bearer::Datagrams), PathUse::default());
@@ -179,7 +179,7 @@ fn idle(streams: usize, options: &TunnelOptions) -> (Pair, Vec<StreamId>) {
 #[test]
 fn idle_streams_are_small_and_stuck_readers_keep_to_the_budget() {
     let options =
-        TunnelOptions { receive_budget_bytes: 96 << 20, keep_alive_idle: false, ..TunnelOptions::default() };
+        TunnelOptions { receive_budget_bytes: 160 << 20, keep_alive_idle: false, ..TunnelOptions::default() };
     let before = held();
     let _few = idle(1, &options);
     let bare = held();
