@@ -43,7 +43,10 @@ class Place:
 
 
 class Pair:
-    """A running pair. `tcp_port` is the one for plain TCP, if it has one; `admin` is that of our own front-end's page."""
+    """A running pair. `tcp_port` is the one for plain TCP, if it has one; `admin` is that of our own front-end's page. A floor
+    is no peer: it does less than any of them, and bears a load only that leaves its core idle now and then."""
+
+    is_floor = False
 
     def __init__(self, name, port, tcp_port, back, front, admin=None):
         self.name, self.port, self.tcp_port, self.admin = name, port, tcp_port, admin
@@ -241,14 +244,31 @@ def start(place, name, ports, back, front, admin=None, cpus=None):
         raise
 
 
+def start_floor(place):
+    """What two processes must do at least: `floor/relay.rs`."""
+    relay = place.path("relay")
+    source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "floor", "relay.rs")
+    subprocess.run(["rustc", "--edition", "2024", "-O", "-o", relay, source], check=True)
+    port, *hop = free_port(), free_port(socket.SOCK_DGRAM), free_port(socket.SOCK_DGRAM)
+    here, there = (f"127.0.0.1:{own}" for own in hop)
+    back = [relay, "back", here, there, f"127.0.0.1:{place.origin_port}"]
+    front = [relay, "front", there, here, f"127.0.0.1:{port}"]
+    pair = start(place, FLOOR, (port, None), back, front)
+    pair.is_floor = True
+    return pair
+
+
 # Ours with a worker on each of the two cores, beside load and origin: what a request costs when it crosses cores.
 TWO_WORKERS = "longhaul-two-workers"
+# Bytes handed on by two processes, and nothing else: answers of a few hundred bytes, because it repeats nothing.
+FLOOR, FLOOR_BYTES_MAX = "floor", 1024
 
 # By name: what starts it, and the programs without which it cannot be.
 CONTESTANTS = {
     "longhaul": (lambda place: start_longhaul(place, "uring", "longhaul", place.binary), ()),
     "longhaul-epoll": (lambda place: start_longhaul(place, "epoll", "longhaul-epoll", place.binary), ()),
     TWO_WORKERS: (lambda place: start_longhaul(place, "uring", TWO_WORKERS, place.binary, place.both_cpus()), ()),
+    FLOOR: (start_floor, ("rustc",)),
     "haproxy": (start_haproxy, ("haproxy", "openssl")),
     "nginx": (start_nginx, ("nginx", "openssl")),
 }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use dataplane::blender::{Blender, Mode, Options, RINGS};
+use dataplane::compression::{BLOCK_BYTES_MAX, Codec, Decoder, Encoder};
 use dataplane::http::{
     Asked, Client, ConnectionChoice, FieldTable, Forwarding, Limits, Parsed, RequestEmission, RequestHead,
     ResponseEmission, ResponseHead, Scheme, Version, emit_request, emit_response, parse_request,
@@ -25,6 +26,7 @@ use dataplane::tmp::place::Bearer;
 use dataplane::tmp::seal::{Cipher, OpenKey, SealKey};
 use dataplane::tmp::spread::PathUse;
 use dataplane::tmp::{Carrier, Ecn, Fill, Handled, Side, StreamId, Tunnel, TunnelOptions};
+use tools::content::Object;
 
 /// How long a row is warmed up and measured: all of them together take a minute.
 const WARM_UP: Duration = Duration::from_millis(300);
@@ -59,7 +61,7 @@ const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\nServer: origin\r\nDate: Sun, 06 Nov
 criterion_group! {
     name = parts;
     config = Criterion::default().warm_up_time(WARM_UP).measurement_time(MEASURE).without_plots();
-    targets = heads, blending, hops, ciphers, packets
+    targets = heads, blending, hops, ciphers, packets, blocks
 }
 criterion_main!(parts);
 
@@ -93,6 +95,39 @@ fn heads(criterion: &mut Criterion) {
         emit_response(&head, &passed_on(&head), &mut out);
         black_box(&out);
     });
+}
+
+/// What compression costs and brings, by the block of 8 KiB: 8 times the nanoseconds of a KiB.
+fn blocks(criterion: &mut Criterion) {
+    let mut html = vec![0; 64 << 10];
+    Object::new(b"/bytes/64k?text", html.len() as u64).fill(0, &mut html);
+    let html = html[32 << 10..].first_chunk::<BLOCK_BYTES_MAX>().map_or(&[][..], |block| block).to_vec();
+    let json: Vec<u8> = (0..).flat_map(json_item).take(BLOCK_BYTES_MAX).collect();
+    let noise =
+        (0..BLOCK_BYTES_MAX as u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8 ^ (n >> 3) as u8);
+    let noise: Vec<u8> = noise.collect();
+    let contents =
+        [("HTML", &html[..]), ("JSON", &json), ("noise", &noise), ("a browser's head", BROWSER_REQUEST)];
+    for codec in Codec::ALL {
+        let (mut encoder, mut decoder) = (Encoder::default(), Decoder::default());
+        for (what, bytes) in contents {
+            let Some(packed) = encoder.pack(codec, bytes, usize::MAX).map(<[u8]>::to_vec) else { continue };
+            let name = format!("{} of {what}, {} B to {}", codec.name(), bytes.len(), packed.len());
+            row(criterion, &format!("compression: pack {name}"), || {
+                black_box(encoder.pack(codec, black_box(bytes), usize::MAX));
+            });
+            let mut into = vec![0; bytes.len()];
+            row(criterion, &format!("compression: unpack {name}"), || {
+                assert_eq!(decoder.unpack(codec, black_box(&packed), &mut into), Ok(()));
+            });
+        }
+    }
+}
+
+fn json_item(n: u32) -> Vec<u8> {
+    let (price, stock) = (n.wrapping_mul(7_919) % 10_000, n.wrapping_mul(31) % 97);
+    format!("{{\"id\":{n},\"name\":\"item {n}\",\"price\":{price},\"currency\":\"EUR\",\"stock\":{stock},\"tags\":[\"a{}\"]}},", n % 7)
+        .into_bytes()
 }
 
 fn request<'a>(bytes: &'a [u8], limits: &Limits, table: &'a mut FieldTable) -> RequestHead<'a> {

@@ -26,7 +26,7 @@ def table(title, pairs, runs, foreign_share_max):
 
 
 def better_peer(pairs, runs):
-    peers = [pair.name for pair in pairs if not pair.is_ours and pair.name in runs]
+    peers = [pair.name for pair in pairs if not (pair.is_ours or pair.is_floor) and pair.name in runs]
     return max(peers, key=lambda name: median(efficiencies(runs[name])), default=None)
 
 

@@ -5,7 +5,7 @@ from statistics import median
 from picture import axis
 
 HEADINGS = ["loss", "way", "download Mbit/s", "of it steady", "queue ms", "CPU ms/MB", "pages p50 ms", "p90", "p99", "failed",
-            "urgent p50 ms", "p99", "failed", "download beside, Mbit/s"]
+            "urgent p50 ms", "p99", "failed", "download beside, Mbit/s", "many users: CPU µs/request", "p50 ms", "p99"]
 # Of each part of a run.
 CELLS_PER_PART = 4
 # The share of a download that is left out of `steady`: handshake and slow start.
@@ -38,6 +38,7 @@ def row(loss, way, runs):
     cells = [loss, way]
     for part, make in (("bulk", bulk_cells), ("pages", page_cells), ("urgent", urgent_cells)):
         cells += make(runs) if part in parts_of(runs) else [""] * CELLS_PER_PART
+    cells += [of_busy(runs, figure) for figure in ("us_per_request", "p50_ms", "p99_ms")]
     return "| " + " | ".join(cells) + " |"
 
 
@@ -61,6 +62,11 @@ def urgent_cells(runs):
     urgent = latencies(runs, "urgent")
     beside = median(rate(run["urgent"]["bulk"], START_SHARE) for run in runs)
     return [quantile(urgent, 0.5), quantile(urgent, 0.99), str(failures(runs, "urgent")), f"{beside:.1f}"]
+
+
+def of_busy(runs, figure):
+    found = [run["busy"][figure] for run in runs if "busy" in run]
+    return f"{median(found):.0f}" if found else ""
 
 
 def rate(download, without=0.0):

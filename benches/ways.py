@@ -84,6 +84,12 @@ class Way:
         """The same, for a client that asks at another address."""
         return self.start("a", [sys.executable, CLIENT, words[0], *address, SITE, *words[1:]])
 
+    def load(self, rate, seconds, body_bytes):
+        """Starts the load generator in the users' namespace."""
+        url = "http://{}:{}/bytes/{}".format(*self.ask_at, body_bytes)
+        return self.start("a", [self.place.binary, "load", "--json", "--rate", rate, "--connections", rate,
+                                "--duration", f"{seconds}s", "--host", SITE, url])
+
     def probe(self, side, *words):
         """Starts what counts and times on one side of the path itself."""
         return self.start(side, [sys.executable, PROBE, *words])

@@ -9,6 +9,7 @@ use crate::args::reporting::ReportConfig;
 use crate::rule_source::RuleSource;
 use controlplane::logs::daemon::Level;
 use core::net::SocketAddr;
+use dataplane::compression::Codec;
 use dataplane::node::TunnelSocket;
 use dataplane::reactor::privileges::Identity;
 use dataplane::role::limits::Limits;
@@ -280,6 +281,8 @@ pub(crate) struct TunnelTuning {
     pub(crate) window_floor: WindowFloor,
     /// Share of what is sent that repair data may take, in percent.
     pub(crate) repair_percent: u32,
+    /// What streams are compressed with, if with anything.
+    pub(crate) codec: Option<Codec>,
 }
 
 /// Which reading of the blender's algorithm runs.

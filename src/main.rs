@@ -70,6 +70,7 @@ mod tunnel_from;
 mod tunnel_log;
 mod wan;
 mod watch;
+mod watch_compression;
 mod watch_endpoint;
 mod watch_page;
 mod watch_paths;

@@ -22,7 +22,7 @@ use dataplane::role::succession::{Abilities, NUMBERS_MAX, Succession};
 use std::sync::Arc;
 
 /// Flags whose values are taken over; sites and ways that need sockets or workers of another kind wait all the same.
-const LIVE: [&str; 18] = [
+const LIVE: [&str; 19] = [
     "site",
     "origin",
     "route",
@@ -36,6 +36,7 @@ const LIVE: [&str; 18] = [
     "weights",
     "sub-packet",
     "packet-bytes",
+    "compress",
     "shed-at",
     "log-level",
     "site-class",

@@ -122,6 +122,7 @@ fn tunnels(config: &NodeConfig) -> Result<Option<TunnelSetup>, Exit> {
         },
         turn_us: config.blender.turn_us,
         tunnels_max: TUNNELS_MAX,
+        codec: tuning.codec,
         key_log,
     }))
 }

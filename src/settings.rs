@@ -13,6 +13,7 @@ use crate::form::word::{Word, Words};
 use crate::problem::Wrong;
 use controlplane::dns::policy::explain::moment;
 use controlplane::logs::daemon::{self, Level};
+use dataplane::compression::Codec;
 use dataplane::reactor::clock;
 use dataplane::role::settings::Settings;
 use serde_json::{Map, Value, json};
@@ -25,6 +26,7 @@ pub(crate) enum Setting {
     Weights,
     SubPacket,
     PacketBytes,
+    Compress,
     ShedAt,
     LogLevel,
 }
@@ -34,6 +36,7 @@ impl Words for Setting {
         ("weights", Self::Weights),
         ("sub-packet", Self::SubPacket),
         ("packet-bytes", Self::PacketBytes),
+        ("compress", Self::Compress),
         ("shed-at", Self::ShedAt),
         ("log-level", Self::LogLevel),
     ];
@@ -122,6 +125,9 @@ impl Board {
         if take(Setting::PacketBytes, old.datagram_bytes_max != new.datagram_bytes_max) {
             settings.datagram_bytes_max = new.datagram_bytes_max;
         }
+        if take(Setting::Compress, old.codec != new.codec) {
+            settings.codec = new.codec;
+        }
         if take(Setting::ShedAt, old.shed_at_percent != new.shed_at_percent) {
             settings.shed_at_percent = new.shed_at_percent;
         }
@@ -174,6 +180,7 @@ fn settings_of(config: &NodeConfig) -> Settings {
         sub_packet_bytes: config.blender.sub_packet_bytes,
         datagram_bytes_max: config.tunnel.datagram_bytes_max,
         shed_at_percent: config.limits.shed_at_percent,
+        codec: config.tunnel.codec,
     }
 }
 
@@ -194,6 +201,7 @@ impl Values {
                 let bytes = Count::<u32>::read(text)?;
                 settings.datagram_bytes_max = tunnel::check_packet(bytes, of_node.datagram_bytes_largest)?;
             }
+            Setting::Compress => settings.codec = Word::<Option<Codec>>::read(text)?,
             Setting::ShedAt => settings.shed_at_percent = Percents::read(text)?,
             Setting::LogLevel => {}
         }
@@ -207,6 +215,7 @@ impl Values {
             Setting::Weights => Weights::write(&settings?.weights),
             Setting::SubPacket => Size::<u32>::write(&settings?.sub_packet_bytes),
             Setting::PacketBytes => settings?.datagram_bytes_max.to_string(),
+            Setting::Compress => Word::<Option<Codec>>::write(&settings?.codec),
             Setting::ShedAt => Percents::write(&settings?.shed_at_percent),
             Setting::LogLevel => Word::<Level>::write(&self.log_level),
         })
@@ -234,8 +243,13 @@ mod tests {
         assert!(lines[0].starts_with("weights = 9,8,4,2,1  # set by uid 7 at 20"), "{lines:?}");
         assert_eq!(lines[1], "sub-packet = 512  # as started");
         assert_eq!(board.status()["weights"]["set_by_uid"], 7);
-        for (name, value) in [("sub-packet", "1k"), ("packet-bytes", "1300"), ("shed-at", "100,90,80,70,60")]
-        {
+        let values = [
+            ("sub-packet", "1k"),
+            ("packet-bytes", "1300"),
+            ("shed-at", "100,90,80,70,60"),
+            ("compress", "zstd"),
+        ];
+        for (name, value) in values {
             assert!(board.set(name, value, 0).is_ok(), "{name}");
         }
     }
@@ -252,6 +266,7 @@ mod tests {
             ("packet-bytes", "9", "give 1200 to 1452"),
             ("shed-at", "1,2,3,4,5", "above the one before it"),
             ("log-level", "loud", "give one of error"),
+            ("compress", "gzip", "give one of off, lz4, zstd"),
         ] {
             let wrong = board.set(name, value, 0).unwrap_err().to_string();
             assert!(wrong.contains(why), "{name} {value}: {wrong}");

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use crate::config::NodeConfig;
 use crate::redirect_board::RedirectBoard;
 use crate::settings::Board;
+use crate::watch_compression;
 use crate::watch_endpoint;
 use crate::watch_page;
 use crate::watch_paths;
@@ -223,6 +224,7 @@ impl Watch {
         let rings: Vec<_> =
             tunnels.iter().map(|(worker, tunnel)| (*worker, self.far_end(tunnel), tunnel)).collect();
         watch_rings::metrics(&rings, text);
+        watch_compression::metrics(&rings, text);
         watch_paths::metrics(&rings, text);
     }
 
@@ -318,6 +320,7 @@ impl Watch {
             "scale_bytes": tunnel.blender.scale_bytes, "loops": tunnel.blender.loops,
             "sub_packet_bytes": tunnel.blender.sub_packet_bytes,
             "route_mode": path.spread.name(), "paths": watch_paths::status(tunnel), "rings": watch_rings::status(tunnel),
+            "compression": watch_compression::status(tunnel),
         })
     }
 }

@@ -48,22 +48,51 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("access", &[]),
     ("stdx", &["time"]),
     ("port", &["stdx", "time"]),
-    ("exchange", &["port", "stdx", "time"]),
+    ("compression", &[]),
+    ("exchange", &["compression", "port", "stdx", "time"]),
     ("http", &["stdx", "time"]),
     ("rules", &["http", "stdx"]),
     ("tmp", &["stdx", "time"]),
     ("blender", &["stdx", "time"]),
     ("reactor", &["blender", "port", "stdx", "time"]),
-    ("role", &["access", "blender", "exchange", "http", "port", "reactor", "rules", "stdx", "time", "tmp"]),
+    (
+        "role",
+        &[
+            "access",
+            "blender",
+            "compression",
+            "exchange",
+            "http",
+            "port",
+            "reactor",
+            "rules",
+            "stdx",
+            "time",
+            "tmp",
+        ],
+    ),
     (
         "node",
-        &["access", "blender", "exchange", "http", "port", "reactor", "role", "rules", "stdx", "time", "tmp"],
+        &[
+            "access",
+            "blender",
+            "compression",
+            "exchange",
+            "http",
+            "port",
+            "reactor",
+            "role",
+            "rules",
+            "stdx",
+            "time",
+            "tmp",
+        ],
     ),
 ];
 
 /// Rooms without I/O, clock, threads and async: all but the drivers and what starts them.
 const CORES: &[&str] =
-    &["time", "access", "stdx", "port", "exchange", "http", "rules", "tmp", "blender", "role"];
+    &["time", "access", "stdx", "port", "compression", "exchange", "http", "rules", "tmp", "blender", "role"];
 
 /// Beginnings of paths that no core names.
 const PATHS_OF_NO_CORE: &[&str] = &[

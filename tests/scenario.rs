@@ -16,6 +16,7 @@ mod scenario {
     pub(crate) mod wire;
 
     mod alone;
+    mod compressing;
     mod exchanges;
     mod failures;
     mod fields;

@@ -6,6 +6,8 @@ mod process;
 
 #[path = "seeing/classes.rs"]
 mod classes;
+#[path = "seeing/compressing.rs"]
+mod compressing;
 #[path = "seeing/log.rs"]
 mod log;
 #[path = "seeing/page.rs"]

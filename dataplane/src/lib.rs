@@ -9,6 +9,8 @@ pub mod access;
 #[forbid(unsafe_code)]
 pub mod blender;
 #[forbid(unsafe_code)]
+pub mod compression;
+#[forbid(unsafe_code)]
 pub mod exchange;
 #[forbid(unsafe_code)]
 pub mod http;

@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use dataplane::compression::fuzz::fuzz_blocks;
 use dataplane::exchange::fuzz::fuzz_envelope;
 use dataplane::http::fuzz::{fuzz_chunked, fuzz_head, fuzz_response_head};
 use dataplane::role::fuzz::fuzz_proxy_protocol;
@@ -74,4 +75,9 @@ fn proxy_headers() {
 #[test]
 fn envelopes() {
     smoke("envelope", fuzz_envelope);
+}
+
+#[test]
+fn blocks() {
+    smoke("blocks", fuzz_blocks);
 }

@@ -45,7 +45,7 @@ pub(crate) struct CtlLine {
 pub(crate) enum CtlCommand {
     /// Show what can be set: its value now, and who set it
     Show,
-    /// Set a value: weights, sub-packet, packet-bytes, shed-at (front, back), log-level; written as its flag takes it
+    /// Set a value: weights, sub-packet, packet-bytes, compress, shed-at (front, back), log-level; written as its flag takes it
     Set {
         /// Which
         #[arg(value_name = "SETTING")]

@@ -9,6 +9,7 @@ use crate::form::size::Size;
 use crate::form::span::SpanOrOff;
 use crate::form::word::Word;
 use crate::problem::{Problems, Wrong};
+use dataplane::compression::Codec;
 use dataplane::time::Duration;
 use dataplane::tmp::profile::{Profile, WindowFloor};
 
@@ -69,6 +70,11 @@ pub(crate) struct TunnelArgs {
     /// then arrives though a packet of it was lost; 1 to 50, in percent, and 64 kbit/s besides; `off` for none
     #[arg(long, value_name = "PERCENT", default_value_t = Given::of(Some(REPAIR_PERCENT)))]
     repair: Given<Otherwise<Off, Count<u32>>>,
+    /// Compress what this end sends over its tunnels, where the other end can read it: `lz4`, `zstd` or `off`; never beside
+    /// Cookie, Authorization or Set-Cookie, not what is compressed already, not what looks random. At a front-end `off` keeps
+    /// the back-ends from it, too. Rules may forbid it (docs/compression.md)
+    #[arg(long, value_name = "CODEC", default_value_t = Given::of(None))]
+    compress: Given<Word<Option<Codec>>>,
     /// Most datagrams handed to the kernel in one send (UDP_SEGMENT), 2 to 64; `off` sends each by itself
     #[arg(long, value_name = "COUNT", default_value_t = Given::of(Some(GSO_SEGMENTS_MAX)))]
     gso: Given<Otherwise<Off, Count<usize>>>,
@@ -115,6 +121,7 @@ impl TunnelArgs {
             profile: self.profile.take_or("profile", problems, Profile::Balanced),
             window_floor: self.window_floor.take_or("window_floor", problems, WindowFloor::Active),
             repair_percent: self.repair.take_or("repair", problems, None).unwrap_or(0),
+            codec: self.compress.take_or("compress", problems, None),
         };
         check(&tuning, block_bytes, problems);
         tuning

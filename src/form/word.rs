@@ -5,6 +5,7 @@ use crate::form::given::{Form, Written};
 use crate::problem::Wrong;
 use controlplane::logs::daemon::Level;
 use core::marker::PhantomData;
+use dataplane::compression::Codec;
 use dataplane::tmp::profile::Profile;
 use dataplane::tmp::spread::Spread;
 use tools::drive::IoChoice;
@@ -41,6 +42,10 @@ impl<W: Words> Written for Word<W> {
 
 impl Words for bool {
     const WORDS: &[(&str, Self)] = &[("on", true), ("off", false)];
+}
+
+impl Words for Option<Codec> {
+    const WORDS: &[(&str, Self)] = &[("off", None), ("lz4", Some(Codec::Lz4)), ("zstd", Some(Codec::Zstd))];
 }
 
 impl Words for Io {

@@ -22,6 +22,7 @@ fn the_blender_is_set_at_both_ends_while_a_pair_serves() {
             ctl(socket, &["set", "weights", "32,8,4,2,1"]).done(said);
             ctl(socket, &["set", "sub-packet", "1k"]).done("sub-packet = 1k  # was 512");
             ctl(socket, &["set", "packet-bytes", "1300"]).done("packet-bytes = 1300  # was 1452");
+            ctl(socket, &["set", "compress", "zstd"]).done("compress = zstd  # was off");
             ctl(socket, &["show"]).done("weights = 32,8,4,2,1  # set by uid ");
             until("the workers have taken it over", || {
                 let is_taken = tunnel(node, "/rings/0/weight") == 32
@@ -33,6 +34,11 @@ fn the_blender_is_set_at_both_ends_while_a_pair_serves() {
             node.wait_for("command through the control door");
         }
         // The same connection, over the changed tunnel.
+        until("an answer is compressed", || {
+            assert_eq!(ask(&mut client, &get("/bytes/40k?text")).status, 200);
+            let packed = tunnel(&pair.back, "/compression/sent_zstd/packed_bytes");
+            packed.as_u64().is_some_and(|bytes| bytes > 0).then_some(())
+        });
         assert!(ask(&mut client, &get("/b1m")).bytes.len() > 1 << 20);
         ctl(&front, &["set", "packet-bytes", "1452"]).done("packet-bytes = 1452");
         until("the larger size is found again", || {

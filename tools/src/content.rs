@@ -4,6 +4,13 @@
 //! ```text
 //! word i (8 bytes, little endian) = fold((hash ^ K0) + i·K1), fold = both halves of a 64×64 product, xored
 //! ```
+//! An object whose name asks for it (`text` in its query) is of words instead, as markup has them, so that compression finds
+//! in it about what it finds in pages:
+//!
+//! ```text
+//! 8 bytes = hexadecimal digits of word i, one time in six; else one of 64 pieces of markup, chosen by word i
+//! ```
+//!
 //! An object that is long enough begins with a plain-text marker, `longhaul-origin:<name>\n`, so that a test can
 //! look for it where it must never be seen: in the tunnel's datagrams.
 
@@ -29,21 +36,105 @@ pub const fn path_hash(name: &[u8]) -> u64 {
     hash
 }
 
+/// What objects of text are made of, 8 bytes each.
+const PIECES: [&[u8; 8]; 64] = [
+    b"<div cla",
+    b"ss=\"item",
+    b"\"><a hre",
+    b"f=\"/shop",
+    b"</a></di",
+    b"v>\n<p>  ",
+    b"</p>\n<sp",
+    b"an id=\"p",
+    b"delivery",
+    b" and ret",
+    b"urn cost",
+    b"s within",
+    b" the cit",
+    b"y of our",
+    b" custom ",
+    b"jackets ",
+    b"in cotto",
+    b"n, wool ",
+    b"or linen",
+    b" for all",
+    b" seasons",
+    b". Prices",
+    b" include",
+    b" taxes. ",
+    b"{\"id\":  ",
+    b",\"name\":",
+    b"\"title\":",
+    b"\"price\":",
+    b"null},{\"",
+    b"true,\"st",
+    b"ock\":12,",
+    b"\"url\":\"/",
+    b"function",
+    b" (event)",
+    b" { retur",
+    b"n value;",
+    b" } else ",
+    b"var item",
+    b" = this.",
+    b"length; ",
+    b"margin:0",
+    b";padding",
+    b":4px 8px",
+    b";color:#",
+    b"display:",
+    b"flex;wid",
+    b"th:100%;",
+    b"border:1",
+    b"The next",
+    b" train t",
+    b"o the ce",
+    b"ntre lea",
+    b"ves from",
+    b" platfor",
+    b"m seven ",
+    b"at noon.",
+    b"<img src",
+    b"=\"/image",
+    b"s/large-",
+    b".webp\" a",
+    b"lt=\"a pi",
+    b"cture of",
+    b"\" width=",
+    b"\"640\">\n ",
+];
+
 /// Fills `out` with the bytes of the seeded stream from byte `offset`.
 pub fn fill(path_hash: u64, offset: u64, out: &mut [u8]) {
+    fill_by(|index| word(path_hash, index).to_le_bytes(), offset, out);
+}
+
+/// The same of a stream of words.
+fn fill_text(path_hash: u64, offset: u64, out: &mut [u8]) {
+    fill_by(|index| text_word(word(path_hash, index)), offset, out);
+}
+
+fn text_word(word: u64) -> [u8; 8] {
+    if word.is_multiple_of(6) {
+        return core::array::from_fn(|at| b"0123456789abcdef"[(word >> (8 + 4 * at) & 15) as usize]);
+    }
+    *PIECES[(word >> 58) as usize]
+}
+
+fn fill_by(word: impl Fn(u64) -> [u8; 8], offset: u64, out: &mut [u8]) {
     let (mut index, skip) = (offset / 8, (offset % 8) as usize);
     let mut out = out;
     if skip != 0 {
         let (head, rest) = out.split_at_mut((8 - skip).min(out.len()));
-        head.copy_from_slice(&word(path_hash, index).to_le_bytes()[skip..skip + head.len()]);
+        head.copy_from_slice(&word(index)[skip..skip + head.len()]);
         (index, out) = (index + 1, rest);
     }
     let (words, tail) = out.as_chunks_mut::<8>();
     for slot in words {
-        *slot = word(path_hash, index).to_le_bytes();
+        *slot = word(index);
         index += 1;
     }
-    tail.copy_from_slice(&word(path_hash, index).to_le_bytes()[..tail.len()]);
+    tail.copy_from_slice(&word(index)[..tail.len()]);
 }
 
 fn word(hash: u64, index: u64) -> u64 {
@@ -52,10 +143,17 @@ fn word(hash: u64, index: u64) -> u64 {
     product as u64 ^ (product >> 64) as u64
 }
 
+/// Whether the object called `name` is of words.
+pub fn is_text(name: &[u8]) -> bool {
+    let query = name.iter().position(|byte| *byte == b'?').map_or(&b""[..], |at| &name[at + 1..]);
+    query.split(|byte| *byte == b'&').any(|parameter| parameter == b"text")
+}
+
 /// One object: its name's hash, its size and its marker.
 #[derive(Clone, Debug)]
 pub struct Object {
     hash: u64,
+    is_text: bool,
     size_bytes: u64,
     marker: [u8; MARKER_BYTES_MAX],
     marker_bytes: usize,
@@ -71,7 +169,13 @@ impl Object {
         marker[MARKER.len()..end].copy_from_slice(&name[..name_bytes]);
         marker[end] = b'\n';
         let fits = size_bytes > end as u64;
-        Self { hash: path_hash(name), size_bytes, marker, marker_bytes: if fits { end + 1 } else { 0 } }
+        let marker_bytes = if fits { end + 1 } else { 0 };
+        Self { hash: path_hash(name), is_text: is_text(name), size_bytes, marker, marker_bytes }
+    }
+
+    /// The media type of its bytes.
+    pub fn media_type(&self) -> &'static str {
+        if self.is_text { "text/html; charset=utf-8" } else { "application/octet-stream" }
     }
 
     /// How long the object is.
@@ -93,6 +197,7 @@ impl Object {
             let start = offset as usize;
             head.copy_from_slice(&self.marker[start..start + from_marker]);
         }
+        let fill = if self.is_text { fill_text } else { fill };
         fill(self.hash, offset + from_marker as u64, rest);
     }
 
@@ -122,7 +227,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_range_equals_the_same_range_of_the_whole(size in 0u64..3_000, from in 0u64..3_000, len in 0u64..3_000) {
-            let object = Object::new(b"/bytes/3000", size);
+            let object = Object::new([&b"/bytes/3000"[..], b"/bytes/3000?text"][(size % 2) as usize], size);
             let mut whole = vec![0; size as usize];
             object.fill(0, &mut whole);
             let from = from.min(size);
@@ -153,6 +258,16 @@ mod tests {
         assert_eq!(Object::new(b"/b128", 21).marker(), b"");
         assert_eq!(Object::new(b"/b128", 22).marker(), b"longhaul-origin:/b128\n");
         assert_eq!(Object::new(&[b'x'; 5_000], 9_000).marker().len(), MARKER_BYTES_MAX);
+    }
+
+    #[test]
+    fn text_is_asked_for_in_the_query() {
+        assert!(is_text(b"/b128?text") && is_text(b"/bytes/9?cc=a&text"));
+        assert!(!is_text(b"/text") && !is_text(b"/b128?texts") && !is_text(b"/b128?a=text"));
+        let object = Object::new(b"/bytes/4000?text", 4_000);
+        let mut body = [0; 4_000];
+        object.fill(0, &mut body);
+        assert!(body.is_ascii());
     }
 
     #[test]

@@ -20,6 +20,9 @@ pub(crate) fn push_access_line(line: &mut String, record: &AccessRecord<'_>) {
     push_request(&mut object, record);
     object.bare("request_body_bytes", record.request_body_bytes);
     object.bare("response_body_bytes", record.response_body_bytes);
+    if record.saved_bytes > 0 {
+        object.bare("saved_bytes", record.saved_bytes);
+    }
     object.bare("class", record.class);
     if !record.class_rule.is_empty() {
         object.bytes("class_rule", record.class_rule);
@@ -153,6 +156,7 @@ mod tests {
             version: Version::Http11,
             status: 503,
             response_body_bytes: 10,
+            saved_bytes: 3,
             class: 2,
             class_rule: b"checkout",
             route: b"west",
@@ -175,7 +179,7 @@ mod tests {
         let want = serde_json::json!({
             "time": "2023-11-14T22:13:20.042Z", "kind": "http", "worker": 1, "client": "192.0.2.1:5",
             "site": "www.example.org", "method": "GET", "target": "/\\xff\"\n", "target_cut": true,
-            "version": "HTTP/1.1", "status": 503, "request_body_bytes": 0, "response_body_bytes": 10, "class": 2, "class_rule": "checkout",
+            "version": "HTTP/1.1", "status": 503, "request_body_bytes": 0, "response_body_bytes": 10, "saved_bytes": 3, "class": 2, "class_rule": "checkout",
             "route": "west", "origin": "shop", "origin_address": "[2001:db8::1]:80", "total_us": 1500,
             "ended": "refused", "reason": "overload",
             "decision": { "id": "0000000000000abc", "rule": "site_exact", "attempts": 1, "reroutes": 1, "connection_reused": true, "cache": false },

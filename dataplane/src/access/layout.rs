@@ -38,8 +38,8 @@ pub const TARGET_BYTES_MIN: usize = SLOT_BYTES
     - RULE_BYTES_MAX
     - NODE_BYTES_MAX;
 
-const LAYOUT_VERSION: u8 = 2;
-const FIXED_BYTES: usize = 116;
+const LAYOUT_VERSION: u8 = 3;
+const FIXED_BYTES: usize = 124;
 const ADDRESS_BYTES: usize = 19;
 const ABSENT_US: u64 = u64::MAX;
 
@@ -109,6 +109,7 @@ impl<'a> AccessRecord<'a> {
         out.put(&address_bytes(self.origin_address));
         out.put(&self.request_body_bytes.to_le_bytes());
         out.put(&self.response_body_bytes.to_le_bytes());
+        out.put(&self.saved_bytes.to_le_bytes());
         let times = &self.timings;
         for span in [times.queue_us, times.tunnel_us, times.origin_first_byte_us, times.total_us] {
             out.put(&span.unwrap_or(ABSENT_US).to_le_bytes());
@@ -132,6 +133,7 @@ fn decode_fixed(input: &mut Decoder<'_>, flags: u8) -> Option<AccessRecord<'stat
     record.origin_address = address_from(input.take()?)?;
     record.request_body_bytes = input.number()?;
     record.response_body_bytes = input.number()?;
+    record.saved_bytes = input.number()?;
     record.timings.queue_us = input.span()?;
     record.timings.tunnel_us = input.span()?;
     record.timings.origin_first_byte_us = input.span()?;

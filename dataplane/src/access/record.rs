@@ -64,6 +64,8 @@ pub struct AccessRecord<'a> {
     pub request_body_bytes: u64,
     /// Body bytes that went to the client.
     pub response_body_bytes: u64,
+    /// By how many bytes the tunnel carried less than was said, both ways: what compression saved.
+    pub saved_bytes: u64,
     /// The class it travelled in: 0, the highest, to 4.
     pub class: u8,
     /// The name of the rule that gave it; empty where none fits.
@@ -101,6 +103,7 @@ impl AccessRecord<'static> {
             status: 0,
             request_body_bytes: 0,
             response_body_bytes: 0,
+            saved_bytes: 0,
             class: 0,
             class_rule: b"",
             route: b"",

@@ -11,11 +11,11 @@
 //! Asks are taken while the asker runs and answers while the server runs; neither calls back from inside the
 //! other's call, it remembers and acts when the node next calls its `flush`.
 
+use crate::compression::{Scope, Terms};
+use crate::exchange::failure::Failure;
 use crate::port::Port;
 use crate::stdx::slab::Handle;
 use crate::time::Instant;
-
-use crate::exchange::failure::Failure;
 
 /// Who asked: opaque to the server, unique as long as the exchange lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -71,6 +71,8 @@ pub struct Opening<'a> {
     pub kind: Kind,
     /// The encoded opening envelope.
     pub envelope: &'a [u8],
+    /// What may be compressed, where it goes over a tunnel.
+    pub terms: Terms,
 }
 
 /// What the asker says after the opening.
@@ -106,6 +108,10 @@ pub enum Answer<'a> {
     Room(u32),
     /// The request's first bytes waited so many µs for their packet. For the log: said once, or never.
     Queued(u32),
+    /// For the log: the tunnel carried so many bytes less than were said since this was said last.
+    Saved(u32),
+    /// What may be compressed of what is answered from here on. For a tunnel; said once, before the final head.
+    Compress(Scope),
     /// From here on the answer belongs to this class: for a tunnel, which has one ring for each.
     Class(u8),
 }

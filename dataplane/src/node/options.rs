@@ -4,6 +4,7 @@ use core::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::blender::Options as BlenderOptions;
+use crate::compression::Codec;
 use crate::reactor::options::DriverOptions;
 use crate::reactor::socket::{ListenOptions, UdpOptions};
 use crate::role::limits::Limits;
@@ -64,6 +65,8 @@ pub struct TunnelSetup {
     pub turn_us: u32,
     /// Tunnels that one worker may have at once.
     pub tunnels_max: usize,
+    /// What streams are compressed with; `None`: not.
+    pub codec: Option<Codec>,
     /// Where the secrets of sessions go, if anywhere.
     pub key_log: Option<Arc<dyn KeyLog>>,
 }

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use crate::access::SLOT_BYTES;
+use crate::compression::OFFER;
 use crate::node::options::{Io, NodeOptions};
 use crate::port::{Port, PortOptions, SocketId};
 use crate::reactor::counters::DriverCounters;
@@ -141,6 +142,7 @@ fn trunk(options: &NodeOptions, worker: u8) -> io::Result<Option<Trunk>> {
             is_responder: !options.plan.peers.is_empty(),
             tunnels_max: setup.tunnels_max,
             key_log: setup.key_log.clone(),
+            role_word: Some(OFFER.to_bytes()),
             ..EndpointOptions::new(setup.key.clone(), transport)
         },
         Box::new(SystemRandom::new()),
@@ -161,6 +163,8 @@ fn trunk(options: &NodeOptions, worker: u8) -> io::Result<Option<Trunk>> {
             turn_us: setup.turn_us,
             workers: options.workers.len(),
             datagram_bytes_max: setup.transport.datagram_bytes_max,
+            codec: setup.codec,
+            credit_bytes_min: setup.transport.credit_bytes_min,
         },
     );
     trunk.take_plan(clock::now(), &options.plan).map_err(refused)?;

@@ -91,7 +91,7 @@ fn build(sq_entries: u32, cq_entries: u32, without_array: bool) -> io::Result<Io
 pub(crate) enum Wait {
     /// Not at all.
     No,
-    /// For `completions`, at most `limit` (for ever when `None`); after `least_us` one is enough.
+    /// For `completions`, at most `limit` (for ever when `None`); after `least_us` one is enough, and without a limit none.
     For {
         /// How many completions to wait for.
         completions: u32,
@@ -400,6 +400,8 @@ pub(crate) fn create_for_test(sq_entries: u32, cq_entries: u32) -> Option<IoUrin
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reactor::alarm::Alarm;
+    use crate::reactor::clock;
     use crate::reactor::operation::Kind;
     use crate::reactor::wake::Waker;
 
@@ -469,5 +471,22 @@ mod tests {
         let completion = ring.next_completion().unwrap();
         assert_eq!((completion.name, completion.more), (Name::of_index(Kind::Wake, 3), false));
         assert_eq!(ring.take_enters(), 2);
+    }
+
+    #[test]
+    fn a_wait_that_gathers_goes_on_until_something_comes() {
+        let Some(mut io_uring) = create_for_test(2, 16) else { return };
+        let mut ring = Ring::new(&mut io_uring);
+        ring.enable().unwrap();
+        if !ring.has_min_wait() {
+            println!("skipped: waiting for several completions with a bound needs Linux 6.12");
+            return;
+        }
+        let mut alarm = Alarm::new().unwrap();
+        ring.poll(alarm.fd(), libc::POLLIN, false, Name::of_index(Kind::Alarm, 0)).unwrap();
+        alarm.arm(clock::now() + Duration::from_millis(20)).unwrap();
+        ring.enter(Wait::For { completions: 16, limit: Some(Duration::from_secs(60)), least_us: 1_000 })
+            .unwrap();
+        assert!(ring.next_completion().is_some(), "it ended with its gathering, and nothing had come");
     }
 }

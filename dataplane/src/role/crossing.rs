@@ -7,6 +7,7 @@
 //! All words of one exchange travel in the lane of its class, so they stay in order. Bytes are copied once into the
 //! ring's own memory, which takes the place of the copy into a block: nothing has to be handed back.
 
+use crate::compression::Terms;
 use crate::exchange::failure::Failure;
 use crate::exchange::link::{Answer, Ask, Asker, Downstream, Kind, Opening, Served, Standing, Upstream, Way};
 use crate::port::Port;
@@ -41,6 +42,7 @@ const ANSWER_ROOM: u8 = 19;
 const ANSWER_ENOUGH: u8 = 20;
 const ANSWER_QUEUED: u8 = 21;
 const ANSWER_RETURNED: u8 = 22;
+const ANSWER_SAVED: u8 = 23;
 
 /// The rings between this worker and the others.
 pub struct Crossing {
@@ -163,7 +165,7 @@ impl Crossing {
         match head.word {
             OPEN => {
                 let kind = Kind::from_u8(head.detail).unwrap_or(Kind::Http);
-                let opening = Opening { class, kind, envelope: bytes };
+                let opening = Opening { class, kind, envelope: bytes, terms: Terms::from_u32(number) };
                 match up.open(now, port, way, asker, &opening) {
                     Ok(_) => self.note_class(asker, class),
                     // An overtaken opening must not change the lane of the exchange that has the slot now.
@@ -183,6 +185,7 @@ impl Crossing {
             }
             ANSWER_ROOM => answer(now, port, down, asker, Answer::Room(number)),
             ANSWER_QUEUED => answer(now, port, down, asker, Answer::Queued(number)),
+            ANSWER_SAVED => answer(now, port, down, asker, Answer::Saved(number)),
             ANSWER_RETURNED => answer(now, port, down, asker, Answer::Returned),
             _ => debug_assert!(false, "records come from this file"),
         }
@@ -246,7 +249,8 @@ impl Upstream for Crossing {
     ) -> Result<Served, Failure> {
         let Way::Route(route) = way else { panic!("origins are served on every worker") };
         put(&mut self.ask_classes, asker.0 as u32 as usize, opening.class);
-        let head = Head { word: OPEN, detail: opening.kind.to_u8(), route, asker: asker.0, number: 0 };
+        let (detail, number) = (opening.kind.to_u8(), opening.terms.to_u32());
+        let head = Head { word: OPEN, detail, route, asker: asker.0, number };
         if self.write(self.owner(route), opening.class, head, opening.envelope) {
             Ok(Served::default())
         } else {
@@ -281,8 +285,9 @@ impl Downstream for Crossing {
             Answer::Room(bytes) => (ANSWER_ROOM, bytes, &[]),
             Answer::Queued(us) => (ANSWER_QUEUED, us, &[]),
             Answer::Returned => (ANSWER_RETURNED, 0, &[]),
-            // Said by origins to a tunnel of their own worker; a client has no ring to change.
-            Answer::Class(_) => return true,
+            Answer::Saved(bytes) => (ANSWER_SAVED, bytes, &[]),
+            // Said by origins to a tunnel of their own worker; a client has no ring to change, and packs nothing.
+            Answer::Class(_) | Answer::Compress(_) => return true,
         };
         self.write(worker, class, Head { word, detail: 0, route: 0, asker: asker.0, number }, bytes)
     }

@@ -1,6 +1,7 @@
 //! The roles: what a worker does with its connections and tunnels, without any I/O of its own.
 
 pub mod clients;
+mod compressible;
 pub mod control;
 pub mod counters;
 pub mod crossing;

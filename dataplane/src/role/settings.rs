@@ -2,6 +2,7 @@
 //! over as a whole at the end of a turn, and exchanges under way go on.
 
 use crate::blender::RINGS;
+use crate::compression::Codec;
 
 /// The values in force. What a node has no part for (weights without tunnels) is never looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,4 +15,6 @@ pub struct Settings {
     pub datagram_bytes_max: u16,
     /// How full the exchanges may be before requests of each class are refused, percent.
     pub shed_at_percent: [u32; RINGS],
+    /// What streams are compressed with; `None`: not.
+    pub codec: Option<Codec>,
 }

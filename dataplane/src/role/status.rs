@@ -5,6 +5,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use crate::blender::{Counters as BlenderCounters, RINGS};
+use crate::compression::CompressionCounters;
 use crate::role::waits::WaitHistogram;
 use crate::tmp::counters::Counters as EndpointCounters;
 use crate::tmp::limits::PATHS_MAX;
@@ -30,6 +31,8 @@ pub struct TunnelStatus {
     pub blender: BlenderCounters,
     /// How long streams waited for their turns, by ring.
     pub waits: [WaitHistogram; RINGS],
+    /// What compression has done.
+    pub compression: CompressionCounters,
 }
 
 /// What a board shows.

@@ -21,7 +21,7 @@ use crate::tmp::learned::LearnedPaths;
 use crate::tmp::limits::{INIT_PAUSE_MAX, INIT_PAUSE_MIN, RECEIVER_SLOTS_MAX, RESETS_PER_SECOND_MAX};
 use crate::tmp::link::{CloseReason, Link};
 use crate::tmp::outbox::Outbox;
-use crate::tmp::params::InitParams;
+use crate::tmp::params::{InitParams, RoleWord};
 use crate::tmp::place::Place;
 use crate::tmp::random::Random;
 use crate::tmp::rate::Rate;
@@ -65,6 +65,8 @@ pub struct EndpointOptions<O> {
     pub aes_is_fast: bool,
     /// Where the secrets of sessions go, if anywhere: whoever has them reads every byte.
     pub key_log: Option<Arc<dyn KeyLog>>,
+    /// What the role says of itself to that of every peer. [TMP-62.3]
+    pub role_word: Option<RoleWord>,
     /// What every carrier is made with.
     pub carrier: O,
 }
@@ -82,6 +84,7 @@ impl<O> EndpointOptions<O> {
             silence_max: Duration::from_secs(600),
             aes_is_fast: Cipher::aes_is_fast(),
             key_log: None,
+            role_word: None,
             carrier,
         }
     }
@@ -282,6 +285,11 @@ impl<C: Carrier> Endpoint<C> {
         self.peers.get(peer.0 as usize).map(|peer| &peer.public)
     }
 
+    /// What the role at the other end of a tunnel has said of itself; `None` while that is not known.
+    pub fn role_word_of(&self, tunnel: TunnelId) -> Option<RoleWord> {
+        self.links.get(tunnel.0)?.peer_word
+    }
+
     /// Where the other end of a connected tunnel is, on one of its paths.
     pub fn place_of(&self, tunnel: TunnelId, path: PathId) -> Option<Place> {
         self.links.get(tunnel.0)?.session.as_ref()?.place(path)
@@ -384,7 +392,8 @@ impl<C: Carrier> Endpoint<C> {
         let chosen = self.peers[link.peer.0 as usize].chosen;
         let carried = link.memory(now).map(|learned| learned.and_then(|learned| learned.tell(now)));
         let aes_is_fast = self.options.aes_is_fast;
-        let params = InitParams { aes_is_fast, lane: link.lane, continues, chosen, carried };
+        let role_word = self.options.role_word;
+        let params = InitParams { aes_is_fast, lane: link.lane, continues, chosen, carried, role_word };
         link.dial = Some(Dial::new(now, own_id, params));
     }
 

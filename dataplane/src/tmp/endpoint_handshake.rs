@@ -12,7 +12,7 @@ use crate::tmp::learned::Learned;
 use crate::tmp::limits::PATHS_MAX;
 use crate::tmp::link::{CloseReason, Link};
 use crate::tmp::packet::{INIT_BYTES, RESP_BYTES_MAX};
-use crate::tmp::params::RespParams;
+use crate::tmp::params::{RespParams, RoleWord};
 use crate::tmp::peer_address::PeerAddress;
 use crate::tmp::receivers::Named;
 use crate::tmp::seal::Cipher;
@@ -68,7 +68,7 @@ impl<C: Carrier> Endpoint<C> {
         arrival: Arrival,
     ) -> Result<(), Dropped> {
         let (now, lane, chosen) = (arrived.now, arrival.params.lane, arrival.params.chosen);
-        let carried = arrival.params.carried;
+        let (carried, role_word) = (arrival.params.carried, arrival.params.role_word);
         let continues = arrival.params.continues.and_then(|id| self.session_named(id, peer, lane));
         if continues.is_none() && self.links.is_full() && self.accepted_on(peer, lane).is_none() {
             return Err(Dropped::NoRoom);
@@ -80,7 +80,12 @@ impl<C: Carrier> Endpoint<C> {
         let own_id = self.receivers.insert(Named::Unconfirmed, &mut *self.random).ok_or(Dropped::NoRoom)?;
         let both_aes = arrival.params.aes_is_fast && self.options.aes_is_fast;
         let cipher = if both_aes { Cipher::Aes256Gcm } else { Cipher::ChaCha20Poly1305 };
-        let params = RespParams { cipher, continued: continues.is_some(), receiver: own_id };
+        let params = RespParams {
+            cipher,
+            continued: continues.is_some(),
+            receiver: own_id,
+            role_word: self.options.role_word,
+        };
         let mut resp = [0; RESP_BYTES_MAX];
         let psk = &self.peers[peer.0 as usize].psk;
         let (keys, resp_bytes) =
@@ -93,6 +98,7 @@ impl<C: Carrier> Endpoint<C> {
             place: arrived.from,
             chosen,
             carried,
+            role_word,
             ephemeral,
             resp,
             resp_bytes,
@@ -173,7 +179,7 @@ impl<C: Carrier> Endpoint<C> {
         (mark, packet): (u32, &mut [u8]),
     ) -> Result<(), Dropped> {
         let (id, peer, lane) = (unconfirmed.epoch.own_id, unconfirmed.peer, unconfirmed.lane);
-        let (chosen, carried) = (unconfirmed.chosen, unconfirmed.carried);
+        let (chosen, carried, peer_word) = (unconfirmed.chosen, unconfirmed.carried, unconfirmed.role_word);
         let begun = Session::begin(arrived.now, (mark, packet), unconfirmed.epoch, unconfirmed.place);
         let (session, opened) = match begun {
             Ok(begun) => begun,
@@ -188,7 +194,7 @@ impl<C: Carrier> Endpoint<C> {
         }
         let carrier = C::new(&self.options.carrier, Side::Acceptor, arrived.now);
         let mut link = Link::new(carrier, Side::Acceptor, peer, lane);
-        link.session = Some(session);
+        (link.session, link.peer_word) = (Some(session), peer_word);
         let remembered = core::mem::take(&mut self.peers[peer.0 as usize].learned);
         let told = carried.map(|carried| Some(Learned::told(arrived.now, carried?)));
         link.learned = core::array::from_fn(|path| remembered[path].or(told[path]));
@@ -230,7 +236,7 @@ impl<C: Carrier> Endpoint<C> {
         if params.continued && was_asked {
             self.continue_session(arrived, tunnel, epoch);
         } else {
-            self.new_session(arrived, tunnel, epoch);
+            self.new_session(arrived, tunnel, epoch, params.role_word);
         }
         Ok(())
     }
@@ -247,7 +253,7 @@ impl<C: Carrier> Endpoint<C> {
     }
 
     /// The responder knows of no session: whatever there was before is lost. [TMP-66.1]
-    fn new_session(&mut self, arrived: Arrived, tunnel: TunnelId, epoch: Epoch) {
+    fn new_session(&mut self, arrived: Arrived, tunnel: TunnelId, epoch: Epoch, word: Option<RoleWord>) {
         let Some(link) = self.links.get_mut(tunnel.0) else {
             return;
         };
@@ -257,6 +263,9 @@ impl<C: Carrier> Endpoint<C> {
             link.carrier = C::new(&self.options.carrier, Side::Initiator, arrived.now);
             let reason = CloseReason::PeerRestarted;
             self.report(EndpointEvent::Restarted { tunnel, reason });
+        }
+        if let Some(link) = self.links.get_mut(tunnel.0) {
+            link.peer_word = word;
         }
         self.connected(arrived, tunnel, epoch);
     }

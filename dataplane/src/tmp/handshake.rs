@@ -340,7 +340,12 @@ mod tests {
             let arrival = Arrival::read(&self.responder, init, &mut self.random).unwrap();
             assert_eq!(arrival.initiator, *self.initiator.public());
             assert_eq!((arrival.params.lane, arrival.params.continues), (7, Some(ReceiverId(0x0900_0001))));
-            let params = RespParams { cipher: Cipher::Aes256Gcm, continued: true, receiver: ReceiverId(8) };
+            let params = RespParams {
+                cipher: Cipher::Aes256Gcm,
+                continued: true,
+                receiver: ReceiverId(8),
+                role_word: None,
+            };
             let mut out = [0; RESP_BYTES_MAX];
             let (keys, len) = arrival.answer(psk, ReceiverId(3), &params, &mut out, None);
             (keys, out[..len].to_vec())

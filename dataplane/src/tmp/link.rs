@@ -9,6 +9,7 @@ use crate::tmp::dial::Dial;
 use crate::tmp::id::{PathId, PeerId, ReceiverId, Side};
 use crate::tmp::learned::LearnedPaths;
 use crate::tmp::limits::PATHS_MAX;
+use crate::tmp::params::RoleWord;
 use crate::tmp::session::Session;
 
 /// Why a tunnel was closed.
@@ -44,6 +45,8 @@ pub(in crate::tmp) struct Link<C> {
     pub(in crate::tmp) touched: bool,
     /// What is known of paths from before, as long as they are not there.
     pub(in crate::tmp) learned: LearnedPaths,
+    /// What the peer's role has said of itself in the handshake that began the session.
+    pub(in crate::tmp) peer_word: Option<RoleWord>,
 }
 
 impl<C: Carrier> Link<C> {
@@ -59,6 +62,7 @@ impl<C: Carrier> Link<C> {
             ending: None,
             touched: false,
             learned: [None; PATHS_MAX],
+            peer_word: None,
         }
     }
 

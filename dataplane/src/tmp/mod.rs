@@ -147,6 +147,7 @@ pub use id::{PeerId, Side, StreamId, TunnelId};
 pub use key::{KeyError, KeyKind, PresharedKey, PrivateKey, PublicKey};
 pub use link::CloseReason;
 pub use options::{BadOption, TunnelOptions};
+pub use params::RoleWord;
 pub use random::{PredictableRandom, Random, SystemRandom};
 pub use stats::{Snapshot, TunnelCounters};
 pub use tunnel::Tunnel;

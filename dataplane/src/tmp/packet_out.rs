@@ -263,7 +263,7 @@ impl Source<'_> {
 
     fn account(&mut self, now: Instant, draft: Draft<'_>, purpose: Purpose) -> Filled {
         if draft.acked_below > 0 {
-            self.path.received.reported();
+            self.path.received.reported(now);
             self.path.counters.acks_sent += 1;
         }
         for other in self.others.iter_mut().filter(|other| draft.told[other.id.index()]) {

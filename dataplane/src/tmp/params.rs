@@ -18,6 +18,7 @@ const RECEIVER: u8 = 6;
 const SPREAD: u8 = 7;
 const CARRIED: u8 = 8;
 const LIMITS: u8 = 9;
+const ROLE_WORD: u8 = 10;
 
 const CIPHER_AES_256_GCM: u8 = 1;
 const CIPHER_CHACHA20_POLY1305: u8 = 2;
@@ -25,7 +26,7 @@ const CIPHER_CHACHA20_POLY1305: u8 = 2;
 const CARRIED_BYTES: usize = 11;
 
 /// Room that the parameters of a RESP take at most.
-pub(in crate::tmp) const RESP_PARAMS_BYTES_MAX: usize = 16;
+pub(in crate::tmp) const RESP_PARAMS_BYTES_MAX: usize = 24;
 
 /// What the responder's packets had carried on one path, as the initiator remembers it. [TMP-163]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +35,9 @@ pub(in crate::tmp) struct Carried {
     pub(in crate::tmp) rtt_us: u32,
     pub(in crate::tmp) age_s: u16,
 }
+
+/// What the role at one end says of itself to the role at the other. Opaque here. [TMP-62.3]
+pub type RoleWord = [u8; 5];
 
 /// What an initiator says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,6 +52,8 @@ pub(in crate::tmp) struct InitParams {
     pub(in crate::tmp) chosen: PathUse,
     /// What is remembered of the paths.
     pub(in crate::tmp) carried: [Option<Carried>; PATHS_MAX],
+    /// What its role says.
+    pub(in crate::tmp) role_word: Option<RoleWord>,
 }
 
 /// What a responder says.
@@ -59,6 +65,8 @@ pub(in crate::tmp) struct RespParams {
     pub(in crate::tmp) continued: bool,
     /// How the responder wants to be named.
     pub(in crate::tmp) receiver: ReceiverId,
+    /// What its role says.
+    pub(in crate::tmp) role_word: Option<RoleWord>,
 }
 
 impl Carried {
@@ -100,6 +108,9 @@ impl InitParams {
                 list.put(CARRIED, &carried.to_bytes(path));
             }
         }
+        if let Some(word) = self.role_word {
+            list.put(ROLE_WORD, &word);
+        }
     }
 
     /// Reads a list; `None` if it is malformed. What is missing has its default.
@@ -118,6 +129,7 @@ impl InitParams {
                 }
                 (SPREAD, value) => params.chosen.spread = Spread::from_u8(*value.first()?),
                 (LIMITS, value) => params.chosen.limits = PathLimits::from_bytes(value.try_into().ok()?),
+                (ROLE_WORD, value) => params.role_word = Some(value.try_into().ok()?),
                 _ => {}
             }
         }
@@ -138,22 +150,26 @@ impl RespParams {
         if self.continued {
             list.put(CONTINUED, &[]);
         }
+        if let Some(word) = self.role_word {
+            list.put(ROLE_WORD, &word);
+        }
         list.at
     }
 
     /// Reads a list; `None` if it is malformed, names no cipher that we have, or no id.
     pub(in crate::tmp) fn read(bytes: &[u8]) -> Option<Self> {
-        let (mut cipher, mut receiver, mut continued) = (None, None, false);
+        let (mut cipher, mut receiver, mut continued, mut role_word) = (None, None, false, None);
         for entry in (ListReader { rest: bytes }) {
             match entry? {
                 (CIPHER, &[CIPHER_AES_256_GCM]) => cipher = Some(Cipher::Aes256Gcm),
                 (CIPHER, &[CIPHER_CHACHA20_POLY1305]) => cipher = Some(Cipher::ChaCha20Poly1305),
                 (RECEIVER, value) => receiver = Some(read_id(value)?),
                 (CONTINUED, _) => continued = true,
+                (ROLE_WORD, value) => role_word = Some(value.try_into().ok()?),
                 _ => {}
             }
         }
-        Some(Self { cipher: cipher?, continued, receiver: receiver? })
+        Some(Self { cipher: cipher?, continued, receiver: receiver?, role_word })
     }
 }
 
@@ -202,7 +218,7 @@ mod tests {
     use super::*;
     use proptest::prelude::{any, proptest};
 
-    /// [TMP-62.1] [TMP-62.2]
+    /// [TMP-62.1] [TMP-62.2] [TMP-62.3]
     #[test]
     fn parameters_round_trip() {
         for continues in [None, Some(ReceiverId(0x0102_0304))] {
@@ -211,13 +227,16 @@ mod tests {
             let chosen = PathUse { spread, limits };
             let carried = continues.map(|id| Carried { kbps: id.0, rtt_us: 5, age_s: 300 });
             let carried = [None, carried, None, carried];
-            let params = InitParams { aes_is_fast: true, lane: 0x0102_0304, continues, chosen, carried };
+            let role_word = continues.map(|_| [1, 2, 3, 4, 5]);
+            let params =
+                InitParams { aes_is_fast: true, lane: 0x0102_0304, continues, chosen, carried, role_word };
             let mut out = [0xff; 96];
             params.write(&mut out);
             assert_eq!(InitParams::read(&out), Some(params));
         }
         for (cipher, continued) in [(Cipher::Aes256Gcm, true), (Cipher::ChaCha20Poly1305, false)] {
-            let params = RespParams { cipher, continued, receiver: ReceiverId(9) };
+            let role_word = continued.then_some([9, 8, 7, 6, 5]);
+            let params = RespParams { cipher, continued, receiver: ReceiverId(9), role_word };
             let mut out = [0; RESP_PARAMS_BYTES_MAX];
             let len = params.write(&mut out);
             assert_eq!(RespParams::read(&out[..len]), Some(params));

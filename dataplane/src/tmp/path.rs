@@ -325,20 +325,34 @@ impl Path {
 
     /// What speaks for and against the path.
     pub(in crate::tmp) fn signs(&self) -> Signs {
-        let rtt_us = if self.rtt.samples() == 0 { 0 } else { self.rtt.smoothed_us() };
+        let lone = self.signs_alone();
         // How long the way over a stream takes is for the stream to say: it may queue as much as it likes.
-        let rtt_us_min = if self.bearer == Bearer::Stream { rtt_us } else { self.rtt.min_us() };
+        let rtt_us_min = if self.bearer == Bearer::Stream { lone.rtt_us } else { self.rtt.min_us() };
         Signs {
             timeouts: self.loss.timeouts(),
             in_flight_packets: self.sent.in_flight_packets(),
             oldest_sent: self.sent.oldest_sent(),
-            rtt_us,
             rtt_us_min,
-            beyond: self.limits.exceeded(&Figures {
-                rtt_us,
-                loss: (self.quality.loss_ppm(), self.quality.losses()),
-                queue_us: self.quality.queue_us(),
-            }),
+            ..lone
+        }
+    }
+
+    /// The same where there is no other path, and it is used whatever happens. But there may be another route: what an
+    /// operator will not bear counts.
+    pub(in crate::tmp) fn signs_alone(&self) -> Signs {
+        let rtt_us = if self.rtt.samples() == 0 { 0 } else { self.rtt.smoothed_us() };
+        let figures = || Figures {
+            rtt_us,
+            loss: (self.quality.loss_ppm(), self.quality.losses()),
+            queue_us: self.quality.queue_us(),
+        };
+        Signs {
+            timeouts: 0,
+            in_flight_packets: 0,
+            oldest_sent: Instant::ORIGIN,
+            rtt_us,
+            rtt_us_min: u64::MAX / 8,
+            beyond: (!self.limits.is_none()).then(figures).and_then(|figures| self.limits.exceeded(&figures)),
         }
     }
 

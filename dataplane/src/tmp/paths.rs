@@ -9,7 +9,7 @@
 
 use crate::time::{Duration, Instant};
 use crate::tmp::forecast::{Forecast, Quality};
-use crate::tmp::health::{Signs, Suspicion};
+use crate::tmp::health::Suspicion;
 use crate::tmp::id::PathId;
 use crate::tmp::path::{Leave, Path};
 use crate::tmp::place::Bearer;
@@ -194,9 +194,8 @@ impl Paths {
     /// Judges every path. Data of one that has become suspect goes elsewhere.
     pub fn judge(&mut self, now: Instant, streams: &mut Streams) {
         if let [path] = &mut *self.list {
-            // Where there is no other path it is used whatever happens; but there may be another route.
-            let limit = Signs { timeouts: 0, in_flight_packets: 0, rtt_us_min: u64::MAX / 8, ..path.signs() };
-            path.health.judge(now, &limit);
+            let signs = path.signs_alone();
+            path.health.judge(now, &signs);
             return;
         }
         for place in 0..self.list.len() {

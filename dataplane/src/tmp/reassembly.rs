@@ -117,11 +117,46 @@ impl Reassembly {
         memory.blocks.front(&self.front)
     }
 
-    /// Drops the first `count` bytes of the front.
+    /// Copies the next bytes, as many as are there without a hole and `into` holds; how many.
+    pub fn peek(&self, memory: &ReceiveMemory, into: &mut [u8]) -> usize {
+        let mut copied = memory.blocks.copy_at(&self.front, 0, into);
+        let (mut end, mut next) = (self.front_end(), self.segments);
+        while copied < into.len()
+            && let Some(segment) = memory.segments.get(next as usize)
+            && segment.start == end
+        {
+            copied += memory.blocks.copy_at(&segment.chain, 0, &mut into[copied..]);
+            (end, next) = (end + segment.chain.len() as u64, segment.next);
+        }
+        copied
+    }
+
+    /// Offset behind the last byte that has come without a hole in front of it. Walks the stretches that touch: long ones are
+    /// not put together before they are read.
+    pub fn in_order_end(&self, memory: &ReceiveMemory) -> u64 {
+        let (mut end, mut next) = (self.front_end(), self.segments);
+        while let Some(segment) = memory.segments.get(next as usize)
+            && segment.start == end
+        {
+            (end, next) = (end + segment.chain.len() as u64, segment.next);
+        }
+        end
+    }
+
+    /// Drops the first `count` bytes, which must be there without a hole.
     pub fn consume(&mut self, memory: &mut ReceiveMemory, count: usize) {
-        memory.blocks.advance(&mut self.front, count);
-        self.read += count as u64;
-        self.promote(memory);
+        let mut left = count;
+        loop {
+            let now = left.min(self.front.len());
+            memory.blocks.advance(&mut self.front, now);
+            self.read += now as u64;
+            self.promote(memory);
+            left -= now;
+            if left == 0 {
+                break;
+            }
+            assert!(!self.front.is_empty(), "only what is there can be dropped");
+        }
     }
 
     /// Keeps `data`, which begins at `offset`; what is known already is skipped. [TMP-46.3]

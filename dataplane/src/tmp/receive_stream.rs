@@ -59,7 +59,7 @@ impl ReceiveStream {
             return Err(Refusal::Violation);
         }
         let end_is_news = is_end && self.end.is_none();
-        let before = self.data.front_end();
+        let before = self.data.in_order_end(memory);
         if self.phase == Phase::Open {
             self.data.insert(memory, offset, data).map_err(|_| Refusal::NoRoom)?;
         }
@@ -68,7 +68,8 @@ impl ReceiveStream {
             self.end = Some(end);
         }
         self.settle();
-        let news = self.data.front_end() > before || (end_is_news && self.data.front_end() == end);
+        let after = self.data.in_order_end(memory);
+        let news = after > before || (end_is_news && after == end);
         Ok(news && self.phase != Phase::Done || end_is_news && self.phase == Phase::Done)
     }
 
@@ -107,7 +108,15 @@ impl ReceiveStream {
         }
     }
 
-    /// Drops the first `count` bytes of the front.
+    /// Copies the next bytes in order, as many as there are and `into` holds; how many.
+    pub fn peek(&self, memory: &ReceiveMemory, into: &mut [u8]) -> usize {
+        match self.phase {
+            Phase::Open => self.data.peek(memory, into),
+            Phase::Stopped { .. } | Phase::Done => 0,
+        }
+    }
+
+    /// Drops the first `count` bytes, which `front` or `peek` has shown.
     pub fn consume(&mut self, memory: &mut ReceiveMemory, count: usize) {
         if self.phase == Phase::Open {
             self.data.consume(memory, count);
@@ -139,6 +148,11 @@ impl ReceiveStream {
     /// Whether the peer has ended its half and what can be read now is all that is left of it.
     pub fn is_front_last(&self) -> bool {
         self.end == Some(self.data.front_end())
+    }
+
+    /// How many bytes will still have been read when the end is reached, if the peer has said where that is.
+    pub fn left_bytes(&self) -> Option<u64> {
+        Some(self.end? - self.data.read_offset())
     }
 
     /// Whether more credit is of any use to the peer.
@@ -213,6 +227,28 @@ mod tests {
         assert!(!stream.is_front_last());
         stream.receive(&mut memory, 0, b"abc", false).unwrap();
         assert!(stream.is_front_last() && !stream.is_read_to_end());
+    }
+
+    /// A reader that waits for the whole of a block takes nothing before it is there. What lies behind the first stretch and
+    /// touches it is not put together before it is read; more behind that was no news once, and the reader waited for ever.
+    #[test]
+    fn what_comes_behind_a_stretch_that_touches_is_news_and_can_be_seen() {
+        let bounds = WindowBounds { bytes_min: 9_000, bytes_usual: 9_000, bytes_max: 9_000 };
+        let mut budget = Budget::new(1_024, 64, 1, 9_000);
+        let window = Window::new(&mut budget, &bounds, 0, Instant::ORIGIN).unwrap();
+        let (mut memory, mut stream) = (ReceiveMemory::new(1_024, 64, 8), ReceiveStream::new(window));
+        let bytes: Vec<u8> = (0..7_000_u32).map(|n| (n % 251) as u8).collect();
+        // The first byte is read, or a short beginning would be completed.
+        assert_eq!(stream.receive(&mut memory, 0, &bytes[..2_000], false), Ok(true));
+        stream.consume(&mut memory, 1);
+        assert_eq!(stream.receive(&mut memory, 3_000, &bytes[3_000..6_000], false), Ok(false));
+        assert_eq!(stream.receive(&mut memory, 2_000, &bytes[2_000..3_000], false), Ok(true));
+        assert_eq!(stream.receive(&mut memory, 6_000, &bytes[6_000..], true), Ok(true));
+        let mut seen = vec![0; 8_000];
+        let count = stream.peek(&memory, &mut seen);
+        assert_eq!((&seen[..count], stream.left_bytes()), (&bytes[1..], Some(6_999)));
+        stream.consume(&mut memory, 6_500);
+        assert_eq!((stream.front(&memory), stream.left_bytes()), (&bytes[6_501..], Some(499)));
     }
 
     #[test]

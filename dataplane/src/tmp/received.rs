@@ -6,8 +6,11 @@
 //! ```
 //! Packets are acknowledged every two, less often the longer the path is in order, down to every sixteen, and for a
 //! moment every two after a gap; at once on a gap, a filled gap and a congestion mark; and at the latest after an eighth of the rtt, 1 ms at least and 5 ms at
-//! most, so that the ACK of a small answer travels with the next request. It writes no frame. Unit: packet numbers, µs.
+//! most, so that the ACK of a small answer travels with the next request. Where ACKs do travel so, the timer would only wake
+//! the worker for nothing: there it is 5 ms, until one has to go alone again. It writes no frame. Unit: packet numbers, µs.
 //! [TMP-101] [TMP-132]
+
+use core::cmp::Ordering;
 
 use crate::time::{Duration, Instant};
 use crate::tmp::ack_frame::{AckHeader, EcnCounts};
@@ -34,6 +37,9 @@ const GAP_PART: u32 = 8;
 /// So many packets after a gap are acknowledged as at first: three of them prove a loss to the sender.
 const AFTER_GAP: u32 = 4;
 
+/// ACKs in a row that left before they were due, with something else to say: then the next ones will, too.
+const TRAVELS: u8 = 8;
+
 /// The set and the policy.
 #[derive(Debug)]
 pub struct Received {
@@ -54,6 +60,8 @@ pub struct Received {
     /// An ACK went out on another path since anything came.
     is_told_elsewhere: bool,
     delay_us_max: u64,
+    /// ACKs in a row that left before they were due.
+    travelled: u8,
 }
 
 impl Default for Received {
@@ -78,6 +86,7 @@ impl Received {
             ecn_seen: false,
             is_told_elsewhere: true,
             delay_us_max: ACK_DELAY_US_MAX,
+            travelled: 0,
         }
     }
 
@@ -111,7 +120,7 @@ impl Received {
         }
         if eliciting {
             self.waiting += 1;
-            let wait_us = if in_order && ecn != Ecn::Congested { self.delay_us_max } else { 0 };
+            let wait_us = if in_order && ecn != Ecn::Congested { self.delay_us() } else { 0 };
             let due = now + Duration::from_micros(wait_us);
             self.due = Some(self.due.map_or(due, |earlier| earlier.min(due)));
         }
@@ -132,6 +141,10 @@ impl Received {
     /// can keep, so that it travels with an answer instead of costing a packet and a wake-up at both ends.
     pub fn set_rtt(&mut self, rtt_us: u64) {
         self.delay_us_max = (rtt_us / 8).clamp(TIMER_US, ACK_DELAY_US_MAX);
+    }
+
+    const fn delay_us(&self) -> u64 {
+        if self.travelled < TRAVELS { self.delay_us_max } else { ACK_DELAY_US_MAX }
     }
 
     /// When an ACK is due, if one is.
@@ -182,9 +195,14 @@ impl Received {
     }
 
     /// An ACK has left; what to remember with its packet.
-    pub const fn reported(&mut self) -> u64 {
+    pub fn reported(&mut self, now: Instant) -> u64 {
+        // What is due at once is due because of what came, and says nothing of the time that it would have waited.
+        match self.due.take().map(|due| due.cmp(&now)) {
+            Some(Ordering::Greater) => self.travelled = self.travelled.saturating_add(1),
+            Some(Ordering::Less) => self.travelled = 0,
+            Some(Ordering::Equal) | None => {}
+        }
         self.waiting = 0;
-        self.due = None;
         self.end
     }
 
@@ -296,10 +314,10 @@ mod tests {
         take(&mut received, [1]);
         received.batch_end(at(1));
         assert_eq!(received.due(), Some(at(1)), "two do not");
-        received.reported();
+        received.reported(at(1));
         take(&mut received, 2..1_002);
         received.batch_end(at(1_001));
-        received.reported();
+        received.reported(at(1_001));
         assert_eq!(received.due(), None);
         for number in 1_002..1_016 {
             take(&mut received, [number]);
@@ -309,16 +327,16 @@ mod tests {
         take(&mut received, [1_016]);
         received.batch_end(at(1_016));
         assert_eq!(received.due(), Some(at(1_016)));
-        received.reported();
+        received.reported(at(1_016));
         take(&mut received, [1_018]);
         assert_eq!(received.due(), Some(at(1_018)), "a gap is told at once");
-        received.reported();
+        received.reported(at(1_018));
         take(&mut received, [1_017]);
         assert_eq!(received.due(), Some(at(1_017)), "and so is its end");
-        received.reported();
+        received.reported(at(1_017));
         received.record(at(1_019), 1_019, true, Ecn::Congested);
         assert_eq!(received.due(), Some(at(1_019)), "a mark too");
-        received.reported();
+        received.reported(at(1_019));
         received.record(at(1_020), 1_020, false, Ecn::NotCapable);
         assert_eq!(received.due(), None, "an ACK is not acknowledged");
     }
@@ -332,7 +350,7 @@ mod tests {
             take(&mut received, [number]);
             received.batch_end(at(number));
             if received.due().is_some_and(|due| due <= at(number)) {
-                received.reported();
+                received.reported(at(number));
                 acks += u64::from(number >= 2_000);
             }
         }
@@ -348,8 +366,30 @@ mod tests {
             received.record(at(0), next, true, Ecn::NotCapable);
             received.batch_end(at(0));
             assert_eq!(received.due(), Some(at(delay_us)));
-            received.reported();
+            received.reported(at(delay_us));
         }
+    }
+
+    /// [TMP-101]
+    #[test]
+    fn acks_that_travel_are_given_time_until_one_goes_alone() {
+        let mut received = Received::new();
+        received.set_rtt(100);
+        let mut ask = |number: u64, answered_after_us: u64| {
+            let now = number * 10_000;
+            received.record(at(now), number, true, Ecn::NotCapable);
+            received.batch_end(at(now));
+            let waits_us = received.due().map(|due| due.us_since(at(now)));
+            received.reported(at(now + answered_after_us));
+            waits_us
+        };
+        for number in 0..8 {
+            assert_eq!(ask(number, 200), Some(1_000));
+        }
+        assert_eq!(ask(8, 200), Some(5_000), "a timer would ring for nothing");
+        assert_eq!(ask(9, 5_020), Some(5_000), "this one is late");
+        assert_eq!(ask(10, 1_020), Some(1_000));
+        assert_eq!(ask(11, 200), Some(1_000));
     }
 
     #[test]
@@ -357,7 +397,7 @@ mod tests {
         let mut received = Received::new();
         take(&mut received, 0..200);
         received.batch_end(at(200));
-        received.reported();
+        received.reported(at(200));
         take(&mut received, 200..210);
         received.batch_end(at(210));
         assert_eq!(received.due(), Some(at(210)));
@@ -367,7 +407,7 @@ mod tests {
     fn confirmed_reports_are_not_repeated_but_late_packets_are_reported() {
         let mut received = Received::new();
         take(&mut received, (0..50).chain(60..100));
-        let below = received.reported();
+        let below = received.reported(at(100));
         received.report_confirmed(below);
         take(&mut received, [100, 101]);
         assert_eq!(received.ranges().collect::<Vec<_>>(), [(100, 101)]);

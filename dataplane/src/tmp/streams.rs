@@ -199,6 +199,16 @@ impl Streams {
         self.get(id).map_or(&[], |stream| stream.receive.front(&self.receive))
     }
 
+    /// See `Tunnel::peek`.
+    pub fn peek(&self, id: StreamId, into: &mut [u8]) -> usize {
+        self.get(id).map_or(0, |stream| stream.receive.peek(&self.receive, into))
+    }
+
+    /// See `Tunnel::left_bytes`.
+    pub fn left_bytes(&self, id: StreamId) -> Option<u64> {
+        self.get(id)?.receive.left_bytes()
+    }
+
     /// See `Tunnel::consumed`.
     pub fn consumed(&mut self, id: StreamId, bytes: usize) {
         let Some(handle) = self.table.find(id) else { return };

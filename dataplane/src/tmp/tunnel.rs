@@ -102,7 +102,17 @@ impl Tunnel {
         self.streams.read(stream)
     }
 
-    /// Drops the first `bytes` of what `read` shows, and so grants credit.
+    /// Copies the next bytes in order, wherever they lie, into `into`; how many there were.
+    pub fn peek(&self, stream: StreamId, into: &mut [u8]) -> usize {
+        self.streams.peek(stream, into)
+    }
+
+    /// How many bytes are left to be read, come or not, if the peer has said where the stream ends.
+    pub fn left_bytes(&self, stream: StreamId) -> Option<u64> {
+        self.streams.left_bytes(stream)
+    }
+
+    /// Drops the first `bytes` of what `read` or `peek` shows, and so grants credit.
     pub fn consumed(&mut self, stream: StreamId, bytes: usize) {
         self.streams.consumed(stream, bytes);
     }

@@ -8,7 +8,7 @@ use crate::tmp::epoch::Epoch;
 use crate::tmp::id::{PeerId, ReceiverId, TunnelId};
 use crate::tmp::limits::{PATHS_MAX, UNCONFIRMED_KEPT, UNCONFIRMED_PER_LANE_MAX};
 use crate::tmp::packet::RESP_BYTES_MAX;
-use crate::tmp::params::Carried;
+use crate::tmp::params::{Carried, RoleWord};
 use crate::tmp::place::Place;
 use crate::tmp::spread::PathUse;
 
@@ -26,6 +26,8 @@ pub(in crate::tmp) struct Unconfirmed {
     pub(in crate::tmp) chosen: PathUse,
     /// What the initiator remembers of the paths.
     pub(in crate::tmp) carried: [Option<Carried>; PATHS_MAX],
+    /// What the initiator's role says.
+    pub(in crate::tmp) role_word: Option<RoleWord>,
     pub(in crate::tmp) ephemeral: [u8; 32],
     pub(in crate::tmp) resp: [u8; RESP_BYTES_MAX],
     pub(in crate::tmp) resp_bytes: usize,

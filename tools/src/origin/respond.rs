@@ -82,7 +82,8 @@ impl Connection {
             let written = write!(self.told.fields, "content-range: {told}\r\n");
             assert!(written.is_ok(), "memory can be written");
         }
-        self.write_head(head::of(request, status, BYTES, length), request, world);
+        let kind = self.body.object().media_type();
+        self.write_head(head::of(request, status, kind, length), request, world);
         let after = after(request);
         match (status, &self.told.parts[..]) {
             (206, [(first, last)]) if !request.head_only => {
@@ -119,7 +120,7 @@ impl Connection {
     fn send_body(&mut self, request: &Request, world: &World<'_>) {
         let status = request.route.status();
         let size = self.body.object().size_bytes();
-        let mut head = head::of(request, status, BYTES, Length::Bytes(size));
+        let mut head = head::of(request, status, self.body.object().media_type(), Length::Bytes(size));
         match request.route {
             Route::Chunked { .. } if request.minor >= 1 => head.length = Length::Chunked,
             Route::Trailers if request.minor >= 1 => head.length = Length::ChunkedWithTrailer,

@@ -5,6 +5,7 @@ use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use dataplane::access::SLOT_BYTES;
+use dataplane::compression::{Codec, OFFER};
 use dataplane::exchange::link::{Kind, Way};
 use dataplane::port::{ListenerId, Port, PortOptions, SocketId};
 use dataplane::reactor::lanes::{Receiver, Sender, lanes};
@@ -69,6 +70,8 @@ pub(crate) struct Scenario {
     chosen: PathUse,
     /// The front-end sends every name over its route, and the back-end sorts them.
     takes_every_name: bool,
+    /// What the front-end and the back-ends compress with.
+    codecs: [Option<Codec>; 2],
     seed: u64,
 }
 
@@ -196,6 +199,8 @@ impl Scenario {
             paths: 1,
             chosen: PathUse::default(),
             takes_every_name: dice.ppm(300_000),
+            // Dice of its own: the worlds of known seeds stay what they are, but for this.
+            codecs: [seed ^ 0xc0, seed ^ 0xdec].map(|seed| codec(&mut Prng::new(seed))),
             seed,
         };
         let owner = match shape {
@@ -222,6 +227,19 @@ impl Scenario {
 
     fn has_tunnel(&self) -> bool {
         self.shape != Shape::Alone
+    }
+
+    /// A rule for each class; every other seed has one for the rest, plain connections among it, that asks for compression.
+    fn rules(&self) -> Rules {
+        let rest = RequestRule {
+            label: Label::NONE,
+            conditions: Vec::new(),
+            class: Rules::default().class_default,
+            compress: Some(true),
+            cache: None,
+        };
+        let rest = self.seed.is_multiple_of(2).then_some(rest);
+        Rules { requests: (0..5).map(class_rule).chain(rest).collect(), ..Rules::default() }
     }
 
     fn front_plan(&self, owner: u8) -> Plan {
@@ -254,7 +272,7 @@ impl Scenario {
             routes: (0..self.backs()).map(|back| self.route(back, owner)).collect(),
             origins: if self.has_tunnel() { Vec::new().into() } else { self.origins().into() },
             peers: Vec::new(),
-            rules: Arc::new(Rules { requests: (0..5).map(class_rule).collect(), ..Rules::default() }),
+            rules: Arc::new(self.rules()),
             trusted_proxies: Vec::new(),
             pseudonym: "front".to_owned(),
             generation: 0,
@@ -427,6 +445,7 @@ impl Scenario {
             owners: self.workers(process) as u8,
             is_responder: process > 0,
             tunnels_max: 8,
+            role_word: Some(OFFER.to_bytes()),
             ..EndpointOptions::new(key(process).clone(), self.transport.clone())
         };
         let seed = self.seed ^ (process as u64 + 1) << 56 ^ life << 48;
@@ -441,6 +460,8 @@ impl Scenario {
             turn_us: 250,
             workers: self.workers(process),
             datagram_bytes_max: self.transport.datagram_bytes_max,
+            codec: self.codecs[process.min(1)],
+            credit_bytes_min: self.transport.credit_bytes_min,
         };
         let sockets = (0..self.paths as u16).map(|socket| (SocketId(socket), true)).collect();
         let mut trunk = Trunk::new(endpoint, sockets, Some(keys().1.clone()), options);
@@ -491,6 +512,11 @@ impl RecordSink for Records {
         assert!(bytes <= self.0.len(), "a record fits its slot");
         true
     }
+}
+
+/// Two thirds of the ends compress.
+fn codec(dice: &mut Prng) -> Option<Codec> {
+    [None, Some(Codec::Lz4), Some(Codec::Zstd)][dice.below(3) as usize]
 }
 
 /// Requests of a class have it in their path.

@@ -15,6 +15,7 @@ fn full() -> AccessRecord<'static> {
         status: 200,
         request_body_bytes: 7,
         response_body_bytes: 1 << 40,
+        saved_bytes: 1 << 33,
         class: 4,
         route: b"transatlantic",
         redirected_to: b"nyc1",

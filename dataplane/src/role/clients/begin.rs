@@ -3,6 +3,7 @@
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::access::{Ended, Rule, Wait};
+use crate::compression::{Terms, Why};
 use crate::exchange::envelope::{OPENING_BYTES_MAX, OpeningEnvelope, ReplyEnvelope};
 use crate::exchange::failure::Failure;
 use crate::exchange::link::{Ask, Kind, Opening, Served, Upstream, Way};
@@ -16,6 +17,7 @@ use crate::role::clients::exchange::{Down, Exchange, LINE_BYTES_MAX, Move, Refra
 use crate::role::clients::redirect::elsewhere;
 use crate::role::clients::refuse::Page;
 use crate::role::clients::state::Clients;
+use crate::role::compressible::of_connection;
 use crate::rules::{RequestFacts, Verdict};
 use crate::stdx::chain::Chain;
 use crate::stdx::slab::Handle;
@@ -52,6 +54,7 @@ impl Clients {
             down: Down::Envelope,
             reframe: Reframe::Verbatim,
             rule: Rule::Listener,
+            terms: of_connection(verdict.compress),
             ..self.blank(now, handle, site, verdict)
         };
         self.counters.tcp_streams.add(1);
@@ -165,8 +168,12 @@ impl Clients {
         };
         let mut bytes = [0; OPENING_BYTES_MAX];
         let length = envelope.encode(&mut bytes);
-        let opening =
-            Opening { class: exchange.verdict.class, kind: exchange.kind, envelope: &bytes[..length] };
+        let opening = Opening {
+            class: exchange.verdict.class,
+            kind: exchange.kind,
+            envelope: &bytes[..length],
+            terms: exchange.terms,
+        };
         exchange.room = self.limits.stream_bytes.saturating_sub(self.written.len() as u32);
         let way = exchange.way;
         let key = self.exchanges.insert(exchange).map_err(|_| Failure::Shed)?;
@@ -218,6 +225,7 @@ impl Clients {
             decision: self.next_decision(),
             rule: Rule::None,
             may_hint: false,
+            terms: Terms::nothing(Why::Opaque),
             room: 0,
             request_body: BodyReader::for_request(RequestBody::None),
             request_trailers: Trailers::new(&self.limits.http),
@@ -246,6 +254,7 @@ impl Clients {
             opened: now,
             first_byte: None,
             queue_us: None,
+            saved_bytes: 0,
             ended: Ended::TimedOut(Wait::Total),
             line: [0; LINE_BYTES_MAX],
             method_bytes: 0,

@@ -13,6 +13,7 @@ use crate::http::{
 use crate::role::clients::client::Client;
 use crate::role::clients::exchange::Exchange;
 use crate::role::clients::refuse::Page;
+use crate::role::compressible::of_request;
 use crate::role::limits::Limits;
 use crate::role::plan::Plan;
 use crate::rules::{MessageFacts, RequestFacts, Rules};
@@ -71,11 +72,13 @@ pub(crate) fn draft(
         message: Some(MessageFacts::of(head)),
     };
     let is_bodiless = matches!(head.body, RequestBody::None | RequestBody::Length(0));
+    let verdict = rules.judge(&facts);
     let mut exchange = Exchange {
         peer,
         way: record.way,
         site,
-        verdict: rules.judge(&facts),
+        verdict,
+        terms: of_request(head, verdict.compress),
         rule: match alias {
             Some(_) => Rule::SiteAlias,
             None if record.name == "*" => Rule::SiteDefault,

@@ -360,6 +360,7 @@ impl Clients {
         record.status = exchange.status;
         record.request_body_bytes = exchange.request_bytes;
         record.response_body_bytes = exchange.answer_bytes;
+        record.saved_bytes = exchange.saved_bytes;
         record.class = exchange.verdict.class;
         record.redirected_to = node.as_bytes();
         match exchange.way {

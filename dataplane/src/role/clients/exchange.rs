@@ -3,6 +3,7 @@
 use core::net::SocketAddr;
 
 use crate::access::{Ended, Rule};
+use crate::compression::Terms;
 use crate::exchange::envelope::ReplyEnvelope;
 use crate::exchange::failure::Failure;
 use crate::exchange::link::{Kind, Served, Way};
@@ -71,6 +72,8 @@ pub(crate) struct Exchange {
     pub(crate) site: u16,
     pub(crate) decision: u64,
     pub(crate) rule: Rule,
+    /// What may be compressed of it on a tunnel.
+    pub(crate) terms: Terms,
     /// It came under the name that all machines share, and by no hint: the client may be told of a better one.
     pub(crate) may_hint: bool,
 
@@ -117,6 +120,8 @@ pub(crate) struct Exchange {
     pub(crate) first_byte: Option<Instant>,
     /// How long the request's first bytes waited for room in the tunnel, in µs.
     pub(crate) queue_us: Option<u32>,
+    /// How many bytes less than were said the tunnel carried, both ways.
+    pub(crate) saved_bytes: u64,
     pub(crate) ended: Ended,
     pub(crate) line: [u8; LINE_BYTES_MAX],
     pub(crate) method_bytes: u16,

@@ -177,7 +177,8 @@ impl Clients {
         };
         let Some(exchange) = self.exchanges.remove(key) else { return };
         let (handle, is_sent, is_elsewhere) = (exchange.client, exchange.is_sent, exchange.way != way);
-        let opening = Opening { class: exchange.verdict.class, kind: exchange.kind, envelope };
+        let (class, terms) = (exchange.verdict.class, exchange.terms);
+        let opening = Opening { class, kind: exchange.kind, envelope, terms };
         let moved = Exchange {
             way,
             served: Served::default(),

@@ -347,7 +347,12 @@ impl Downstream for Clients {
             Answer::Returned => self.take_back(exchange),
             Answer::Failed(failure) if self.may_outlive(exchange, failure) => {}
             // Without a tunnel there is nothing to be first in.
-            Answer::Class(_) => {}
+            Answer::Saved(bytes) => {
+                if let Some(exchange) = self.exchanges.get_mut(exchange) {
+                    exchange.saved_bytes += u64::from(bytes);
+                }
+            }
+            Answer::Class(_) | Answer::Compress(_) => {}
             Answer::Data(bytes) => self.take_down(now, port, exchange, bytes),
             Answer::Finish | Answer::Enough => self.finish_down(now, port, exchange),
             Answer::Failed(failure) => self.fail(now, port, exchange, failure),

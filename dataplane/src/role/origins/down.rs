@@ -2,6 +2,7 @@
 
 use core::net::SocketAddr;
 
+use crate::compression::Scope;
 use crate::exchange::envelope::ReplyEnvelope;
 use crate::exchange::failure::Failure;
 use crate::exchange::link::{Answer, Downstream, Kind};
@@ -10,6 +11,7 @@ use crate::http::{
     ResponseHead, Step, Version, chunk_prefix, emit_response, parse_response, push_last_chunk,
 };
 use crate::port::{Port, Reading, TcpId};
+use crate::role::compressible::of_answer;
 use crate::role::origins::connection::{Connection, Use};
 use crate::role::origins::fetch::{Down, Fetch};
 use crate::role::origins::state::Origins;
@@ -195,8 +197,12 @@ impl Origins {
         }
         let (asker, is_whole) = (fetch.asker, fetch.down == Down::Body && fetch.answer_body.is_done());
         let class = if head.is_interim() { None } else { reclass(fetch, &head, &self.plan) };
+        let scope = of_answer(&head, fetch.has_credentials);
         if let Some(class) = class {
             say(now, port, down, asker, Answer::Class(class));
+        }
+        if !head.is_interim() {
+            say(now, port, down, asker, Answer::Compress(scope));
         }
         say(now, port, down, asker, Answer::Data(&self.written));
         let is_final = self.fetches.get(handle).is_some_and(|fetch| fetch.down != Down::Head);
@@ -294,6 +300,8 @@ impl Origins {
         fetch.has_said_envelope = true;
         fetch.credit -= reply.len() as u32;
         let asker = fetch.asker;
+        // Whoever asked has said whether it may be.
+        say(now, port, down, asker, Answer::Compress(Scope::All));
         say(now, port, down, asker, Answer::Data(&reply));
     }
 

@@ -64,6 +64,8 @@ pub(crate) struct Fetch {
     /// Of the answer.
     pub(crate) answer_trailers: Trailers,
     pub(crate) asked: Asked,
+    /// The request proves who asks: nothing of its answer is compressed.
+    pub(crate) has_credentials: bool,
     /// The answer's body is chunked on our side of the origin.
     pub(crate) is_chunked: bool,
     /// The connection may be used again after this answer.

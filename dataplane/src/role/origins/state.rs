@@ -237,6 +237,7 @@ impl Upstream for Origins {
             request_trailers: Trailers::new(&self.limits.http),
             answer_trailers: Trailers::new(&self.limits.http),
             asked: Asked::Ordinary,
+            has_credentials: false,
             is_chunked: false,
             keeps_alive: false,
             is_repeatable: false,
@@ -346,7 +347,8 @@ mod tests {
         let envelope = OpeningEnvelope { kind: Kind::Tcp, decision: 1, client: address, site: b"mail" };
         let mut bytes = [0; OPENING_BYTES_MAX];
         let length = envelope.encode(&mut bytes);
-        let opening = Opening { class: 2, kind: Kind::Tcp, envelope: &bytes[..length] };
+        let terms = crate::compression::Terms::nothing(crate::compression::Why::Rule);
+        let opening = Opening { class: 2, kind: Kind::Tcp, envelope: &bytes[..length], terms };
         let opened = origins.open(Instant::ORIGIN, &mut port, Way::Origin(0), Asker(0), &opening);
         assert!(opened.is_ok());
         assert_eq!(port.take_connect().map(|connect| connect.1), Some(address));

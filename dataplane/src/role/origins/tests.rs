@@ -3,6 +3,7 @@
 use core::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::compression::{Terms, Why};
 use crate::exchange::envelope::{OPENING_BYTES_MAX, OpeningEnvelope};
 use crate::exchange::failure::Failure;
 use crate::exchange::link::{Answer, Ask, Asker, Downstream, Kind, Opening, Served, Upstream, Way};
@@ -58,7 +59,8 @@ fn say(origins: &mut Origins, port: &mut Port, origin: u16, request: &[u8], fini
     let envelope = OpeningEnvelope { kind: Kind::Http, decision: 1, client, site: b"a" };
     let mut bytes = [0; OPENING_BYTES_MAX];
     let length = envelope.encode(&mut bytes);
-    let opening = Opening { class: 0, kind: Kind::Http, envelope: &bytes[..length] };
+    let terms = Terms::nothing(Why::Rule);
+    let opening = Opening { class: 0, kind: Kind::Http, envelope: &bytes[..length], terms };
     let way = Way::Origin(origin);
     let served: Served = origins.open(NOW, port, way, Asker(1), &opening).unwrap();
     assert!(origins.ask(NOW, port, way, Asker(1), served, Ask::Data(request)));

@@ -4,6 +4,7 @@ use crate::exchange::failure::Failure;
 use crate::exchange::link::{Answer, Downstream, Kind};
 use crate::http::{Asked, BodyReader, Parsed, RequestBody, Upgrade, parse_request};
 use crate::port::{Port, Reading, TcpFailure};
+use crate::role::compressible::has_credentials;
 use crate::role::origins::connection::{Connection, Use};
 use crate::role::origins::fetch::Up;
 use crate::role::origins::state::Origins;
@@ -172,6 +173,7 @@ impl Origins {
         let parsed = match parse_request(&scratch, &limits, &mut self.table) {
             Parsed::Complete { head, bytes } => {
                 fetch.asked = Asked::by(&head);
+                fetch.has_credentials = has_credentials(&head.fields);
                 fetch.request_body = BodyReader::for_request(head.body);
                 let bodyless = matches!(head.body, RequestBody::None | RequestBody::Length(0));
                 fetch.is_repeatable = bodyless && head.method.is_idempotent();

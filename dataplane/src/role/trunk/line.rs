@@ -5,6 +5,7 @@
 //! blender, where priority still counts.
 
 use crate::blender::{Blender, Counters as BlenderCounters, Grant, RINGS};
+use crate::compression::CompressionCounters;
 use crate::exchange::link::{Standing, Way};
 use crate::role::plan::Plan;
 use crate::role::trunk::stream::{End, Stream, Streams};
@@ -27,6 +28,7 @@ pub struct Line {
     pub(crate) told: Option<Standing>,
     /// The plan had retired it, and it carried nothing, when that was last looked at.
     pub(crate) was_over: bool,
+    pub(crate) compression: CompressionCounters,
     /// The stream behind each key of the blender.
     ids: Vec<StreamId>,
     waits: Waits,
@@ -54,6 +56,7 @@ impl Line {
             down_since,
             told: None,
             was_over: false,
+            compression: CompressionCounters::default(),
             ids: Vec::new(),
             waits: Waits::default(),
             progressed: Vec::with_capacity(256),
@@ -104,6 +107,11 @@ impl Line {
     /// The blender's numbers.
     pub fn blender(&self) -> BlenderCounters {
         self.blender.counters()
+    }
+
+    /// What compression has done.
+    pub fn compression(&self) -> &CompressionCounters {
+        &self.compression
     }
 
     /// How long streams waited for their turns, by ring.

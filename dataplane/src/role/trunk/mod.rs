@@ -10,8 +10,11 @@ mod arrivals;
 mod carriers;
 mod line;
 mod owner;
+mod pack;
 mod pour;
+mod press;
 mod stream;
+mod unpack;
 mod wait;
 
 pub use carriers::CARRIERS_MAX;

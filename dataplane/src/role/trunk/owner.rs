@@ -6,6 +6,7 @@
 use core::net::SocketAddr;
 
 use crate::blender::{Blender, Options as BlenderOptions};
+use crate::compression::{Codec, EXPANSION_BYTES_MAX};
 use crate::exchange::failure::Failure;
 use crate::exchange::link::{Answer, Ask, Asker, Downstream, Opening, Served, Standing, Upstream, Way};
 use crate::port::{Ecn, Input, Port, SocketId, TcpId};
@@ -16,6 +17,7 @@ use crate::role::status::{StatusBoard, TunnelStatus};
 use crate::role::trunk::arrivals::Arrivals;
 use crate::role::trunk::carriers::Carriers;
 use crate::role::trunk::line::Line;
+use crate::role::trunk::press::Press;
 use crate::role::trunk::stream::{End, Queued, Stream, Streams};
 use crate::stdx::slab::Handle;
 use crate::time::{Duration, Instant};
@@ -50,6 +52,10 @@ pub struct TrunkOptions {
     pub workers: usize,
     /// Largest datagram to search for and to fill.
     pub datagram_bytes_max: u16,
+    /// What streams are compressed with, where the peer can read it and what they carry allows it.
+    pub codec: Option<Codec>,
+    /// The least credit of a stream, as both ends have it.
+    pub credit_bytes_min: usize,
 }
 
 /// The tunnels of one worker.
@@ -76,6 +82,7 @@ pub struct Trunk {
     pub(crate) train: Vec<u8>,
     /// Used within one call only.
     pub(crate) blocked: Vec<StreamId>,
+    pub(crate) press: Press,
 }
 
 impl Trunk {
@@ -102,6 +109,7 @@ impl Trunk {
             carriers: Carriers::new(),
             train: Vec::new(),
             blocked: Vec::new(),
+            press: Press::new(),
             options,
         }
     }
@@ -196,7 +204,9 @@ impl Trunk {
 
     /// Takes other settings over, for the tunnels that there are and for those to come.
     pub fn configure(&mut self, settings: &Settings) {
-        let Settings { weights, sub_packet_bytes, datagram_bytes_max, .. } = *settings;
+        let Settings { weights, sub_packet_bytes, datagram_bytes_max, codec, .. } = *settings;
+        // Halves that have begun go on as they began.
+        self.options.codec = codec;
         let blender = BlenderOptions { weights, sub_packet_bytes, ..self.options.blender };
         // What did not change is left alone: a blender would begin a new loop, a tunnel search its path again.
         let (is_new_blend, is_new_size) =
@@ -348,6 +358,7 @@ impl Trunk {
                     transport: endpoint.tunnel(line.tunnel)?.snapshot(),
                     blender: line.blender(),
                     waits: *line.waits(),
+                    compression: *line.compression(),
                 })
             }),
         );
@@ -368,6 +379,7 @@ impl Trunk {
         down: Option<Instant>,
     ) {
         let slot = tunnel.0.slot as usize;
+        self.press.forget_line(slot);
         if self.lines.len() <= slot {
             self.lines.resize_with(slot + 1, || None);
         }
@@ -432,27 +444,23 @@ impl Upstream for Trunk {
             return Err(Failure::Cancelled);
         }
         let credit = self.options.stream_bytes;
-        let Some((tunnel, line)) = self.both(slot as usize) else { return Err(Failure::TunnelTimeout) };
+        let Some((tunnel, _)) = self.both(slot as usize) else { return Err(Failure::TunnelTimeout) };
         let id = tunnel.open(opening.class, opening.kind.to_u8()).map_err(|_| Failure::Shed)?;
-        let stream = Stream {
-            id,
-            end: End::Asker(asker),
-            credit,
-            owed: 0,
-            class: opening.class,
-            opened: now,
-            queued: Queued::Waiting,
-            is_told_end: false,
-            is_stopped: false,
-            is_listed: false,
-            is_owing: false,
-        };
-        line.streams.insert(stream);
-        let written = tunnel.write(id, opening.envelope);
-        if written < opening.envelope.len() {
+        let mut stream = Stream::new(now, id, End::Asker(asker), opening.class, credit);
+        // With its envelope in blocks a half is a little longer, never by much.
+        let is_roomy = tunnel.writable_bytes(id) >= opening.envelope.len() + EXPANSION_BYTES_MAX;
+        stream.outgoing = self.begin_half(slot as usize, opening.terms);
+        let is_plain = stream.outgoing.is_plain();
+        let Some((tunnel, line)) = self.both(slot as usize) else { return Err(Failure::TunnelTimeout) };
+        if !is_roomy {
             tunnel.abort(id, Failure::Shed.code());
-            line.streams.remove(id);
             return Err(Failure::Shed);
+        }
+        line.streams.insert(stream);
+        if is_plain {
+            tunnel.write(id, opening.envelope);
+        } else {
+            self.stage(slot as usize, id, opening.envelope);
         }
         self.streams_opened += 1;
         *self.asker_place(asker) = Some((asker, slot, id));
@@ -472,6 +480,7 @@ impl Upstream for Trunk {
         match ask {
             Ask::Data(bytes) => self.write(slot, id, bytes),
             Ask::Finish => {
+                self.flush_staged();
                 if let Some((tunnel, _)) = self.both(slot) {
                     tunnel.finish(id);
                 }
@@ -505,6 +514,11 @@ impl Upstream for Trunk {
 impl Downstream for Trunk {
     fn answer(&mut self, _: Instant, _: &mut Port, asker: Asker, answer: Answer<'_>) -> bool {
         let (slot, id) = Self::of_stream_asker(asker);
+        match answer {
+            Answer::Finish | Answer::Enough => self.flush_staged(),
+            Answer::Failed(_) => self.press.forget(slot, id),
+            _ => {}
+        }
         let Some((tunnel, line)) = self.both(slot) else { return true };
         let Some(stream) = line.streams.get_mut(id) else { return true };
         match answer {
@@ -528,7 +542,8 @@ impl Downstream for Trunk {
                 tunnel.set_class(id, class);
             }
             // Origins send at once; only a tunnel lets bytes wait, or gives them back.
-            Answer::Queued(_) | Answer::Returned => {}
+            Answer::Queued(_) | Answer::Returned | Answer::Saved(_) => {}
+            Answer::Compress(scope) => self.decide(slot, id, scope),
         }
         true
     }
@@ -537,16 +552,23 @@ impl Downstream for Trunk {
 impl Trunk {
     /// Writes into a stream. The parts keep to their credit, so only a pool that is used up can refuse.
     fn write(&mut self, slot: usize, id: StreamId, bytes: &[u8]) {
+        // What was gathered before the half became plain goes first.
+        let is_staged = self.press.of == Some((slot, id));
         let Some((tunnel, line)) = self.both(slot) else { return };
-        if line.streams.get_mut(id).is_some_and(|stream| stream.is_stopped) {
-            return;
-        }
-        if tunnel.write(id, bytes) < bytes.len() {
-            line.short.push(id);
-            return;
-        }
-        if let Some(stream) = line.streams.get_mut(id) {
+        let Some(stream) = line.streams.get_mut(id).filter(|stream| !stream.is_stopped) else { return };
+        if !is_staged && stream.outgoing.is_plain() {
+            if tunnel.write(id, bytes) < bytes.len() {
+                line.short.push(id);
+                return;
+            }
             stream.owed += bytes.len() as u32;
+            return;
+        }
+        stream.owed += bytes.len() as u32;
+        let is_head = stream.outgoing.wants_head();
+        self.stage(slot, id, bytes);
+        if is_head {
+            self.flush_staged();
         }
     }
 
@@ -565,6 +587,7 @@ impl Trunk {
 
     /// Ends a stream that nobody at this end wants any more.
     pub(crate) fn abandon(&mut self, slot: usize, id: StreamId, failure: Failure) {
+        self.press.forget(slot, id);
         let Some((tunnel, line)) = self.both(slot) else { return };
         if let Some(stream) = line.streams.get_mut(id) {
             stream.end = End::Nobody;

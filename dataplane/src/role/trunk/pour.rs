@@ -1,8 +1,8 @@
 //! `Trunk` at work: pouring streams into parts, and the parts' bytes into packets. See `owner` for the turn's order.
 
-use crate::exchange::envelope::{OpeningEnvelope, Parsed};
+use crate::compression::BadBlock;
 use crate::exchange::failure::Failure;
-use crate::exchange::link::{Answer, Ask, Downstream, Kind, Opening, Upstream, Way};
+use crate::exchange::link::{Answer, Ask, Downstream, Upstream};
 use crate::port::{Ecn, Port};
 use crate::role::plan::Plan;
 use crate::role::trunk::carriers::Outcome;
@@ -15,9 +15,6 @@ use crate::tmp::endpoint::EndpointEvent;
 use crate::tmp::event::Event;
 use crate::tmp::id::{StreamId, TunnelId};
 use crate::tmp::place::Bearer;
-
-/// Bytes handed over at once: a record of the rings between cores holds no more.
-pub(crate) const PIECE_BYTES_MAX: usize = 16 << 10;
 
 /// What a trunk pours into: the other parts of the node.
 pub struct Parts<'a> {
@@ -71,6 +68,7 @@ impl Trunk {
 
     /// Parts → network: sends what may be sent.
     pub fn transmit(&mut self, now: Instant, port: &mut Port, parts: &mut Parts<'_>) {
+        self.flush_staged();
         self.endpoint.handle_batch_end(now);
         for slot in 0..self.lines.len() {
             self.mirror(now, slot);
@@ -144,19 +142,7 @@ impl Trunk {
         match event {
             Event::Opened { stream, class, kind: _ } => {
                 self.streams_opened += 1;
-                let record = Stream {
-                    id: stream,
-                    end: End::Opening,
-                    credit,
-                    owed: 0,
-                    class,
-                    opened: now,
-                    queued: Queued::Told,
-                    is_told_end: false,
-                    is_stopped: false,
-                    is_listed: false,
-                    is_owing: false,
-                };
+                let record = Stream::new(now, stream, End::Opening, class, credit);
                 if let Some((_, line)) = self.both(slot) {
                     line.streams.insert(record);
                 }
@@ -210,66 +196,22 @@ impl Trunk {
         }
     }
 
-    /// Hands what a stream has to the part at this end; false if a ring to another core was full.
-    fn pour(
+    /// Tells this end the far end's last byte, once.
+    pub(crate) fn tell_end(
         &mut self,
         now: Instant,
         port: &mut Port,
         parts: &mut Parts<'_>,
         slot: usize,
         id: StreamId,
-    ) -> bool {
-        loop {
-            let Some((tunnel, line)) = self.both(slot) else { return true };
-            let Some(stream) = line.streams.get_mut(id) else { return true };
-            let bytes = tunnel.read(id);
-            if bytes.is_empty() {
-                break;
-            }
-            let count = bytes.len().min(stream.credit as usize).min(PIECE_BYTES_MAX);
-            let taken = match stream.end {
-                End::Nobody => bytes.len(),
-                End::Opening => {
-                    if !self.begin(now, port, parts, slot, id) {
-                        return true;
-                    }
-                    continue;
-                }
-                End::Asker(_) | End::Server(..) if count == 0 => return true,
-                End::Asker(asker) => {
-                    // Said with the first bytes of the answer, so that it wakes nobody by itself.
-                    if let Queued::Left(us) = stream.queued
-                        && parts.down.answer(now, port, asker, Answer::Queued(us))
-                    {
-                        stream.queued = Queued::Told;
-                    }
-                    if !parts.down.answer(now, port, asker, Answer::Data(&bytes[..count])) {
-                        return false;
-                    }
-                    count
-                }
-                End::Server(way, served) => {
-                    let asker = Self::stream_asker(slot, id);
-                    if !parts.up.ask(now, port, way, asker, served, Ask::Data(&bytes[..count])) {
-                        return false;
-                    }
-                    count
-                }
-            };
-            if stream.end != End::Nobody {
-                stream.credit -= taken as u32;
-            }
-            tunnel.consumed(id, taken);
-        }
-        self.tell_end(now, port, parts, slot, id);
-        true
-    }
-
-    /// Tells this end the far end's last byte, once.
-    fn tell_end(&mut self, now: Instant, port: &mut Port, parts: &mut Parts<'_>, slot: usize, id: StreamId) {
+    ) {
         let Some((tunnel, line)) = self.both(slot) else { return };
         let Some(stream) = line.streams.get_mut(id) else { return };
         if stream.is_told_end || !tunnel.is_read_finished(id) {
+            return;
+        }
+        if !stream.incoming.may_end() && stream.end != End::Nobody {
+            self.refuse(now, port, parts, (slot, id), BadBlock::Cut);
             return;
         }
         stream.is_told_end = true;
@@ -290,44 +232,6 @@ impl Trunk {
             }
             End::Nobody => {}
         }
-    }
-
-    /// Reads the opening envelope and asks the origins; false if it is not whole. [EXC-8]
-    fn begin(
-        &mut self,
-        now: Instant,
-        port: &mut Port,
-        parts: &mut Parts<'_>,
-        slot: usize,
-        id: StreamId,
-    ) -> bool {
-        let Some((tunnel, line)) = self.both(slot) else { return false };
-        let peer = line.peer;
-        let Some(stream) = line.streams.get_mut(id) else { return false };
-        let bytes = tunnel.read(id);
-        let (envelope, length) = match OpeningEnvelope::parse(bytes) {
-            Parsed::Complete(envelope, length) => (envelope, length),
-            Parsed::Partial if !tunnel.is_read_last(id) => return false,
-            Parsed::Partial | Parsed::Invalid => {
-                stream.end = End::Nobody;
-                tunnel.abort(id, Failure::BadStream.code());
-                return true;
-            }
-        };
-        let opened = choose(parts.plan, peer.0 as usize, &envelope).and_then(|way| {
-            let opening = Opening { class: stream.class, kind: envelope.kind, envelope: &bytes[..length] };
-            let asker = Self::stream_asker(slot, id);
-            parts.up.open(now, port, way, asker, &opening).map(|served| (way, served))
-        });
-        tunnel.consumed(id, length);
-        match opened {
-            Ok((way, served)) => stream.end = End::Server(way, served),
-            Err(failure) => {
-                stream.end = End::Nobody;
-                tunnel.abort(id, failure.code());
-            }
-        }
-        true
     }
 
     /// The far end reads no more of a stream: whoever writes it here stops working. A request that was sent whole
@@ -399,6 +303,7 @@ impl Trunk {
             let left = stream.owed.saturating_sub(tunnel.unsent_bytes(id) as u32);
             // What this end may still hand in must fit the tunnel's buffer, which keeps what is not acknowledged.
             let promised = stream_bytes.saturating_sub(stream.owed);
+            let promised = promised + stream.outgoing.growth_max() as u32;
             let fits = (tunnel.writable_bytes(id) as u32).saturating_sub(promised);
             let room = left.min(fits);
             if room < portion {
@@ -435,21 +340,5 @@ impl Trunk {
 
     fn line(&mut self, tunnel: TunnelId) -> Option<&mut Line> {
         self.lines.get_mut(tunnel.0.slot as usize)?.as_mut().filter(|line| line.tunnel == tunnel)
-    }
-}
-
-/// Which origin serves what the far end asks for, if it may ask.
-fn choose(plan: &Plan, peer: usize, envelope: &OpeningEnvelope<'_>) -> Result<Way, Failure> {
-    if !plan.is_allowed(peer, envelope.site) {
-        return Err(Failure::SiteNotAllowed);
-    }
-    let other = match envelope.kind {
-        Kind::Http => Kind::Tcp,
-        Kind::Tcp => Kind::Http,
-    };
-    match plan.origin(envelope.site, envelope.kind) {
-        Some(origin) => Ok(Way::Origin(origin)),
-        None if plan.origin(envelope.site, other).is_some() => Err(Failure::WrongKind),
-        None => Err(Failure::UnknownSite),
     }
 }

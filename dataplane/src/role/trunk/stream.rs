@@ -1,5 +1,6 @@
 //! One stream of a tunnel as the trunk sees it: who is at this end, and how much each side may still say.
 
+use crate::compression::{Incoming, Outgoing};
 use crate::exchange::link::{Asker, Served, Way};
 use crate::time::Instant;
 use crate::tmp::id::StreamId;
@@ -49,6 +50,34 @@ pub(crate) struct Stream {
     pub(crate) is_listed: bool,
     /// It stands on the list of streams that may get room.
     pub(crate) is_owing: bool,
+    /// How this end's half is written, and the far end's read.
+    pub(crate) outgoing: Outgoing,
+    pub(crate) incoming: Incoming,
+    /// By how many bytes the tunnel carried less than was said, both ways, as far as the asker has not been told.
+    pub(crate) saved_bytes: i64,
+}
+
+impl Stream {
+    /// A stream that has just been opened, by either end.
+    pub(crate) fn new(now: Instant, id: StreamId, end: End, class: u8, credit: u32) -> Self {
+        let queued = if matches!(end, End::Asker(_)) { Queued::Waiting } else { Queued::Told };
+        Self {
+            id,
+            end,
+            credit,
+            owed: 0,
+            class,
+            opened: now,
+            queued,
+            is_told_end: false,
+            is_stopped: false,
+            is_listed: false,
+            is_owing: false,
+            outgoing: Outgoing::PLAIN,
+            incoming: Incoming::default(),
+            saved_bytes: 0,
+        }
+    }
 }
 
 /// Streams by slot, and which of them need a look.

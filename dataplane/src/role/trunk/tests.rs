@@ -3,6 +3,7 @@
 use core::net::SocketAddr;
 
 use crate::blender::Options as BlenderOptions;
+use crate::compression::{Terms, Why};
 use crate::exchange::envelope::{OPENING_BYTES_MAX, OpeningEnvelope};
 use crate::exchange::failure::Failure;
 use crate::exchange::link::{Answer, Ask, Asker, Downstream, Kind, Opening, Served, Upstream, Way};
@@ -38,6 +39,8 @@ impl Downstream for Others {
             Answer::Returned
             | Answer::Queued(_)
             | Answer::Class(_)
+            | Answer::Saved(_)
+            | Answer::Compress(_)
             | Answer::Data(_)
             | Answer::Finish
             | Answer::Enough => {}
@@ -95,6 +98,8 @@ fn trunk() -> (Trunk, Port) {
         turn_us: 0,
         workers: 1,
         datagram_bytes_max: 1_452,
+        codec: None,
+        credit_bytes_min: 8 << 10,
     };
     let mut trunk = Trunk::new(endpoint, vec![(SocketId(0), true)], None, options);
     trunk.take_plan(NOW, &plan(theirs.public(), None)).unwrap();
@@ -111,7 +116,8 @@ fn open(trunk: &mut Trunk, port: &mut Port, asker: Asker) -> Result<Served, Fail
     let envelope = OpeningEnvelope { kind: Kind::Http, decision: 1, client, site: b"a" };
     let mut bytes = [0; OPENING_BYTES_MAX];
     let length = envelope.encode(&mut bytes);
-    let opening = Opening { class: 0, kind: Kind::Http, envelope: &bytes[..length] };
+    let terms = Terms::nothing(Why::Rule);
+    let opening = Opening { class: 0, kind: Kind::Http, envelope: &bytes[..length], terms };
     trunk.open(NOW, port, ROUTE, asker, &opening)
 }
 
