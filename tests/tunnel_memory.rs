@@ -215,10 +215,10 @@ fn idle_streams_are_small_and_stuck_readers_keep_to_the_budget() {
 
     // What a budget is worth: by how much more memory an end with twice as much of it takes.
     let before = held()[1];
-    let _twice = Pair::new(&TunnelOptions { receive_budget_bytes: 2 * budget, ..options.clone() });
-    let twice = held()[1];
     let _once = Pair::new(&options);
-    let worth = (twice - before) - (held()[1] - twice);
+    let once = held()[1];
+    let _twice = Pair::new(&TunnelOptions { receive_budget_bytes: 2 * budget, ..options });
+    let worth = (held()[1] - once) - (once - before);
     let before = held()[1];
     for stream in &streams {
         as_end(0, || pair.tunnels[0].write(*stream, &vec![2; 16 << 10]));
