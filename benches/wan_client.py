@@ -72,6 +72,28 @@ def bulk(address, host, seconds):
         come = len(connection.receive())
 
 
+def flows(address, host, seconds, count):
+    """So many downloads at once, which begin within a second: bytes of each second, all together."""
+    begun, bins, lock = time.monotonic(), [0] * seconds, threading.Lock()
+
+    def one(number):
+        time.sleep(number / count)
+        connection = Connection(address, host)
+        _, come = connection.ask("/bytes/1g")
+        while (second := int(time.monotonic() - begun)) < seconds:
+            with lock:
+                bins[second] += come
+            come = len(connection.receive())
+        connection.close()
+
+    threads = [threading.Thread(target=one, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return {"bins": bins}
+
+
 class Latencies:
     """Times of requests that threads make side by side."""
 
@@ -167,4 +189,5 @@ def probe(address, host, seconds):
 if __name__ == "__main__":
     work, ip, port, host = sys.argv[1:5]
     numbers = [float(word) if "." in word else int(word) for word in sys.argv[5:]]
-    print(json.dumps({"bulk": bulk, "pages": pages, "urgent": urgent, "probe": probe}[work]((ip, int(port)), host, *numbers)))
+    works = {"bulk": bulk, "flows": flows, "pages": pages, "urgent": urgent, "probe": probe}
+    print(json.dumps(works[work]((ip, int(port)), host, *numbers)))

@@ -78,7 +78,11 @@ class Way:
 
     def ask(self, *words):
         """Starts the client in the users' namespace."""
-        return self.start("a", [sys.executable, CLIENT, words[0], *self.ask_at, SITE, *words[1:]])
+        return self.ask_there(self.ask_at, *words)
+
+    def ask_there(self, address, *words):
+        """The same, for a client that asks at another address."""
+        return self.start("a", [sys.executable, CLIENT, words[0], *address, SITE, *words[1:]])
 
     def load(self, rate, seconds, body_bytes):
         """Starts the load generator in the users' namespace."""

@@ -30,7 +30,28 @@ pub struct Chain {
     bytes: u32,
 }
 
+/// Where in a queue somebody was last who reads it from the middle on: a block, and which byte of all that was ever queued is
+/// its first. With it the next one is found without a walk from the head.
+#[derive(Clone, Copy, Debug)]
+pub struct Spot {
+    block: u32,
+    begins: u64,
+}
+
 const NONE: u32 = u32::MAX;
+
+impl Default for Spot {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Spot {
+    /// Nowhere.
+    pub const fn new() -> Self {
+        Self { block: NONE, begins: 0 }
+    }
+}
 
 impl Default for Chain {
     fn default() -> Self {
@@ -116,6 +137,36 @@ impl Blocks {
             if copied == into.len() {
                 break;
             }
+        }
+        copied
+    }
+
+    /// The same by the count of all that was ever queued, of which `base` is the queue's first byte: walks from `spot` on, where
+    /// that is not beyond `at`, and leaves it where it ended.
+    pub fn copy_from(
+        &self,
+        (chain, base): (&Chain, u64),
+        spot: &mut Spot,
+        at: u64,
+        into: &mut [u8],
+    ) -> usize {
+        let head = Spot { block: chain.head, begins: base - u64::from(chain.start) };
+        // A spot before the head is of a block that was given back.
+        let is_good = spot.block != NONE && (head.begins..=at).contains(&spot.begins);
+        let mut here = if is_good { *spot } else { head };
+        let count = into.len().min(usize::try_from(base + chain.len() as u64 - at).unwrap_or(0));
+        let mut copied = 0;
+        while copied < count {
+            let within = (at + copied as u64 - here.begins) as usize;
+            if within >= self.size {
+                here = Spot { block: self.next[here.block as usize], begins: here.begins + self.size as u64 };
+                continue;
+            }
+            let piece = (self.size - within).min(count - copied);
+            let from = here.block as usize * self.size + within;
+            into[copied..copied + piece].copy_from_slice(&self.memory[from..from + piece]);
+            copied += piece;
+            *spot = here;
         }
         copied
     }
@@ -267,6 +318,7 @@ mod tests {
             let mut chain = Chain::new();
             let mut model: Vec<u8> = Vec::new();
             let mut byte = 0u8;
+            let (mut base, mut spot) = (0, Spot::new());
             for (append, count) in ops {
                 if append {
                     let bytes: Vec<u8> = (0..count).map(|_| { byte = byte.wrapping_add(1); byte }).collect();
@@ -277,6 +329,7 @@ mod tests {
                     let count = count.min(model.len());
                     blocks.advance(&mut chain, count);
                     model.drain(..count);
+                    base += count as u64;
                 }
                 let all: Vec<u8> = blocks.slices(&chain).flatten().copied().collect();
                 prop_assert_eq!(&all, &model);
@@ -284,6 +337,11 @@ mod tests {
                 let offset = model.len() / 2;
                 let got = blocks.copy_at(&chain, offset, &mut part);
                 prop_assert_eq!(&part[..got], &model[offset..(offset + 7).min(model.len())]);
+                // Here and there, forth and back.
+                for offset in [usize::from(byte) % (model.len() + 1), offset, model.len()] {
+                    let got = blocks.copy_from((&chain, base), &mut spot, base + offset as u64, &mut part);
+                    prop_assert_eq!(&part[..got], &model[offset..(offset + 7).min(model.len())]);
+                }
                 prop_assert!(blocks.used() <= model.len() / 4 + 2);
             }
         }

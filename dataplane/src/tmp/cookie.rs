@@ -39,22 +39,28 @@ pub(in crate::tmp) enum Admission {
 }
 
 /// The responder's side: decides who must prove its address, and checks the proof.
-#[derive(Debug)]
 pub(in crate::tmp) struct Gate {
     secrets: [[u8; 32]; 2],
     drawn_at: Instant,
+    cipher: XChaCha20Poly1305,
+    /// Of the next COOKIE: 16 random bytes of this process, and a count. The operating system is too slow to be asked for each.
+    nonce: [u8; NONCE_BYTES],
     unproven: Rate,
     proven: Rate,
 }
 
 impl Gate {
-    /// An open gate.
-    pub(in crate::tmp) fn new(random: &mut dyn Random) -> Self {
+    /// An open gate of this responder.
+    pub(in crate::tmp) fn new(responder: &PublicKey, random: &mut dyn Random) -> Self {
         let mut secrets = [[0; 32]; 2];
         secrets.iter_mut().for_each(|secret| random.fill(secret));
+        let mut nonce = [0; NONCE_BYTES];
+        random.fill(&mut nonce);
         Self {
             secrets,
             drawn_at: Instant::ORIGIN,
+            cipher: cipher(responder),
+            nonce,
             unproven: Rate::new(INITS_PER_SECOND_UNPROVEN),
             proven: Rate::new(INITS_PER_SECOND_PROVEN),
         }
@@ -83,7 +89,6 @@ impl Gate {
         &mut self,
         now: Instant,
         (from, init, sender): (SocketAddr, &[u8; INIT_BYTES], ReceiverId),
-        responder: &PublicKey,
         random: &mut dyn Random,
     ) -> [u8; COOKIE_BYTES] {
         if now.since(self.drawn_at) >= COOKIE_SECRET_PERIOD {
@@ -93,16 +98,23 @@ impl Gate {
         }
         let mut out = [0; COOKIE_BYTES];
         write_answer_header(&mut out, COOKIE, sender);
-        random.fill(&mut out[NONCE_AT..SEALED_AT]);
+        out[NONCE_AT..SEALED_AT].copy_from_slice(&self.next_nonce());
         let mut cookie = cookie_of(&self.secrets[0], from);
-        let cipher = cipher(responder);
         let aad = &init[INIT_MAC1_AT..INIT_MAC2_AT];
-        let tag = cipher
+        let tag = self
+            .cipher
             .encrypt_in_place_detached(out[NONCE_AT..SEALED_AT].into(), aad, &mut cookie)
             .expect("a cookie is shorter than the cipher's limit");
         out[SEALED_AT..TAG_AT].copy_from_slice(&cookie);
         out[TAG_AT..].copy_from_slice(&tag);
         out
+    }
+
+    /// No two COOKIEs of one key have the same: 2^64 of a process, and 2^128 beginnings.
+    fn next_nonce(&mut self) -> [u8; NONCE_BYTES] {
+        let [.., count] = self.nonce.as_chunks_mut::<8>().0 else { return self.nonce };
+        *count = u64::from_le_bytes(*count).wrapping_add(1).to_le_bytes();
+        self.nonce
     }
 
     fn is_proven(&self, from: SocketAddr, init: &[u8; INIT_BYTES]) -> bool {
@@ -163,8 +175,8 @@ mod tests {
         SocketAddr::new(IpAddr::from([192, 0, 2, 1]), port)
     }
 
-    fn busy(random: &mut dyn Random, now: Instant) -> Gate {
-        let mut gate = Gate::new(random);
+    fn busy(responder: &PublicKey, random: &mut dyn Random, now: Instant) -> Gate {
+        let mut gate = Gate::new(responder, random);
         while gate.judge(now, from(9), &[0; INIT_BYTES]) == Admission::Admit {}
         gate
     }
@@ -175,17 +187,17 @@ mod tests {
         let mut random = PredictableRandom::new(1);
         let responder = PrivateKey::generate(&mut random).public();
         let now = Instant::from_us(1_000_000_000);
-        let mut gate = busy(&mut random, now);
+        let mut gate = busy(&responder, &mut random, now);
         let mut init = [3; INIT_BYTES];
         assert_eq!(gate.judge(now, from(1), &init), Admission::Challenge);
-        let packet = gate.challenge(now, (from(1), &init, ReceiverId(5)), &responder, &mut random);
+        let packet = gate.challenge(now, (from(1), &init, ReceiverId(5)), &mut random);
         let cookie = open_cookie(&packet, &init, &responder).unwrap();
         sign_with_cookie(&mut init, &cookie);
         assert_eq!(gate.judge(now, from(1), &init), Admission::Admit);
         assert_eq!(gate.judge(now, from(2), &init), Admission::Challenge);
         for (turn, admission) in [(1, Admission::Admit), (2, Admission::Challenge)] {
             let later = now + COOKIE_SECRET_PERIOD * turn;
-            gate.challenge(later, (from(1), &init, ReceiverId(5)), &responder, &mut random);
+            gate.challenge(later, (from(1), &init, ReceiverId(5)), &mut random);
             while gate.judge(later, from(9), &[0; INIT_BYTES]) == Admission::Admit {}
             assert_eq!(gate.judge(later, from(1), &init), admission);
         }
@@ -197,10 +209,10 @@ mod tests {
         let mut random = PredictableRandom::new(2);
         let responder = PrivateKey::generate(&mut random).public();
         let stranger = PrivateKey::generate(&mut random).public();
-        let mut gate = Gate::new(&mut random);
+        let mut gate = Gate::new(&responder, &mut random);
         let init = [3; INIT_BYTES];
         let now = Instant::ORIGIN;
-        let packet = gate.challenge(now, (from(1), &init, ReceiverId(5)), &responder, &mut random);
+        let packet = gate.challenge(now, (from(1), &init, ReceiverId(5)), &mut random);
         assert!(open_cookie(&packet, &[4; INIT_BYTES], &responder).is_none());
         assert!(open_cookie(&packet, &init, &stranger).is_none());
         assert!(open_cookie(&packet[..63], &init, &responder).is_none());
@@ -210,8 +222,9 @@ mod tests {
     #[test]
     fn proven_senders_are_bounded_too() {
         let mut random = PredictableRandom::new(3);
+        let responder = PrivateKey::generate(&mut random).public();
         let now = Instant::from_us(1);
-        let mut gate = busy(&mut random, now);
+        let mut gate = busy(&responder, &mut random, now);
         let mut init = [3; INIT_BYTES];
         sign_with_cookie(&mut init, &cookie_of(&gate.secrets[0], from(1)));
         let admitted =

@@ -193,13 +193,14 @@ impl<C: Carrier> Endpoint<C> {
         assert!(options.owner < options.owners, "workers are counted from 0");
         let ids_max = options.tunnels_max * IDS_PER_LINK + options.unconfirmed_max;
         assert!(ids_max <= RECEIVER_SLOTS_MAX, "tunnels_max x 3 + unconfirmed_max is at most 4096");
+        let identity = Identity::new(options.private_key.clone());
         Self {
-            identity: Identity::new(options.private_key.clone()),
             peers: Vec::new(),
             links: Slab::new(options.tunnels_max),
             receivers: Receivers::new(options.owner, ids_max),
             waiting: WaitingRoom::new(options.unconfirmed_max),
-            gate: Gate::new(&mut *random),
+            gate: Gate::new(identity.public(), &mut *random),
+            identity,
             outbox: Outbox::new(),
             resets: Rate::new(RESETS_PER_SECOND_MAX),
             reset_turn: 0,

@@ -54,7 +54,7 @@ impl<C: Carrier> Endpoint<C> {
         init: &[u8; INIT_BYTES],
     ) -> Result<(), Dropped> {
         let question = (arrived.from.address, init, sender);
-        let cookie = self.gate.challenge(arrived.now, question, self.identity.public(), &mut *self.random);
+        let cookie = self.gate.challenge(arrived.now, question, &mut *self.random);
         self.counters.cookies_sent += u64::from(self.outbox.push(arrived.from, &cookie));
         Err(Dropped::TooBusy)
     }

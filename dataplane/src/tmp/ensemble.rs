@@ -1,7 +1,7 @@
 //! The window of N virtual CUBIC flows in one tunnel: to the network it is N users. Units: packets with fractions,
 //! bytes where the name says so.
 //!
-//! Each packet is owned by one flow, named by its `Tag`; its acknowledgement or loss moves that flow alone, so that
+//! Each packet is owned by one flow, named by its `Tag`, in runs; its acknowledgement or loss moves that flow alone, so that
 //! what a single loss removes, how the sum grows and how it shares a bottleneck with N real flows follow by
 //! construction and need no formula (MulTCP and CUBIC with an emulated N are 2.4 to 6.3 times off somewhere).
 //!
@@ -22,6 +22,10 @@ use crate::tmp::hystart::HyStart;
 pub const WINDOW_PACKETS_INITIAL: f64 = 10.0;
 /// RFC 9002 §7.2: the sum is never below two packets.
 const WINDOW_PACKETS_MIN: f64 = 2.0;
+/// A flow owns so many packets in a row at most, and an eighth of its window: about what segmentation offload makes of
+/// a TCP's. Simulated against CUBIC flows.
+const RUN_PACKETS_MAX: u32 = 8;
+const RUN_PART: f64 = 0.125;
 /// End of the queue of flows with room.
 const NONE: u16 = u16::MAX;
 /// The running sum is counted afresh after so many changes: fractions lose their last digits.
@@ -74,6 +78,9 @@ pub struct Ensemble {
     tail: u16,
     /// The flow that takes the next mark, or the next packet when none has room.
     turn: usize,
+    /// Who owned the last packet, and may own so many more in a row.
+    last: usize,
+    run: u32,
     /// Reductions of a flow so far.
     reactions: u64,
 }
@@ -94,6 +101,8 @@ impl Ensemble {
             head: NONE,
             tail: NONE,
             turn: 0,
+            last: 0,
+            run: 0,
             reactions: 0,
         };
         ensemble.set_count(1);
@@ -163,6 +172,15 @@ impl Ensemble {
         self.recount();
     }
 
+    /// Slow start is over, and the window is taken down to this, in equal parts: it had become larger than what the path
+    /// holds. What was sent before `number_next` says nothing of it.
+    pub fn cut(&mut self, window_bytes: u64, number_next: u64) {
+        let share = window_bytes as f64 / self.packet_bytes as f64 / self.count as f64;
+        self.is_starting = false;
+        self.flows[..self.count].iter_mut().for_each(|flow| flow.cubic.cut(share, number_next));
+        self.recount();
+    }
+
     /// So many flows from now on.
     pub fn set_count(&mut self, count: usize) {
         let count = count.clamp(1, self.count_max());
@@ -182,7 +200,7 @@ impl Ensemble {
 
     /// Chooses the owner of a packet that leaves.
     pub fn own(&mut self, bytes: u64) -> Tag {
-        let slot = self.with_room();
+        let slot = self.next_owner();
         let packet_bytes = self.packet_bytes as f64;
         let flow = &mut self.flows[slot];
         flow.in_flight_bytes = flow.in_flight_bytes.saturating_add(bytes as u32);
@@ -338,6 +356,19 @@ impl Ensemble {
         (flow.generation == tag.generation).then_some(flow)
     }
 
+    /// Packets that leave together are lost together, and so they belong together: each flow sends in runs, as a TCP does.
+    /// Dealt out one by one, a burst that finds a full queue would make as many flows react as it loses packets.
+    fn next_owner(&mut self) -> usize {
+        if self.run > 0 && self.last < self.count && self.has_room(self.last) {
+            self.run -= 1;
+            return self.last;
+        }
+        self.last = self.with_room();
+        let run = (self.flows[self.last].cubic.window() * RUN_PART) as u32;
+        self.run = run.clamp(1, RUN_PACKETS_MAX) - 1;
+        self.last
+    }
+
     /// The flow that has waited longest for a packet and has room; or, as the window may be another controller's,
     /// simply the next.
     fn with_room(&mut self) -> usize {
@@ -419,6 +450,20 @@ mod tests {
 
     fn packets(ensemble: &Ensemble) -> u64 {
         ensemble.window_bytes() / PACKET
+    }
+
+    #[test]
+    fn packets_that_leave_together_belong_to_one_flow_as_far_as_its_window_allows() {
+        let runs = |window_packets| {
+            let mut ensemble = Ensemble::new(PACKET, 100_000, 64);
+            ensemble.set_count(2);
+            ensemble.deal_out(window_packets * PACKET);
+            let owners: Vec<u16> = (0..window_packets).map(|_| ensemble.own(PACKET).slot).collect();
+            owners.chunk_by(|one, next| one == next).map(<[u16]>::len).collect::<Vec<_>>()
+        };
+        assert_eq!(runs(128), [8; 16]);
+        assert_eq!(runs(48), [3; 16]);
+        assert_eq!(runs(10), [1; 10]);
     }
 
     #[test]

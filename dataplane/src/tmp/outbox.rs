@@ -9,8 +9,9 @@ use std::collections::VecDeque;
 /// Longest datagram that waits here.
 pub(in crate::tmp) const OUTBOX_BYTES_MAX: usize = RESET_BYTES_MAX;
 
-/// Datagrams that wait at most: one batch of receipts makes no more than it has datagrams.
-const OUTBOX_DATAGRAMS_MAX: usize = 64;
+/// Datagrams that wait at most: a turn of a driver brings up to 256, and under a flood each has its answer. Whatever
+/// finds no room may be the answer to an honest one.
+const OUTBOX_DATAGRAMS_MAX: usize = 256;
 
 const _: () = assert!(RESP_BYTES_MAX <= OUTBOX_BYTES_MAX);
 

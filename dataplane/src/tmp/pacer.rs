@@ -5,9 +5,9 @@
 
 use crate::time::{Duration, Instant};
 
-/// A burst lasts a sixteenth of the rtt at the pacing rate, within these bounds, or two packets: fewer and longer ones
-/// cost less, as each is a timer and a wake-up, but they queue at the bottleneck.
-const BURST_US: (u64, u64) = (100, 1_000);
+/// A burst lasts a sixteenth of the rtt at the pacing rate, this at least and as long as the caller allows at most, or two
+/// packets: fewer and longer ones cost less, as each is a timer and a wake-up, but they queue at the bottleneck.
+const BURST_US_MIN: u64 = 100;
 const BURST_RTT_PART: u64 = 16;
 /// Waits shorter than this are not worth a timer: the burst covers them.
 const GRANULARITY_US: u64 = 50;
@@ -17,6 +17,15 @@ pub const TRAIN_PACKETS: u64 = 64;
 pub const READY_BURST_PACKETS: u64 = 16;
 /// Below this round trip the burst may be a whole train: the window alone bounds the queue.
 const SHORT_RTT_US: u64 = 1_000;
+
+/// How packets are to leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// Bytes per second.
+    pub bytes_per_s: u64,
+    /// What may leave together lasts so long at most.
+    pub burst_us_max: u64,
+}
 
 /// The bucket. Tokens may go below zero by one packet: a packet leaves when anything is left.
 #[derive(Clone, Debug)]
@@ -47,11 +56,12 @@ impl Pacer {
         }
     }
 
-    /// Takes a new rate.
-    pub fn set_rate(&mut self, now: Instant, bytes_per_s: u64, rtt_us: u64, packet_bytes: u64) {
+    /// Takes a new pace.
+    pub fn set_rate(&mut self, now: Instant, pace: Pace, rtt_us: u64, packet_bytes: u64) {
         self.refill(now);
-        self.rate_bytes_per_s = bytes_per_s.max(1);
-        let timed_bytes = self.bytes_in((rtt_us / BURST_RTT_PART).clamp(BURST_US.0, BURST_US.1));
+        self.rate_bytes_per_s = pace.bytes_per_s.max(1);
+        let burst_us = (rtt_us / BURST_RTT_PART).min(pace.burst_us_max).max(BURST_US_MIN);
+        let timed_bytes = self.bytes_in(burst_us);
         let packets = if rtt_us < SHORT_RTT_US { TRAIN_PACKETS } else { 2 };
         self.portion_bytes = timed_bytes.clamp(2 * packet_bytes, TRAIN_PACKETS * packet_bytes);
         // Above a train per timer tick (14 Gbit/s) the burst follows the rate: a timer cannot be the limit.
@@ -139,6 +149,26 @@ mod tests {
 
     const PACKET: u64 = 1_400;
 
+    fn pace(bytes_per_s: u64) -> Pace {
+        Pace { bytes_per_s, burst_us_max: 1_000 }
+    }
+
+    #[test]
+    fn a_burst_is_as_long_as_it_may_be() {
+        let mut pacer = Pacer::new(PACKET);
+        let mut burst = |burst_us_max, rtt_us| {
+            let pace = Pace { bytes_per_s: 1_000 * 100 * PACKET, burst_us_max };
+            pacer.set_rate(Instant::from_us(1), pace, rtt_us, PACKET);
+            pacer.burst_bytes() / PACKET
+        };
+        assert_eq!((burst(1_000, 100_000), burst(250, 100_000)), (64, 25));
+        assert_eq!(
+            (burst(250, 3_200), burst(250, 1_000)),
+            (20, 10),
+            "a sixteenth of the rtt, 0.1 ms at least"
+        );
+    }
+
     /// Sends whenever it may for `span_us`, sleeping as told; the bytes sent and the number of sleeps.
     fn run(pacer: &mut Pacer, from: Instant, span_us: u64) -> (u64, u64) {
         let (mut now, mut bytes, mut sleeps) = (from, 0, 0);
@@ -162,7 +192,7 @@ mod tests {
         {
             let mut pacer = Pacer::new(PACKET);
             let start = Instant::from_us(1_000);
-            pacer.set_rate(start, 2 * window * 1_000_000 / rtt_us, rtt_us, PACKET);
+            pacer.set_rate(start, pace(2 * window * 1_000_000 / rtt_us), rtt_us, PACKET);
             run(&mut pacer, start, 100_000);
             let (bytes, _) = run(&mut pacer, start + Duration::from_secs(1), 10_000_000);
             let want = 10 * 2 * window * 1_000_000 / rtt_us;
@@ -174,7 +204,7 @@ mod tests {
     fn a_short_path_sends_trains_instead_of_timers() {
         let mut pacer = Pacer::new(PACKET);
         let start = Instant::from_us(1_000);
-        pacer.set_rate(start, 128 * PACKET * 20_000, 50, PACKET);
+        pacer.set_rate(start, pace(128 * PACKET * 20_000), 50, PACKET);
         let (bytes, sleeps) = run(&mut pacer, start, 100_000);
         assert!(bytes >= 64 * PACKET * 2_000 * 9 / 10, "line rate: {bytes}");
         assert!(sleeps <= 2_000, "no timer is shorter than 50 µs: {sleeps}");
@@ -185,7 +215,7 @@ mod tests {
     fn a_slow_pace_on_a_short_path_waits_for_two_packets() {
         let mut pacer = Pacer::new(PACKET);
         let start = Instant::from_us(1_000);
-        pacer.set_rate(start, PACKET, 50, PACKET);
+        pacer.set_rate(start, pace(PACKET), 50, PACKET);
         while pacer.is_open(start) {
             pacer.sent(PACKET);
         }
@@ -197,7 +227,7 @@ mod tests {
     fn a_ready_tunnel_sends_sixteen_packets_at_once() {
         let mut pacer = Pacer::new(PACKET);
         let start = Instant::from_us(1_000);
-        pacer.set_rate(start, 200 * PACKET, 100_000, PACKET);
+        pacer.set_rate(start, pace(200 * PACKET), 100_000, PACKET);
         run(&mut pacer, start, 1_000_000);
         let later = start + Duration::from_secs(2);
         pacer.restart(later, PACKET, None);

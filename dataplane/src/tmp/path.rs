@@ -364,7 +364,7 @@ impl Path {
     /// Has the controller take stock, and gives the pacer its rate.
     pub fn set_pace(&mut self, now: Instant) {
         self.controller.settle(&self.view(now));
-        let (pace, packet_bytes) = (self.controller.pace_bytes_per_s(), self.packet_bytes());
+        let (pace, packet_bytes) = (self.controller.pace(), self.packet_bytes());
         self.pacer.set_rate(now, pace, self.rtt.smoothed_us(), packet_bytes);
     }
 

@@ -8,7 +8,7 @@
 //! Lost ranges are sent before new bytes. It builds no frames and knows neither packets nor the window. Units:
 //! bytes, stream offsets.
 
-use crate::stdx::chain::{Blocks, Chain};
+use crate::stdx::chain::{Blocks, Chain, Spot};
 use crate::tmp::ranges::{RangePool, Ranges};
 
 /// The bytes and ranges of all sending halves.
@@ -60,6 +60,8 @@ pub struct Piece {
 pub struct SendStream {
     written: Chain,
     base: u64,
+    /// Where the last piece was copied from.
+    copied: Spot,
     next: u64,
     limit: u64,
     acked: Ranges,
@@ -73,6 +75,7 @@ impl SendStream {
     pub const fn new(credit_bytes: u64) -> Self {
         Self {
             written: Chain::new(),
+            copied: Spot::new(),
             base: 0,
             next: 0,
             limit: credit_bytes,
@@ -205,9 +208,10 @@ impl SendStream {
     }
 
     /// Copies the bytes of a piece.
-    pub fn copy(&self, memory: &SendMemory, piece: &Piece, into: &mut [u8]) {
+    pub fn copy(&mut self, memory: &SendMemory, piece: &Piece, into: &mut [u8]) {
         if piece.bytes > 0 {
-            let copied = memory.blocks.copy_at(&self.written, (piece.offset - self.base) as usize, into);
+            let written = (&self.written, self.base);
+            let copied = memory.blocks.copy_from(written, &mut self.copied, piece.offset, into);
             assert!(copied == piece.bytes, "what is sent is kept until it is acknowledged");
         }
     }
