@@ -31,6 +31,8 @@ const PAYLOAD_BYTES: usize = 1_452 - DATA_OVERHEAD_BYTES;
 const ROUNDS: usize = 3;
 /// Longest train, as the drivers send it.
 const SEGMENTS_MAX: usize = 64;
+/// What waits to be sent at most: the default of `--stream-bytes`.
+const UNSENT_BYTES_MAX: usize = 64 << 10;
 /// The bare receiver is done when nothing comes for so long: what found the socket full is gone.
 const SILENCE: Duration = Duration::from_millis(300);
 
@@ -272,7 +274,7 @@ fn tunnel() -> Cost {
 
 /// Writes until the other end has what it wants; how many bytes.
 fn give_all(near: &mut End, id: TunnelId, mut is_done: impl FnMut() -> bool) -> usize {
-    let bytes = vec![0x5a; 64 << 10];
+    let bytes = vec![0x5a; 16 << 10];
     let (mut stream, mut written) = (None, 0);
     while !is_done() {
         near.receive();
@@ -281,7 +283,8 @@ fn give_all(near: &mut End, id: TunnelId, mut is_done: impl FnMut() -> bool) -> 
         {
             let stream = *stream.get_or_insert_with(|| tunnel.open(2, 0).expect("a new tunnel has room"));
             while tunnel.poll_event().is_some() {}
-            loop {
+            // A role holds back what waits to be sent, too.
+            while tunnel.unsent_bytes(stream) < UNSENT_BYTES_MAX {
                 let taken = tunnel.write(stream, &bytes);
                 written += taken;
                 if taken < bytes.len() {
