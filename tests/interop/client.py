@@ -1,6 +1,6 @@
 """Shakes hands with a back-end, fetches a page through it and checks every byte; then does what must have no effect.
 
-    client.py --server HOST:PORT --public KEY --key FILE --site NAME --path PATH --expect FILE --spec SPEC.md
+    client.py --server HOST:PORT --public KEY --key FILE --site NAME --path PATH --expect FILE --spec SPEC.md [--pause]
 
 Written from the two SPEC.md files alone. Prints a line for each thing that was seen to hold; ends with status 1 and a
 traceback at the first that does not.
@@ -34,6 +34,26 @@ def body_of(stream) -> bytes:
     lengths = [field.split(":", 1)[1] for field in fields if field.lower().startswith("content-length:")]
     assert [int(length) for length in lengths] == [len(body)], (lengths, len(body))
     return body
+
+
+def tag(kind: int, length: int) -> bytes:
+    """The two bytes in front of a block. [EXC-32]"""
+    return (kind << 14 | length - 1).to_bytes(2, "big")
+
+
+def raw(data: bytes) -> bytes:
+    return tag(0, len(data)) + data
+
+
+def literals(data: bytes) -> bytes:
+    """An LZ4 block without a match: a length, then the bytes. [EXC-33]"""
+    rest = bytes([len(data) - 15]) if len(data) >= 15 else b""
+    return bytes([min(len(data), 15) << 4]) + rest + data
+
+
+def packed(data: bytes) -> bytes:
+    block = literals(data)
+    return tag(1, len(data)) + len(block).to_bytes(2, "big") + block
 
 
 class Check:
@@ -130,6 +150,23 @@ class Check:
             assert self.tunnel.fetch(request).reset == code, code
         return "streams that make no sense fail alone, each with its code"
 
+    def blocks(self):
+        """A request in blocks is understood; blocks that make no sense fail their stream alone; and who has not said that he
+        can unpack gets no blocks, whatever his stream says. [EXC-30] [EXC-31] [EXC-32] [EXC-34]"""
+        head = self.request.index(b"GET ")
+        blocks = packed(self.request[:head]) + raw(self.request[head:])
+        every = packed(self.request[:head]) + raw(self.request[head : head + 4]) + b"\x80\x00" + self.request[head + 4 :]
+        for half in (b"\xc1" + every, b"\xc0" + self.request):
+            assert body_of(self.tunnel.fetch(half)) == self.expected, half[:1].hex()
+        good = b"\x81" + packed(self.request[:head])
+        for half in (b"\x83" + blocks,                                    # codec: nobody has it
+                     good + b"\xc0\x00", good + tag(1, 9) + b"\xff\xff",  # tag: no such kind, and too long
+                     good + tag(1, 5) + b"\x00\x02\xff\xff",             # corrupt
+                     good + tag(1, 3) + b"\x00\x06" + literals(b"hello"),  # bomb: more than it says
+                     good + raw(b"GET ")[:-1], good[:-1]):                # cut
+            assert self.tunnel.fetch(half).reset == 15, half[:1].hex()
+        return "blocks are understood, and refused where they make no sense"
+
     def violation(self):
         """A frame that there is not ends the tunnel with code 1. [TMP-40.1] [TMP-50]"""
         self.tunnel.send(bytes([0x30]))
@@ -158,13 +195,16 @@ def main():
     parser = argparse.ArgumentParser()
     for flag in ("server", "public", "key", "site", "path", "expect", "spec"):
         parser.add_argument(f"--{flag}", required=True)
+    parser.add_argument("--pause", action="store_true", help="wait for a line of input before the tunnel is broken")
     flags = parser.parse_args()
     sys.argv[1:] = [flags.spec]
     vectors.main()
     print("ok: the vectors are those of the specification")
     check = Check(flags)
     for step in (check.page, check.strangers, check.replays, check.unknown, check.cookie,
-                 check.streams, check.violation):
+                 check.streams, check.blocks, check.violation):
+        if step == check.violation and flags.pause:
+            sys.stdin.readline()
         print(f"ok: {step()}", flush=True)
 
 

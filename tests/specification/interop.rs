@@ -4,7 +4,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -74,6 +74,20 @@ fn serve(stream: TcpStream, page: &[u8], asked: &AtomicUsize) {
     }
 }
 
+/// Halves that the back-end has refused, by what was wrong with their blocks; the page is half a second late.
+fn refused_blocks(back: &Node) -> [u64; 5] {
+    crate::process::until("refused blocks", || {
+        let (_, text) = back.page("/metrics");
+        let counts = ["codec", "tag", "corrupt", "bomb", "cut"].map(|reason| {
+            let reason = format!("reason=\"{reason}\"}} ");
+            let mut lines =
+                text.lines().filter(|line| line.starts_with("longhaul_compression_refused_total"));
+            lines.find_map(|line| line.split_once(&reason)?.1.parse().ok()).unwrap_or(0)
+        });
+        (counts.iter().sum::<u64>() >= 7).then_some(counts)
+    })
+}
+
 #[test]
 fn a_client_written_from_the_specification_gets_its_page() {
     let Some(python) = python() else { return };
@@ -94,19 +108,33 @@ fn a_client_written_from_the_specification_gets_its_page() {
         let back = Node::start(&[&flags[..], &more].concat());
         back.wait_for("SECRETS ARE LOGGED");
         let root = env!("CARGO_MANIFEST_DIR");
-        let output = Command::new(python)
+        let mut client = Command::new(python)
             .arg(format!("{root}/tests/interop/client.py"))
             .args(["--server", &back.tunnel().to_string(), "--public", &back_public, "--key", &front_key])
             .args(["--site", SITE, "--path", "/page", "--expect", &folder.path("page")])
             .args(["--spec", &format!("{root}/dataplane/src/tmp/SPEC.md")])
+            .arg("--pause")
             .env("PYTHONDONTWRITEBYTECODE", "1")
-            .output()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
             .unwrap();
-        let (said, failed) =
-            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        assert!(output.status.success(), "{io}: {said}{failed}");
+        // As long as the tunnel stands its numbers are there.
+        let mut out = BufReader::new(client.stdout.take().unwrap());
+        let mut before = String::new();
+        while !before.contains("blocks are understood") && out.read_line(&mut before).unwrap() > 0 {}
+        let refused = before.contains("blocks are understood").then(|| refused_blocks(&back));
+        drop(client.stdin.take());
+        let output = client.wait_with_output().unwrap();
+        let mut after = String::new();
+        out.read_to_string(&mut after).unwrap();
+        println!("{before}");
+        let (said, failed) = (after, String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{io}: {before}{said}{failed}");
         println!("{said}");
-        assert_eq!(origin.asked.load(Ordering::Relaxed), 3, "{io}: no replay asked the origin");
+        assert_eq!(refused, Some([1, 2, 1, 1, 2]), "codec, tag, corrupt, bomb, cut");
+        assert_eq!(origin.asked.load(Ordering::Relaxed), 5, "{io}: no replay asked the origin");
         // The key log is its owner's alone and holds both directions of every handshake.
         assert_eq!(std::fs::metadata(&key_log).unwrap().permissions().mode() & 0o777, 0o600);
         let secrets = std::fs::read_to_string(&key_log).unwrap();
