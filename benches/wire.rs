@@ -31,8 +31,9 @@ const PAYLOAD_BYTES: usize = 1_452 - DATA_OVERHEAD_BYTES;
 const ROUNDS: usize = 3;
 /// Longest train, as the drivers send it.
 const SEGMENTS_MAX: usize = 64;
-/// What waits to be sent at most: the default of `--stream-bytes`.
-const UNSENT_BYTES_MAX: usize = 64 << 10;
+/// What waits to be sent at most: many streams' worth, so that trains can be long. With the 64 KiB of one stream of a role they are
+/// short, and either end costs half as much again.
+const UNSENT_BYTES_MAX: usize = 1 << 20;
 /// The bare receiver is done when nothing comes for so long: what found the socket full is gone.
 const SILENCE: Duration = Duration::from_millis(300);
 
@@ -274,7 +275,7 @@ fn tunnel() -> Cost {
 
 /// Writes until the other end has what it wants; how many bytes.
 fn give_all(near: &mut End, id: TunnelId, mut is_done: impl FnMut() -> bool) -> usize {
-    let bytes = vec![0x5a; 16 << 10];
+    let bytes = vec![0x5a; 64 << 10];
     let (mut stream, mut written) = (None, 0);
     while !is_done() {
         near.receive();
