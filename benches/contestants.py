@@ -92,7 +92,7 @@ class Origins:
 
 
 def start_longhaul(place, io, name, binary, cpus=None):
-    cpus = str(cpus or place.pair_cpu)
+    cpus = str(place.pair_cpu if cpus is None else cpus)
     port, tcp, admin, tunnel = free_port(), free_port(), free_port(), free_port(socket.SOCK_DGRAM)
     # The port tells keys of one contestant apart that is started again.
     back_key, back_public = new_key(place, f"{name}-{port}-back.key")
@@ -234,7 +234,7 @@ def start(place, name, ports, back, front, admin=None, cpus=None):
     servers = []
     try:
         for end, command in (("back", back), ("front", front)):
-            servers.append(Server(f"{label}-{end}", command, cpus or place.pair_cpu, place.folder))
+            servers.append(Server(f"{label}-{end}", command, place.pair_cpu if cpus is None else cpus, place.folder))
         pair = Pair(name, *ports, *servers, admin)
         pair.wait()
         return pair
@@ -258,8 +258,9 @@ def start_floor(place):
     return pair
 
 
-# Ours with a worker on each of the two cores, beside load and origin: what a request costs when it crosses cores.
-TWO_WORKERS = "longhaul-two-workers"
+# Ours with a worker on each of the two cores, beside load and origin: what a request costs when it crosses cores. And with
+# one worker on the core of load and origin: what sharing a core with them costs by itself.
+TWO_WORKERS, BESIDE_LOAD = "longhaul-two-workers", "longhaul-beside-load"
 # Bytes handed on by two processes, and nothing else: answers of a few hundred bytes, because it repeats nothing.
 FLOOR, FLOOR_BYTES_MAX = "floor", 1024
 
@@ -268,6 +269,7 @@ CONTESTANTS = {
     "longhaul": (lambda place: start_longhaul(place, "uring", "longhaul", place.binary), ()),
     "longhaul-epoll": (lambda place: start_longhaul(place, "epoll", "longhaul-epoll", place.binary), ()),
     TWO_WORKERS: (lambda place: start_longhaul(place, "uring", TWO_WORKERS, place.binary, place.both_cpus()), ()),
+    BESIDE_LOAD: (lambda place: start_longhaul(place, "uring", BESIDE_LOAD, place.binary, place.load_cpu), ()),
     FLOOR: (start_floor, ("rustc",)),
     "haproxy": (start_haproxy, ("haproxy", "openssl")),
     "nginx": (start_nginx, ("nginx", "openssl")),

@@ -33,10 +33,13 @@ class Server:
     def __init__(self, name, command, cpu, folder):
         self.name = name
         self.log = os.path.join(folder, f"{name}.log")
-        with open(self.log, "wb") as log:
-            self.process = subprocess.Popen(
-                ["taskset", "-c", str(cpu), *command], stdin=subprocess.DEVNULL, stdout=log, stderr=log
-            )
+        self.command = ["taskset", "-c", str(cpu), *command]
+        self.start("wb")
+
+    def start(self, mode="ab"):
+        """Begins, or begins again, after what it said before."""
+        with open(self.log, mode) as log:
+            self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self.pid = self.process.pid
 
     def check_alive(self):

@@ -6,7 +6,6 @@
 //! packet; handshakes allocate a little. This file holds the table and its times; what comes in is in
 //! `endpoint_receive` and `endpoint_handshake`, what goes out in `endpoint_transmit`.
 
-use crate::stdx::slab::Slab;
 use crate::time::{Duration, Instant};
 use crate::tmp::carrier::Carrier;
 use crate::tmp::cookie::Gate;
@@ -18,8 +17,11 @@ use crate::tmp::id::{PathId, PeerId, Side, TunnelId};
 use crate::tmp::key::{PresharedKey, PrivateKey, PublicKey};
 use crate::tmp::key_log::KeyLog;
 use crate::tmp::learned::LearnedPaths;
-use crate::tmp::limits::{INIT_PAUSE_MAX, INIT_PAUSE_MIN, RECEIVER_SLOTS_MAX, RESETS_PER_SECOND_MAX};
+use crate::tmp::limits::{
+    INIT_PAUSE_MAX, INIT_PAUSE_MIN, PATHS_MAX, RECEIVER_SLOTS_MAX, RESETS_PER_SECOND_MAX,
+};
 use crate::tmp::link::{CloseReason, Link};
+use crate::tmp::links::Links;
 use crate::tmp::outbox::Outbox;
 use crate::tmp::params::{InitParams, RoleWord};
 use crate::tmp::place::Place;
@@ -173,7 +175,7 @@ pub struct Endpoint<C: Carrier> {
     pub(in crate::tmp) identity: Identity,
     pub(in crate::tmp) random: Box<dyn Random>,
     pub(in crate::tmp) peers: Vec<Peer>,
-    pub(in crate::tmp) links: Slab<Link<C>>,
+    pub(in crate::tmp) links: Links<C>,
     pub(in crate::tmp) receivers: Receivers,
     pub(in crate::tmp) waiting: WaitingRoom,
     pub(in crate::tmp) gate: Gate,
@@ -181,8 +183,8 @@ pub struct Endpoint<C: Carrier> {
     pub(in crate::tmp) resets: Rate,
     /// Where the tokens of the next RESET begin, so that every peer has its turn.
     pub(in crate::tmp) reset_turn: usize,
-    /// The slot that `transmit` looks at first, so that every tunnel has its turn.
-    pub(in crate::tmp) transmit_turn: u32,
+    /// Which of the awake links `transmit` looks at first, so that every tunnel has its turn.
+    pub(in crate::tmp) transmit_turn: usize,
     events: VecDeque<EndpointEvent>,
     pub(in crate::tmp) counters: Counters,
 }
@@ -196,7 +198,7 @@ impl<C: Carrier> Endpoint<C> {
         let identity = Identity::new(options.private_key.clone());
         Self {
             peers: Vec::new(),
-            links: Slab::new(options.tunnels_max),
+            links: Links::new(options.tunnels_max),
             receivers: Receivers::new(options.owner, ids_max),
             waiting: WaitingRoom::new(options.unconfirmed_max),
             gate: Gate::new(identity.public(), &mut *random),
@@ -251,7 +253,7 @@ impl<C: Carrier> Endpoint<C> {
         }
         let carrier = C::new(&self.options.carrier, Side::Initiator, now);
         let inserted = self.links.insert(Link::new(carrier, Side::Initiator, peer, 0));
-        let tunnel = TunnelId(inserted.map_err(|_| Refused::Full)?);
+        let tunnel = TunnelId(inserted.ok_or(Refused::Full)?);
         let lane = u32::from(self.options.owner) << 24 | tunnel.0.slot;
         if let Some(link) = self.links.get_mut(tunnel.0) {
             link.lane = lane;
@@ -265,9 +267,30 @@ impl<C: Carrier> Endpoint<C> {
         self.end(now, tunnel, CloseReason::Local, code);
     }
 
-    /// The carrier of a tunnel, for its streams.
+    /// The carrier of a tunnel, for its streams: whoever takes it so may give it something to do.
     pub fn tunnel(&mut self, tunnel: TunnelId) -> Option<&mut C> {
         self.links.get_mut(tunnel.0).map(|link| &mut link.carrier)
+    }
+
+    /// The carrier of a tunnel, to ask it what it has to say.
+    pub fn tunnel_in_turn(&mut self, tunnel: TunnelId) -> Option<&mut C> {
+        self.links.in_turn(tunnel.0).map(|link| &mut link.carrier)
+    }
+
+    /// The carrier of a tunnel, to be looked at.
+    pub fn look_at(&self, tunnel: TunnelId) -> Option<&C> {
+        self.links.get(tunnel.0).map(|link| &link.carrier)
+    }
+
+    /// How many tunnels may have something to say or to do: `awake_at` counts them. What the others are is as it was at the
+    /// end of the turn before.
+    pub fn awake(&self) -> usize {
+        self.links.awake()
+    }
+
+    /// One of them; it may be gone. More may be added while they are walked.
+    pub fn awake_at(&self, index: usize) -> TunnelId {
+        TunnelId(self.links.awake_at(index))
     }
 
     /// All tunnels of the moment.
@@ -298,11 +321,16 @@ impl<C: Carrier> Endpoint<C> {
     /// The stream that leads to a place takes no more for now, or takes packets again. [TMP-170.1]
     pub fn hold(&mut self, place: Place, is_held: bool) {
         for slot in 0..self.links.slots() as u32 {
-            let handle = self.links.handle_at(slot);
-            let Some(link) = handle.and_then(|handle| self.links.get_mut(handle)) else { continue };
-            let Some(session) = &link.session else { continue };
-            for path in session.path_ids().filter(|path| session.place(*path) == Some(place)) {
-                link.carrier.hold_path(path, is_held);
+            let Some(handle) = self.links.handle_at(slot) else { continue };
+            let leads_there = |link: &Link<C>, path| {
+                link.session.as_ref().is_some_and(|session| session.place(path) == Some(place))
+            };
+            for path in (0..PATHS_MAX).map(|path| PathId(path as u8)) {
+                if self.links.get(handle).is_some_and(|link| leads_there(link, path))
+                    && let Some(link) = self.links.get_mut(handle)
+                {
+                    link.carrier.hold_path(path, is_held);
+                }
             }
         }
     }
@@ -332,19 +360,15 @@ impl<C: Carrier> Endpoint<C> {
         self.events.pop_front()
     }
 
-    /// When `tick` or `transmit` has something to do; `None`: only after input. Walks all tunnels.
+    /// When `tick` or `transmit` has something to do; `None`: only after input.
     pub fn deadline(&self) -> Option<Instant> {
         if !self.outbox.is_empty() {
             return Some(Instant::ORIGIN);
         }
-        let silence = self.options.silence_max;
-        let links = self.links.handles().filter_map(|handle| {
-            let link = self.links.get(handle)?;
-            let silent = link.session.as_ref().filter(|_| link.side == Side::Acceptor);
-            let silent_at = silent.map(|session| session.heard_at() + silence);
-            [link.deadline(), silent_at].into_iter().flatten().min()
+        let awake = (0..self.links.awake()).filter_map(|index| {
+            due_at(self.links.get(self.links.awake_at(index))?, self.options.silence_max)
         });
-        links.chain(self.waiting.deadline()).min()
+        awake.chain(self.links.deadline()).chain(self.waiting.deadline()).min()
     }
 
     /// Time has passed: ends what is silent, drops what is old, begins handshakes that are due.
@@ -353,15 +377,14 @@ impl<C: Carrier> Endpoint<C> {
             self.receivers.remove(id);
             self.counters.unconfirmed_evicted += 1;
         }
-        for slot in 0..self.links.slots() as u32 {
-            if let Some(handle) = self.links.handle_at(slot) {
-                self.tick_link(now, TunnelId(handle));
-            }
+        self.links.wake_due(now);
+        for index in 0..self.links.awake() {
+            self.tick_link(now, TunnelId(self.links.awake_at(index)));
         }
     }
 
     fn tick_link(&mut self, now: Instant, tunnel: TunnelId) {
-        let Some(link) = self.links.get_mut(tunnel.0) else {
+        let Some(link) = self.links.in_turn(tunnel.0) else {
             return;
         };
         if let Some(id) = link.session.as_mut().and_then(|session| session.tick(now)) {
@@ -463,6 +486,13 @@ impl<C: Carrier> Endpoint<C> {
     pub(in crate::tmp) fn report(&mut self, event: EndpointEvent) {
         self.events.push_back(event);
     }
+}
+
+/// When anything of a link is due, its end for silence included.
+pub(in crate::tmp) fn due_at<C: Carrier>(link: &Link<C>, silence_max: Duration) -> Option<Instant> {
+    let silent = link.session.as_ref().filter(|_| link.side == Side::Acceptor);
+    let silent_at = silent.map(|session| session.heard_at() + silence_max);
+    [link.deadline(), silent_at].into_iter().flatten().min()
 }
 
 /// How long to wait before dialling a peer again: not at all if it is just back, long if the two of us do not

@@ -198,7 +198,7 @@ impl<C: Carrier> Endpoint<C> {
         let remembered = core::mem::take(&mut self.peers[peer.0 as usize].learned);
         let told = carried.map(|carried| Some(Learned::told(arrived.now, carried?)));
         link.learned = core::array::from_fn(|path| remembered[path].or(told[path]));
-        let Ok(handle) = self.links.insert(link) else {
+        let Some(handle) = self.links.insert(link) else {
             self.receivers.remove(id);
             return Err(Dropped::NoRoom);
         };

@@ -45,9 +45,8 @@ impl<C: Carrier> Endpoint<C> {
 
     /// All datagrams that were waiting have been handed in.
     pub fn handle_batch_end(&mut self, now: Instant) {
-        for slot in 0..self.links.slots() as u32 {
-            let handle = self.links.handle_at(slot);
-            if let Some(link) = handle.and_then(|handle| self.links.get_mut(handle))
+        for index in 0..self.links.awake() {
+            if let Some(link) = self.links.in_turn(self.links.awake_at(index))
                 && core::mem::take(&mut link.touched)
             {
                 link.carrier.handle_batch_end(now);

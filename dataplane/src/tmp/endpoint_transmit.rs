@@ -2,7 +2,7 @@
 
 use crate::time::Instant;
 use crate::tmp::carrier::{Blend, Carrier, Ecn, Fill, Filled};
-use crate::tmp::endpoint::Endpoint;
+use crate::tmp::endpoint::{Endpoint, due_at};
 use crate::tmp::id::{PathId, StreamId, TunnelId};
 use crate::tmp::limits::{
     DATA_HEADER_BYTES, DATA_OVERHEAD_BYTES, DATAGRAM_BYTES_MAX, DATAGRAM_BYTES_MIN, PATHS_MAX,
@@ -67,7 +67,8 @@ impl<C: Carrier> Endpoint<C> {
         Some(transmit)
     }
 
-    /// Asks every link in turn, beginning after the one that sent last.
+    /// Asks every link that is awake in turn, beginning after the one that sent last. When none has anything left, those
+    /// that were given nothing lately go to rest.
     fn transmit_links(
         &mut self,
         now: Instant,
@@ -75,25 +76,27 @@ impl<C: Carrier> Endpoint<C> {
         segments_max: usize,
         blend: &mut dyn Blend,
     ) -> Option<Transmit> {
-        let slots = self.links.slots() as u32;
-        for step in 0..slots {
-            let slot = (self.transmit_turn + step) % slots;
-            let Some(tunnel) = self.links.handle_at(slot).map(TunnelId) else {
-                continue;
-            };
+        let count = self.links.awake();
+        for step in 0..count {
+            let index = (self.transmit_turn + step) % count;
+            let tunnel = TunnelId(self.links.awake_at(index));
             let transmit = self
                 .transmit_init(now, tunnel, buffer)
                 .or_else(|| self.transmit_data(now, tunnel, buffer, segments_max, blend));
             if transmit.is_some() {
-                self.transmit_turn = slot + 1;
+                self.transmit_turn = index + 1;
+                // What it has sent makes room, which its role asks about.
+                let _sender = self.links.get_mut(tunnel.0);
                 return transmit;
             }
         }
+        let silence_max = self.options.silence_max;
+        self.links.rest(now, |link| due_at(link, silence_max));
         None
     }
 
     fn transmit_init(&mut self, now: Instant, tunnel: TunnelId, buffer: &mut [u8]) -> Option<Transmit> {
-        let link = self.links.get_mut(tunnel.0)?;
+        let link = self.links.in_turn(tunnel.0)?;
         let dial = link.dial.as_mut()?;
         let peer = &self.peers[link.peer.0 as usize];
         let session = link.session.as_ref();
@@ -116,7 +119,7 @@ impl<C: Carrier> Endpoint<C> {
         segments_max: usize,
         blend: &mut dyn Blend,
     ) -> Option<Transmit> {
-        let link = self.links.get_mut(tunnel.0)?;
+        let link = self.links.in_turn(tunnel.0)?;
         let ending = link.ending;
         // A link that ends sends its CLOSE and nothing behind it.
         let segments_max = if ending.is_some() { 1 } else { segments_max };

@@ -71,6 +71,7 @@ pub mod knock;
 pub mod learned;
 pub mod limits;
 mod link;
+mod links;
 pub mod loss;
 mod mac;
 pub mod marks;

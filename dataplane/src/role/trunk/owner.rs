@@ -71,6 +71,8 @@ pub struct Trunk {
     /// The stream of each asker: row = worker, column = slot of its handle.
     askers: Vec<Vec<Option<(Asker, u32, StreamId)>>>,
     pub(crate) next_look: Instant,
+    /// Some stream may wait for a lost path: `next_look` says when to look.
+    pub(crate) may_wait: bool,
     /// Last words to askers that are still to be said: the ring to another core was full, or it was asked for just now.
     pub(crate) unsaid: Vec<(Asker, Answer<'static>)>,
     /// Room could not be said to an asker on another core, because the ring to it was full.
@@ -102,6 +104,7 @@ impl Trunk {
             routes: Vec::new(),
             askers: vec![Vec::new(); options.workers],
             next_look: Instant::ORIGIN,
+            may_wait: false,
             unsaid: Vec::new(),
             owes_room: false,
             streams_opened: 0,
@@ -226,9 +229,15 @@ impl Trunk {
     /// Tells all workers how the routes stand, where that has changed; whether it has.
     pub fn report_routes(&mut self, control: &Control) -> bool {
         let mut has_changed = false;
-        for line in self.lines.iter_mut().flatten() {
-            let Some(route) = line.route else { continue };
-            let is_strained = self.endpoint.tunnel(line.tunnel).is_some_and(|tunnel| tunnel.is_strained());
+        for index in 0..self.endpoint.awake() {
+            let Some(line) = self.lines.get_mut(self.endpoint.awake_at(index).0.slot as usize) else {
+                continue;
+            };
+            let Some((line, route)) = line.as_mut().and_then(|line| line.route.map(|route| (line, route)))
+            else {
+                continue;
+            };
+            let is_strained = self.endpoint.look_at(line.tunnel).is_some_and(|tunnel| tunnel.is_strained());
             let standing = match (line.is_up(), is_strained) {
                 (false, _) => Standing::Down,
                 (true, true) => Standing::Strained,
@@ -315,15 +324,14 @@ impl Trunk {
     }
 
     fn judge_arrivals(&mut self, now: Instant) {
-        let endpoint = &mut self.endpoint;
-        let rtts = self.lines.iter().flatten().filter_map(|line| endpoint.tunnel(line.tunnel)?.rtt_us_min());
+        let endpoint = &self.endpoint;
+        let rtts = self.lines.iter().flatten().filter_map(|line| endpoint.look_at(line.tunnel)?.rtt_us_min());
         self.arrivals.judge(now, rtts.min().unwrap_or(0), self.options.coalesce_us);
     }
 
     /// When `tick` has something to do.
     pub fn deadline(&self) -> Option<Instant> {
-        let waits = self.lines().any(|line| line.down_since.is_some() && line.streams() > 0);
-        [self.endpoint.deadline(), waits.then_some(self.next_look)].into_iter().flatten().min()
+        [self.endpoint.deadline(), self.may_wait.then_some(self.next_look)].into_iter().flatten().min()
     }
 
     /// Lets time pass.
@@ -341,7 +349,7 @@ impl Trunk {
     /// Shows the tunnels' numbers.
     pub fn show(&mut self, _: Instant, board: &StatusBoard) {
         let counters = self.endpoint.counters().clone();
-        let endpoint = &mut self.endpoint;
+        let endpoint = &self.endpoint;
         board.show(
             &counters,
             self.lines.iter().flatten().filter_map(|line| {
@@ -355,7 +363,7 @@ impl Trunk {
                     peer: line.peer.0,
                     is_up: line.is_up(),
                     streams: line.streams(),
-                    transport: endpoint.tunnel(line.tunnel)?.snapshot(),
+                    transport: endpoint.look_at(line.tunnel)?.snapshot(),
                     blender: line.blender(),
                     waits: *line.waits(),
                     compression: *line.compression(),
@@ -392,7 +400,24 @@ impl Trunk {
         self.lines[slot] = Some(Line::new(tunnel, peer, route, blender, streams, down));
     }
 
-    /// The tunnel's transport and its line, for one turn of work.
+    /// The slot of one of the tunnels that may have something to say, if it counts so many.
+    pub(crate) fn awake_slot(&self, index: usize) -> Option<usize> {
+        (index < self.endpoint.awake()).then(|| self.endpoint.awake_at(index).0.slot as usize)
+    }
+
+    /// The line of a tunnel that may have something to say.
+    pub(crate) fn awake_lines(&self) -> impl Iterator<Item = &Line> {
+        (0..self.endpoint.awake()).filter_map(|index| self.lines.get(self.awake_slot(index)?)?.as_ref())
+    }
+
+    /// The tunnel's transport and its line, to ask whether they have something to do.
+    pub(crate) fn both_in_turn(&mut self, slot: usize) -> Option<(&mut Tunnel, &mut Line)> {
+        let line = self.lines.get_mut(slot)?.as_mut()?;
+        let tunnel = self.endpoint.tunnel_in_turn(line.tunnel)?;
+        Some((tunnel, line))
+    }
+
+    /// The tunnel's transport and its line, for one turn of work: they will be asked in the next turn, too.
     pub(crate) fn both(&mut self, slot: usize) -> Option<(&mut Tunnel, &mut Line)> {
         let line = self.lines.get_mut(slot)?.as_mut()?;
         let tunnel = self.endpoint.tunnel(line.tunnel)?;
@@ -444,6 +469,7 @@ impl Upstream for Trunk {
             return Err(Failure::Cancelled);
         }
         let credit = self.options.stream_bytes;
+        self.may_wait |= self.lines[slot as usize].as_ref().is_some_and(|line| !line.is_up());
         let Some((tunnel, _)) = self.both(slot as usize) else { return Err(Failure::TunnelTimeout) };
         let id = tunnel.open(opening.class, opening.kind.to_u8()).map_err(|_| Failure::Shed)?;
         let mut stream = Stream::new(now, id, End::Asker(asker), opening.class, credit);

@@ -45,11 +45,13 @@ impl Trunk {
         while let Some(event) = self.endpoint.poll_event() {
             self.on_endpoint_event(now, port, parts, event);
         }
-        for slot in 0..self.lines.len() {
-            while let Some(event) = self.both(slot).and_then(|(tunnel, _)| tunnel.poll_event()) {
+        let mut index = 0;
+        while let Some(slot) = self.awake_slot(index) {
+            while let Some(event) = self.both_in_turn(slot).and_then(|(tunnel, _)| tunnel.poll_event()) {
                 self.on_tunnel_event(now, port, parts, slot, event);
             }
             self.pour_listed(now, port, parts, slot);
+            index += 1;
         }
         self.give_up_waiting(now, port, parts);
     }
@@ -57,7 +59,7 @@ impl Trunk {
     /// Whether `deliver` would do something.
     pub fn has_work(&self) -> bool {
         !self.unsaid.is_empty()
-            || self.lines().any(|line| line.streams.has_listed() || !line.short.is_empty())
+            || self.awake_lines().any(|line| line.streams.has_listed() || !line.short.is_empty())
     }
 
     /// Whether `transmit` could not say all that it had to say. What waits for an acknowledgement does not count: that
@@ -70,8 +72,10 @@ impl Trunk {
     pub fn transmit(&mut self, now: Instant, port: &mut Port, parts: &mut Parts<'_>) {
         self.flush_staged();
         self.endpoint.handle_batch_end(now);
-        for slot in 0..self.lines.len() {
+        let mut index = 0;
+        while let Some(slot) = self.awake_slot(index) {
             self.mirror(now, slot);
+            index += 1;
         }
         while let Some(buffer) = port.train() {
             let mut blenders = Blenders { lines: &mut self.lines, now };
@@ -93,8 +97,10 @@ impl Trunk {
             }
         }
         self.owes_room = false;
-        for slot in 0..self.lines.len() {
+        let mut index = 0;
+        while let Some(slot) = self.awake_slot(index) {
             self.pay_room(now, port, parts, slot);
+            index += 1;
         }
     }
 
@@ -165,6 +171,7 @@ impl Trunk {
                 if let Some((_, line)) = self.both(slot) {
                     line.down_since = line.down_since.or(Some(now));
                 }
+                self.may_wait = true;
             }
             Event::PathFound => {
                 if let Some((_, line)) = self.both(slot) {
@@ -178,16 +185,19 @@ impl Trunk {
 
     fn pour_listed(&mut self, now: Instant, port: &mut Port, parts: &mut Parts<'_>, slot: usize) {
         let mut blocked = core::mem::take(&mut self.blocked);
-        while let Some(id) = self.both(slot).and_then(|(_, line)| line.streams.take_listed()) {
+        while let Some(id) = self.both_in_turn(slot).and_then(|(_, line)| line.streams.take_listed()) {
             if !self.pour(now, port, parts, slot, id) {
                 blocked.push(id);
             }
         }
-        if let Some((_, line)) = self.both(slot) {
+        if !blocked.is_empty()
+            && let Some((_, line)) = self.both(slot)
+        {
             blocked.drain(..).for_each(|id| line.streams.list(id));
         }
+        blocked.clear();
         self.blocked = blocked;
-        while let Some(id) = self.both(slot).and_then(|(_, line)| line.short.pop()) {
+        while let Some(id) = self.both_in_turn(slot).and_then(|(_, line)| line.short.pop()) {
             // A stopped stream takes nothing either, but its answer is on its way.
             let stream = self.both(slot).and_then(|(_, line)| line.streams.get_mut(id));
             if stream.is_some_and(|stream| !stream.is_stopped) {
@@ -282,7 +292,7 @@ impl Trunk {
     /// The blender learns what could leave.
     fn mirror(&mut self, now: Instant, slot: usize) {
         let (blender, turn_us) = (self.options.blender, self.options.turn_us);
-        let Some((tunnel, line)) = self.both(slot) else { return };
+        let Some((tunnel, line)) = self.both_in_turn(slot) else { return };
         line.set_turn(blender.sub_packet_at(tunnel.pace_bytes_per_s(), turn_us));
         while let Some(sendable) = tunnel.poll_sendable() {
             line.set_sendable(now, &sendable);
@@ -293,7 +303,7 @@ impl Trunk {
     fn pay_room(&mut self, now: Instant, port: &mut Port, parts: &mut Parts<'_>, slot: usize) {
         let stream_bytes = self.options.stream_bytes;
         let portion = stream_bytes / 4;
-        while let Some(id) = self.both(slot).and_then(|(_, line)| line.take_progressed()) {
+        while let Some(id) = self.both_in_turn(slot).and_then(|(_, line)| line.take_progressed()) {
             let Some((tunnel, line)) = self.both(slot) else { return };
             let Some(stream) = line.streams.get_mut(id) else { continue };
             if stream.queued == Queued::Waiting {
@@ -331,8 +341,8 @@ impl Trunk {
 
     /// Streams whose room could not be said because a ring was full are looked at again in the next turn.
     fn retry_owing(&mut self, slot: usize) {
-        if let Some((_, line)) = self.both(slot) {
-            while let Some(id) = line.streams.take_owing() {
+        while let Some(id) = self.both_in_turn(slot).and_then(|(_, line)| line.streams.take_owing()) {
+            if let Some((_, line)) = self.both(slot) {
                 line.note_progress(id);
             }
         }

@@ -16,10 +16,11 @@ impl Trunk {
     /// Fails what has waited for a lost path longer than `tunnel_wait`. Only the asking end gives up: the serving
     /// end cannot know whether its peer still waits.
     pub(crate) fn give_up_waiting(&mut self, now: Instant, port: &mut Port, parts: &mut Parts<'_>) {
-        if now < self.next_look {
+        if !self.may_wait || now < self.next_look {
             return;
         }
         self.next_look = now + LOOK_EVERY;
+        self.may_wait = self.lines.iter().flatten().any(|line| !line.is_up() && line.streams() > 0);
         let wait = self.options.tunnel_wait;
         for slot in 0..self.lines.len() {
             let Some(line) = self.lines[slot].as_ref() else { continue };
