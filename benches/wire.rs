@@ -31,6 +31,9 @@ const PAYLOAD_BYTES: usize = 1_452 - DATA_OVERHEAD_BYTES;
 const ROUNDS: usize = 3;
 /// Longest train, as the drivers send it.
 const SEGMENTS_MAX: usize = 64;
+/// What waits to be sent at most: many streams' worth, so that trains can be long. With the 64 KiB of one stream of a role they are
+/// short, and either end costs half as much again.
+const UNSENT_BYTES_MAX: usize = 1 << 20;
 /// The bare receiver is done when nothing comes for so long: what found the socket full is gone.
 const SILENCE: Duration = Duration::from_millis(300);
 
@@ -281,7 +284,8 @@ fn give_all(near: &mut End, id: TunnelId, mut is_done: impl FnMut() -> bool) -> 
         {
             let stream = *stream.get_or_insert_with(|| tunnel.open(2, 0).expect("a new tunnel has room"));
             while tunnel.poll_event().is_some() {}
-            loop {
+            // A role holds back what waits to be sent, too.
+            while tunnel.unsent_bytes(stream) < UNSENT_BYTES_MAX {
                 let taken = tunnel.write(stream, &bytes);
                 written += taken;
                 if taken < bytes.len() {

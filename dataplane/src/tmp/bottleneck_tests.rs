@@ -254,13 +254,6 @@ fn urgent_answers_beside_bulk_arrive_the_first_time() {
     assert!(repair_percent < 2.0, "{repair_percent}");
 }
 
-/// Slow start fills the queue for two round trips; it stood for another second and a half.
-#[test]
-fn a_download_that_begins_delays_urgent_answers_for_a_moment_only() {
-    let (page, share, _) = beside_bulk(&wide_options(), line(50, 100, 1.0, 0), (Duration::ZERO, 150), 1);
-    assert!(page.unfinished == 0 && page.p90 < 118.0 && page.p99 < 150.0 && share > 0.90, "{page:?} {share}");
-}
-
 /// The first 15 s of a download, as `beside_bulk` sees them.
 #[test]
 #[ignore = "a table to look at"]

@@ -113,11 +113,6 @@ pub struct Controller {
     /// The last queue samples, in turn.
     queue_us_last: [u64; SAMPLES_AT_LOSS],
     queue_at: usize,
-    /// When the queue was judged last, and what had been acknowledged then.
-    watched: (Instant, u64),
-    acked_bytes: u64,
-    /// It was once found empty.
-    was_empty: bool,
     resume: Resume,
 }
 
@@ -144,9 +139,6 @@ impl Controller {
             queue_samples: 0,
             queue_us_last: [u64::MAX; SAMPLES_AT_LOSS],
             queue_at: 0,
-            watched: (Instant::ORIGIN, 0),
-            acked_bytes: 0,
-            was_empty: false,
             resume: Resume::nothing(),
         }
     }
@@ -239,7 +231,6 @@ impl Controller {
         packet.used_window &= self.supervisor.mode() == Mode::Ensemble
             || in_flight_bytes * 10 >= self.ensemble.window_bytes() * 9;
         self.round_acked += 1;
-        self.acked_bytes += packet.bytes;
         self.ensemble.acked(view.now, packet, view.rtt_us_smoothed);
     }
 
@@ -360,38 +351,14 @@ impl Controller {
         if self.queue_samples < QUEUE_SAMPLES {
             return;
         }
-        let has_risen = self.queue_us_min > (view.rtt_us_min / RISE_PART).clamp(RISE_US.0, RISE_US.1);
-        self.was_empty |= !has_risen;
-        if has_risen {
+        if self.queue_us_min > (view.rtt_us_min / RISE_PART).clamp(RISE_US.0, RISE_US.1) {
             self.model.queue_grew();
             if self.setting.profile != Profile::Literal {
                 // HyStart compares whole rounds and so comes a round too late; the queue itself shows at once.
-                if self.ensemble.is_starting() {
-                    self.take_down(view);
-                }
                 self.ensemble.end_start();
             }
         }
         (self.queue_us_min, self.queue_samples) = (u64::MAX, 0);
-        self.watched = (view.now, self.acked_bytes);
-    }
-
-    /// Slow start has filled a queue that was not there before, and a round trip more is under way than the path holds: the
-    /// window is taken down to what it holds at once. The rate is that at which the queue was emptied while it was watched.
-    /// Where a queue stood from the beginning it is others', and they would take what we leave.
-    fn take_down(&mut self, view: &View) {
-        if !self.was_empty || self.supervisor.mode() == Mode::Model {
-            return;
-        }
-        let (since, acked_bytes) = self.watched;
-        let bytes = u128::from(self.acked_bytes - acked_bytes);
-        let drained = u64::try_from(bytes * 1_000_000 / u128::from(view.now.us_since(since).max(1)));
-        let rate = self.model.rate_bytes_per_s().max(drained.unwrap_or(u64::MAX));
-        let held_bytes = u128::from(rate) * u128::from(view.rtt_us_min) / 1_000_000;
-        let held_bytes = u64::try_from(held_bytes).unwrap_or(u64::MAX).max(self.floor_bytes());
-        if held_bytes < self.ensemble.window_bytes() {
-            self.ensemble.cut(held_bytes, view.number_next);
-        }
     }
 
     fn end_round(&mut self, view: &View) {
@@ -474,32 +441,6 @@ mod tests {
     fn one_acknowledgement_that_was_read_late_is_no_queue() {
         assert_eq!(lose_after(&[100, 200, 100, 6_000]), (Mode::Model, Reason::QuietLosses));
         assert_eq!(lose_after(&[100, 9_000, 8_000, 7_000, 6_000]), (Mode::Ensemble, Reason::Start));
-    }
-
-    /// One packet of 1,000 bytes is acknowledged every 5 ms, the first ninety with the queue `before`, eight more with one of
-    /// 50 ms; the window before those and after.
-    fn slow_start_with(before_us: u64) -> (u64, u64) {
-        let mut controller = controller(Profile::Balanced, WindowFloor::Active);
-        let mut take = |numbers: core::ops::Range<u64>, queue_us| {
-            for number in numbers {
-                let view = view(20 + number * 50, queue_us);
-                let tag = controller.own(1_000);
-                let packet = AckedPacket { number, bytes: 1_000, tag, used_window: true };
-                controller.acked(&view, packet, controller.window_bytes());
-                controller.sampled(&view, number, None);
-                controller.settle(&view);
-            }
-            controller.window_bytes()
-        };
-        (take(0..88, before_us), take(88..96, 50_000))
-    }
-
-    #[test]
-    fn a_queue_that_slow_start_has_filled_is_taken_out_of_the_window_and_others_queue_is_not() {
-        let (before, after) = slow_start_with(0);
-        assert!(before > 90_000 && (19_000..26_000).contains(&after), "{before} {after}: 200 kB/s for 0.1 s");
-        let (before, after) = slow_start_with(50_000);
-        assert!(after >= before, "{before} {after}");
     }
 
     /// A pause of the receiver looks like a slow path; at its rate it would look so for ever.

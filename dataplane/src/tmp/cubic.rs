@@ -111,13 +111,6 @@ impl Cubic {
         self.window = window.max(WINDOW_PACKETS_MIN);
     }
 
-    /// Takes the window down to what the path holds; what was sent before `number_next` says nothing of it. It grows from
-    /// there as from a maximum.
-    pub const fn cut(&mut self, window: f64, number_next: u64) {
-        *self = Self::new(window, 0.0);
-        self.recovery_end = number_next;
-    }
-
     /// Begins again with a window; what was sent before `number_next` says nothing of it.
     pub const fn begin_again(&mut self, window: f64, number_next: u64) {
         *self = Self::new(window, f64::INFINITY);

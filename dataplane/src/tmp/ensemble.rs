@@ -172,15 +172,6 @@ impl Ensemble {
         self.recount();
     }
 
-    /// Slow start is over, and the window is taken down to this, in equal parts: it had become larger than what the path
-    /// holds. What was sent before `number_next` says nothing of it.
-    pub fn cut(&mut self, window_bytes: u64, number_next: u64) {
-        let share = window_bytes as f64 / self.packet_bytes as f64 / self.count as f64;
-        self.is_starting = false;
-        self.flows[..self.count].iter_mut().for_each(|flow| flow.cubic.cut(share, number_next));
-        self.recount();
-    }
-
     /// So many flows from now on.
     pub fn set_count(&mut self, count: usize) {
         let count = count.clamp(1, self.count_max());
