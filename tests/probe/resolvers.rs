@@ -175,10 +175,11 @@ fn a_resolver_without_client_subnet_is_unknown_no_more() {
         let said = world.explain("127.0.61.77");
         said.contains("towards its resolver").then_some(said)
     });
-    // What was measured, not what stands for the unknown; how little it is a busy machine does not promise.
+    // What was measured, not what stands for the unknown: on a quiet machine it is so little that it reads 0.0, and how little it
+    // is a busy one does not promise.
     let latency = said.split("(latency ").nth(1).and_then(|rest| rest.split(' ').next());
     let latency_ms: f64 = latency.unwrap().parse().unwrap();
-    assert!(latency_ms > 0.0 && latency_ms != 150.0 && !said.contains("nobody knows"), "{said}");
+    assert!(latency_ms != 150.0 && !said.contains("nobody knows"), "{said}");
     assert!(said.contains("s old, towards its resolver"), "{said}");
     let status: serde_json::Value = serde_json::from_str(&world.dns.page("/status").1).unwrap();
     assert_eq!(status["reports"]["resolvers"]["results"]["answered"], 1, "{status}");
