@@ -6,7 +6,9 @@ use crate::scenario::node::Node;
 use crate::scenario::origin::Origin;
 use crate::scenario::pair::{Pair, Plan, SHOP};
 use crate::scenario::patience::until;
+use crate::scenario::streaming::{UPGRADE, events_arrive_one_by_one};
 use crate::scenario::wire::End;
+use dataplane::stdx::prng::Prng;
 use serde_json::Value;
 
 /// Text as pages have it: no two lines are alike.
@@ -19,14 +21,9 @@ fn page(lines: usize) -> String {
 
 /// What nobody can compress.
 fn noise(bytes: usize) -> Vec<u8> {
-    let mut state = 88_172_645_463_325_252_u64;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 32) as u8
-    };
-    (0..bytes).map(|_| next()).collect()
+    let mut noise = vec![0; bytes];
+    Prng::new(1).fill(&mut noise);
+    noise
 }
 
 fn pair(io: &str, origin: &Origin, front: &str, back: &str) -> Pair {
@@ -122,20 +119,10 @@ fn an_event_leaves_at_once_and_is_not_held_back_for_a_block() {
     on_each_driver(|io| {
         let origin = Origin::new();
         let pair = pair(io, &origin, "zstd", "zstd");
-        let mut client = pair.client();
-        client.get(SHOP, "/events");
-        let mut server = origin.accept();
-        server.request();
-        server.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n");
-        assert_eq!(client.head().status(), 200, "the head does not wait for a body");
-        for number in 0..50 {
-            // Short ones, and ones that are worth packing.
-            let event = format!("data: {}\n\n", "{\"id\":42,\"name\":\"customer\"} ".repeat(number % 7));
-            server.send(&event);
-            assert_eq!(client.chunk(), event.as_bytes(), "event {number}");
-        }
-        server.send_end();
-        assert_eq!(client.chunk(), b"");
+        // Short ones, and ones that are worth packing.
+        let event =
+            |number: usize| format!("data: {}\n\n", "{\"id\":42,\"name\":\"customer\"} ".repeat(number % 7));
+        events_arrive_one_by_one(&pair, &origin, (0..50).map(event));
     });
 }
 
@@ -197,10 +184,7 @@ fn a_websocket_is_left_alone_and_100_continue_too() {
         let origin = Origin::new();
         let pair = pair(io, &origin, "zstd", "zstd");
         let mut client = pair.client();
-        client.send(format!(
-            "GET /ws HTTP/1.1\r\nHost: {SHOP}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-        ));
+        client.send(UPGRADE);
         let mut server = origin.accept();
         server.request();
         server.send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n");

@@ -5,26 +5,32 @@ use crate::scenario::origin::Origin;
 use crate::scenario::pair::{Pair, Plan, SHOP};
 use crate::scenario::wire::End;
 
-const UPGRADE: &str = "GET /ws HTTP/1.1\r\nHost: shop.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+/// A request for a WebSocket.
+pub(crate) const UPGRADE: &str = "GET /ws HTTP/1.1\r\nHost: shop.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+/// Each event reaches the client before the next one is sent.
+pub(crate) fn events_arrive_one_by_one(pair: &Pair, origin: &Origin, events: impl Iterator<Item = String>) {
+    let mut client = pair.client();
+    client.get(SHOP, "/events");
+    let mut server = origin.accept();
+    server.request();
+    server.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n");
+    assert_eq!(client.head().status(), 200, "the head does not wait for a body");
+    for event in events {
+        server.send(&event);
+        assert_eq!(client.chunk(), event.as_bytes());
+    }
+    server.send_end();
+    assert_eq!(client.chunk(), b"");
+}
 
 #[test]
 fn an_event_arrives_while_the_answer_is_open() {
     on_each_driver(|io| {
         let origin = Origin::new();
         let pair = Pair::of(io, &origin.http());
-        let mut client = pair.client();
-        client.get(SHOP, "/events");
-        let mut server = origin.accept();
-        server.request();
-        server.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n");
-        assert_eq!(client.head().status(), 200, "the head does not wait for a body");
-        for number in 0..20 {
-            server.send(format!("data: {number}\n\n"));
-            assert_eq!(client.chunk(), format!("data: {number}\n\n").as_bytes());
-        }
-        server.send_end();
-        assert_eq!(client.chunk(), b"");
+        events_arrive_one_by_one(&pair, &origin, (0..20).map(|number| format!("data: {number}\n\n")));
     });
 }
 

@@ -218,6 +218,7 @@ mod tests {
     use super::*;
     use crate::compression::coder::Decoder;
     use crate::compression::incoming::unpack_all;
+    use crate::stdx::prng::Prng;
     use proptest::prelude::*;
 
     fn page(bytes: usize) -> Vec<u8> {
@@ -226,14 +227,9 @@ mod tests {
     }
 
     fn noise(bytes: usize) -> Vec<u8> {
-        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-        let mut next = || {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            state as u8
-        };
-        (0..bytes).map(|_| next()).collect()
+        let mut noise = vec![0; bytes];
+        Prng::new(1).fill(&mut noise);
+        noise
     }
 
     /// What becomes of these pieces, and whether the half gave up.

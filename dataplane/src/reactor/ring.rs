@@ -38,6 +38,9 @@ pub(crate) const OPERATIONS: [(u8, &str); 10] = [
     (opcode::PollAdd::CODE, "poll"),
 ];
 
+/// The longest wait that gathers: it needs a limit, and whoever is woken by this one waits again.
+const GATHERING_WAIT_MAX: Duration = Duration::from_secs(60);
+
 /// Enters that may pass without the kernel taking an operation; then it has no memory left for them.
 const SUBMIT_TRIES: u32 = 1_000;
 
@@ -91,7 +94,7 @@ fn build(sq_entries: u32, cq_entries: u32, without_array: bool) -> io::Result<Io
 pub(crate) enum Wait {
     /// Not at all.
     No,
-    /// For `completions`, at most `limit` (for ever when `None`); after `least_us` one is enough, and without a limit none.
+    /// For `completions`, at most `limit` (for ever when `None`); after `least_us` one is enough.
     For {
         /// How many completions to wait for.
         completions: u32,
@@ -227,10 +230,12 @@ impl<'a> Ring<'a> {
         let mut want = 0;
         if let Wait::For { completions, limit, least_us } = wait {
             want = completions;
-            if self.has_min_wait && least_us > 0 {
+            let gathers = self.has_min_wait && least_us > 0;
+            if gathers {
                 args = args.min_wait_usec(least_us);
             }
-            if let Some(limit) = limit {
+            // Without a limit the kernel would end the wait after `least_us` even if nothing came.
+            if let Some(limit) = limit.or_else(|| gathers.then_some(GATHERING_WAIT_MAX)) {
                 timespec = Timespec::from(limit);
                 args = args.timespec(&timespec);
             }

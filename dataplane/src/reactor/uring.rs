@@ -69,9 +69,6 @@ const BUSY_TURN: usize = 16;
 /// Completions for which a role that is patient is woken before its patience is over.
 const GATHERED: u32 = 16;
 
-/// The longest sleep of a worker that lets completions gather: it needs a limit, and this one is never missed.
-const SLEEP_MAX: Duration = Duration::from_secs(60);
-
 /// Runs `role` on this thread until it is finished.
 ///
 /// `waker` is this worker's own bell; `peers` are the bells of all workers by number, for `Port::wake`.
@@ -330,9 +327,7 @@ impl Worker<'_> {
             (true, false) if patience_us > 0 => (GATHERED, patience_us),
             (..) => (1, 0),
         };
-        // Without a limit the kernel would end the sleep after `least_us` even if nothing came.
-        let limit = (least_us > 0).then_some(SLEEP_MAX);
-        self.enter(Wait::For { completions, limit, least_us })
+        self.enter(Wait::For { completions, limit: None, least_us })
     }
 
     fn enter(&mut self, wait: Wait) -> io::Result<()> {

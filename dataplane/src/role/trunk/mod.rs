@@ -8,6 +8,7 @@
 
 mod arrivals;
 mod carriers;
+mod ends;
 mod line;
 mod owner;
 mod pack;
